@@ -1,0 +1,159 @@
+# SPDX-License-Identifier: GPL-2.0-only
+# Pintle: `make help` lists the targets.
+
+FLAVOUR  ?= release# release or debug
+CC       := gcc
+EMU      ?= qemu
+FIRMWARE ?= bios
+CPUS     ?= 2
+MEM      ?= 1024
+ACCEL    ?= tcg
+CMDLINE  ?=
+
+ifeq ($(origin COMPILER),undefined)
+COMPILER := $(CC)
+endif
+
+B := build/$(FLAVOUR)-$(COMPILER)
+HV_FOLDERS := boot kernel vmx svm vdev drivers abi
+C_FILES := $(filter-out kernel/offsets.c,$(wildcard $(addsuffix /*.c,$(HV_FOLDERS))))
+S_FILES := $(wildcard $(addsuffix /*.S,$(HV_FOLDERS)))
+# ap.S and ap.c share a name: assembly keeps its ending.
+OBJECTS := $(C_FILES:%.c=$(B)/%.o) $(S_FILES:%.S=$(B)/%.S.o)
+
+WARNINGS := -Wall -Wextra -Wconversion -Wshadow -Wmissing-prototypes -Werror
+HV_CFLAGS := -std=gnu17 -ffreestanding -O2 -g $(WARNINGS) -I. -I$(B) \
+	-mgeneral-regs-only -mno-red-zone -mcmodel=kernel -fno-pic -fno-pie -fno-common -fno-strict-aliasing \
+	-fno-stack-protector -fno-asynchronous-unwind-tables -fno-omit-frame-pointer -fcf-protection=none \
+	-ffile-prefix-map=$(CURDIR)/=
+HV_CFLAGS += -DBUILT_BY='"$(COMPILER) "'
+HV_CFLAGS += $(if $(filter debug,$(FLAVOUR)),-DDEBUG_BUILD=1,-DDEBUG_BUILD=0)
+LDFLAGS := -nostdlib -static -no-pie -Wl,-T,linker.ld -Wl,-z,max-page-size=4096 -Wl,-z,noexecstack -Wl,--build-id=none
+
+.DELETE_ON_ERROR:
+.PHONY: all iso run debug test test-long unit unit-build fuzz system size format format-check layers docs docs-check builds \
+	compile_commands help clean deps FORCE
+.SECONDARY:
+
+all: build/pintle.elf ## build build/pintle.elf (FLAVOUR=release|debug, COMPILER=gcc|clang)
+
+# The image ------------------------------------------------------------------------------------------------------------
+
+$(B)/offsets.h: kernel/offsets.c | deps
+	@mkdir -p $(@D)
+	$(COMPILER) $(HV_CFLAGS) -MMD -MT $@ -MF $(B)/offsets.d -S -o - $< | sed -n 's/^[[:space:]]*@define/#define/p' > $@
+
+$(B)/%.o: %.c $(B)/offsets.h
+	@mkdir -p $(@D)
+	$(COMPILER) $(HV_CFLAGS) -MMD -c -o $@ $<
+
+$(B)/%.S.o: %.S $(B)/offsets.h
+	@mkdir -p $(@D)
+	$(COMPILER) $(HV_CFLAGS) -MMD -c -o $@ $<
+
+# Twice: first without symbols, to learn them. Text comes first in the image, so that they do not move.
+$(B)/symbols0.S: tools/symbols.sh
+	@mkdir -p $(@D)
+	sh tools/symbols.sh nm > $@
+$(B)/symbols1.S: $(B)/pintle0.elf
+	sh tools/symbols.sh nm $< > $@
+$(B)/symbols%.o: $(B)/symbols%.S
+	$(COMPILER) -c -o $@ $<
+$(B)/pintle%.elf: $(OBJECTS) $(B)/symbols%.o linker.ld
+	$(COMPILER) $(LDFLAGS) -o $@ $(OBJECTS) $(B)/symbols$*.o
+
+build/pintle.elf: $(B)/pintle1.elf FORCE
+	@cmp -s $< $@ || { cp $< $@; echo "build/pintle.elf: $(FLAVOUR), $(COMPILER)"; }
+
+-include $(C_FILES:%.c=$(B)/%.d) $(S_FILES:%.S=$(B)/%.S.d) $(B)/offsets.d
+
+# Starting it ----------------------------------------------------------------------------------------------------------
+
+build/pintle.iso: build/pintle.elf tools/mkiso.py FORCE
+	@python3 tools/mkiso.py --elf $< --out $@ --cmdline "$(CMDLINE)"
+
+iso: build/pintle.iso ## build build/pintle.iso, which boots on BIOS and UEFI
+
+run: build/pintle.iso ## boot it (EMU=qemu|bochs FIRMWARE=bios|uefi CPUS= MEM=MiB ACCEL=tcg|kvm CMDLINE=)
+	@python3 tools/run.py --emu $(EMU) --firmware $(FIRMWARE) --cpus $(CPUS) --mem $(MEM) --accel $(ACCEL) --iso $<
+
+debug: build/pintle.iso ## boot it stopped, with gdb attached and symbols loaded
+	@python3 tools/run.py --debug --emu qemu --firmware $(FIRMWARE) --cpus $(CPUS) --mem $(MEM) --iso $<
+
+# Tests ----------------------------------------------------------------------------------------------------------------
+
+HOST_CFLAGS := -std=gnu17 -g -O1 -fno-omit-frame-pointer -fno-sanitize-recover=all $(filter-out -Wmissing-prototypes,$(WARNINGS)) \
+	-I. -DDEBUG_BUILD=1
+U := build/unit
+UNIT_TESTS := $(patsubst tests/unit/%.c,$U/%,$(wildcard tests/unit/test_*.c))
+FUZZ_TESTS := $(patsubst tests/fuzz/%.c,$U/%,$(wildcard tests/fuzz/fuzz_*.c))
+FUZZ_SECONDS ?= 10
+# A test's head comment names, after "Links:", the sources that it checks.
+links = $(shell sed -n 's/^ \* Links: //p' $(1))
+
+.SECONDEXPANSION:
+$(UNIT_TESTS): $U/%: tests/unit/%.c tests/unit/fake.c $$(call links,tests/unit/%.c) | deps
+	@mkdir -p $(@D)
+	gcc $(HOST_CFLAGS) -fsanitize=address,undefined -MMD -MF $@.d -o $@ $(filter %.c,$^) -lcmocka
+$(FUZZ_TESTS): $U/%: tests/fuzz/%.c tests/unit/fake.c $$(call links,tests/fuzz/%.c) | deps
+	@mkdir -p $(@D)
+	clang $(HOST_CFLAGS) -fsanitize=fuzzer,address,undefined -o $@ $(filter %.c,$^) -lcmocka
+-include $(wildcard $U/*.d)
+
+test: ## everything but the long runs; ends with "N passed, N failed"
+	@python3 tests/run.py
+
+test-long: ## everything, with the long runs
+	@python3 tests/run.py --long
+
+unit-build: $(UNIT_TESTS) $(FUZZ_TESTS)
+
+unit: $(UNIT_TESTS) ## unit tests on the host, with ASan and UBSan
+	@for t in $(UNIT_TESTS); do echo "== $$t"; $$t || exit 1; done
+
+fuzz: $(FUZZ_TESTS) ## each fuzz target for FUZZ_SECONDS, from its seeds
+	@for t in $(FUZZ_TESTS); do echo "== $$t"; sh tools/fuzz.sh $$t $(FUZZ_SECONDS) || exit 1; done
+
+system: build/pintle.iso ## system tests in QEMU and Bochs
+	@python3 tests/system/run.py
+
+builds: ## both compilers and flavours build without a warning
+	@for c in gcc clang; do for f in release debug; do \
+		$(MAKE) --no-print-directory -s COMPILER=$$c FLAVOUR=$$f build/$$f-$$c/pintle1.elf || exit 1; done; done
+
+size: build/pintle.elf ## code lines for each folder, and the image's bytes
+	@sh tools/size.sh $<
+
+layers: ## check that includes follow the design's layers
+	@sh tools/layers.sh
+
+FORMATTED := $(wildcard $(addsuffix /*.[ch],$(HV_FOLDERS) tests/unit tests/fuzz tools))
+format: ## apply the house style
+	clang-format -i $(FORMATTED)
+format-check: | deps
+	@clang-format --dry-run -Werror $(FORMATTED)
+
+# Documents made from the tables that they describe.
+build/docgen: tools/docgen.c boot/options.def kernel/commands.def | deps
+	@mkdir -p $(@D)
+	gcc -std=gnu17 $(filter-out -Wmissing-prototypes,$(WARNINGS)) -I. -o $@ $<
+docs: build/docgen ## write docs/options.md and docs/monitor.md from their tables
+	build/docgen options > docs/options.md
+	build/docgen monitor > docs/monitor.md
+docs-check: build/docgen
+	@build/docgen options | diff -u docs/options.md -
+	@build/docgen monitor | diff -u docs/monitor.md -
+
+compile_commands: ## write compile_commands.json for editors
+	@python3 tools/compile_commands.py "$(COMPILER) $(HV_CFLAGS)" $(C_FILES) > compile_commands.json
+
+deps:
+	@sh tools/deps.sh
+
+help: ## list the targets
+	@sed -n 's/^\([a-z_-]*\):.*## \(.*\)/\1\t\2/p' $(MAKEFILE_LIST) | awk -F'\t' '{printf "  %-18s %s\n", $$1, $$2}'
+
+clean: ## remove everything that was built
+	rm -rf build compile_commands.json
+
+FORCE:

@@ -1,0 +1,161 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * boot/ap.c - bringing up the application processors.
+ * Runs: on the boot CPU, once, after its own set-up; ap_main on each CPU that comes.
+ */
+#include "boot/ap.h"
+
+#include "drivers/lapic.h"
+#include "kernel/errno.h"
+#include "kernel/frame.h"
+#include "kernel/log.h"
+#include "kernel/machine.h"
+#include "kernel/paging.h"
+#include "kernel/pcpu.h"
+#include "kernel/string.h"
+#include "kernel/time.h"
+#include "kernel/trap.h"
+#include "kernel/x86.h"
+
+#define INIT_DELAY_NS    10000000ull /* SDM vol. 3, 9.4.4.1 */
+#define STARTUP_DELAY_NS 200000ull
+#define ANSWER_LIMIT_NS  3000000000ull
+#define CPU_FRAMES       ((sizeof(struct pcpu) + PAGE_SIZE - 1) / PAGE_SIZE)
+
+extern const char ap_trampoline[], ap_trampoline_end[], ap_trampoline_cr3[], ap_trampoline_gdt[], ap_trampoline_far[];
+extern const char ap_long[], ap_gdt[], boot_pml4[];
+void ap_main(struct pcpu *cpu);
+
+/* An APIC id that this machine's LAPIC mode can address (SDM vol. 3, 11.6.2.1; 255 is all CPUs). */
+static bool addressable(uint32_t apic_id)
+{
+	return apic_id < (lapic_mode() == APIC_X2APIC ? UINT32_MAX : 255);
+}
+
+unsigned ap_count(unsigned maxcpus)
+{
+	const struct acpi *acpi = &machine.acpi;
+	unsigned usable = 1;
+	unsigned far = 0;
+
+	for (unsigned i = 0; i < acpi->cpu_count; i++) {
+		bool reachable = addressable(acpi->cpu[i].apic_id);
+		far += !reachable;
+		usable += reachable && acpi->cpu[i].apic_id != cpu_boot.apic_id;
+	}
+	if (far != 0) {
+		log_warning("cpu: %u CPUs have APIC ids that need x2APIC mode: left out", far);
+	}
+	if (acpi->cpus_over != 0) {
+		log_warning("cpu: too many CPUs: %u beyond the %u that Pintle can use are left out", acpi->cpus_over, CPUS_MAX);
+	}
+	unsigned used = usable < maxcpus ? usable : maxcpus;
+	if (used < usable) {
+		log_info("cpu: %u of %u used, as maxcpus= asks", used, usable);
+	}
+	machine.cpus_left_out = far + acpi->cpus_over + (usable - used);
+	return used;
+}
+
+/* The area and stacks of the CPU that gets the next index. */
+static int prepare(const struct acpi_cpu *listed)
+{
+	struct pcpu *cpu = frame_alloc(CPU_FRAMES, FRAME_CPU);
+	int err = cpu != NULL ? stack_map(cpu_count) : -ENOMEM;
+	if (err != 0) {
+		return trace_err(err);
+	}
+	cpu_prepare(cpu, cpu_count, listed->apic_id, listed->acpi_uid);
+	cpu_table[cpu_count++] = cpu;
+	return 0;
+}
+
+/* Write a 32-bit address into a variable of the trampoline's copy. */
+static void patch(char *copy, const char *variable, size_t offset, uint64_t value)
+{
+	uint32_t low = (uint32_t)value;
+	memcpy(copy + (variable - ap_trampoline) + offset, &low, sizeof(low));
+}
+
+static int place_trampoline(hpa_t page)
+{
+	size_t size = (size_t)(ap_trampoline_end - ap_trampoline);
+	char *copy = window_map(page, PAGE_SIZE, PAGING_WRITE);
+	if (copy == NULL) {
+		return trace_err(-ENOMEM);
+	}
+	memcpy(copy, ap_trampoline, size);
+	patch(copy, ap_trampoline_gdt, 2, page.raw + (uint64_t)(ap_gdt - ap_trampoline));
+	patch(copy, ap_trampoline_far, 0, page.raw + (uint64_t)(ap_long - ap_trampoline));
+	patch(copy, ap_trampoline_cr3, 0, virt_to_phys(boot_pml4).raw);
+	window_unmap(copy, PAGE_SIZE);
+	return 0;
+}
+
+static unsigned waiting(void)
+{
+	unsigned count = 0;
+	for (unsigned i = 1; i < cpu_count; i++) {
+		count += cpu_table[i]->state == CPU_STARTING;
+	}
+	return count;
+}
+
+static void wake_all(hpa_t trampoline)
+{
+	for (unsigned i = 1; i < cpu_count; i++) {
+		lapic_send_init(cpu_table[i]->apic_id);
+	}
+	time_delay(INIT_DELAY_NS);
+	for (unsigned try = 0; try < 2; try++) {
+		for (unsigned i = 1; i < cpu_count; i++) {
+			if (cpu_table[i]->state == CPU_STARTING) {
+				lapic_send_startup(cpu_table[i]->apic_id, trampoline);
+			}
+		}
+		time_delay(STARTUP_DELAY_NS);
+	}
+	uint64_t start = time_ns();
+	while (waiting() != 0 && time_ns() - start < ANSWER_LIMIT_NS) {
+		cpu_pause();
+	}
+}
+
+int ap_start(hpa_t trampoline, unsigned count)
+{
+	const struct acpi *acpi = &machine.acpi;
+	int err = place_trampoline(trampoline);
+
+	for (unsigned i = 0; i < acpi->cpu_count && cpu_count < count && err == 0; i++) {
+		if (acpi->cpu[i].apic_id != cpu_boot.apic_id && addressable(acpi->cpu[i].apic_id)) {
+			err = prepare(&acpi->cpu[i]);
+		}
+	}
+	wake_all(trampoline);
+	for (unsigned i = 1; i < cpu_count; i++) {
+		unsigned expected = CPU_STARTING;
+		/* One that comes only now finds that it is too late, and stops. */
+		if (atomic_compare_exchange_strong(&cpu_table[i]->state, &expected, CPU_GIVEN_UP)) {
+			lapic_send_init(cpu_table[i]->apic_id); /* nor may it run what the trampoline's page holds later */
+			log_warning("cpu: the CPU with APIC id %u does not answer: left out", cpu_table[i]->apic_id);
+			machine.cpus_left_out++;
+		}
+	}
+	return err;
+}
+
+void ap_main(struct pcpu *cpu)
+{
+	unsigned expected = CPU_STARTING;
+
+	cpu_load(cpu);
+	cpu_enable_features();
+	lapic_enable();
+	if (!atomic_compare_exchange_strong(&cpu->state, &expected, CPU_ONLINE)) {
+		cpu_stop();
+	}
+	for (;;) {
+		irq_wait();
+		trap_report_nmis();
+	}
+}

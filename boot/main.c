@@ -1,0 +1,215 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * boot/main.c - the start-up, in the order in which it happens.
+ * Runs: on the boot CPU, once; interrupts off until the console's works.
+ */
+#include "boot/ap.h"
+#include "boot/console.h"
+#include "boot/mbi.h"
+#include "boot/options.h"
+#include "drivers/clock.h"
+#include "drivers/ioapic.h"
+#include "drivers/lapic.h"
+#include "drivers/pci.h"
+#include "drivers/pic.h"
+#include "drivers/power.h"
+#include "kernel/errno.h"
+#include "kernel/frame.h"
+#include "kernel/layout.h"
+#include "kernel/log.h"
+#include "kernel/machine.h"
+#include "kernel/monitor.h"
+#include "kernel/paging.h"
+#include "kernel/panic.h"
+#include "kernel/pcpu.h"
+#include "kernel/smp.h"
+#include "kernel/string.h"
+#include "kernel/time.h"
+#include "kernel/trap.h"
+#include "kernel/x86.h"
+
+#define INFORMATION_LIMIT MIB /* bytes; more is no boot information */
+#define OWN_BASE          (4 * MIB)
+#define OWN_PER_CPU       (64 * KIB)
+#define LOW_FIRST         PAGE_SIZE /* page 0 is never handed out */
+#define LOW_END           (640 * KIB)
+
+struct machine machine;
+extern uint64_t image_base;
+extern const char image_end[];
+
+static struct boot_info boot_info;
+static struct options options;
+static unsigned cpus_wanted;
+
+void boot_main(uint32_t magic, hpa_t information);
+
+/* Nothing to go on with: say why on whatever there is, and stop. */
+NORETURN static void refuse(const char *why)
+{
+	log_error("cannot start: %s", why);
+	boot_console_open(&options.console, &machine.acpi, &boot_info.screen);
+	console_drain();
+	cpu_stop();
+}
+
+static void read_information(uint32_t magic, hpa_t information)
+{
+	if (magic != MBI_MAGIC) {
+		refuse("the loader did not speak Multiboot2 (in GRUB: multiboot2, not multiboot)");
+	}
+	/* The loader left it below 4 GiB, where the boot page tables map everything at its own address. */
+	if (mbi_parse((const void *)(uintptr_t)information.raw, INFORMATION_LIMIT, &boot_info) != 0) {
+		refuse("the loader's boot information is damaged");
+	}
+	memcpy(machine.cmdline, boot_info.cmdline, sizeof(machine.cmdline));
+	memcpy(machine.loader, boot_info.loader, sizeof(machine.loader));
+	machine.efi = boot_info.efi;
+	options_parse(&options, boot_info.cmdline);
+	log_set_level(options.loglevel);
+	panic_set_action(options.panic);
+}
+
+static void read_memory_map(void)
+{
+	struct memmap *map = &machine.memmap;
+	int err = memmap_build(map, boot_info.range, boot_info.range_count);
+	if (err == -ENOENT) {
+		refuse("the firmware's memory map has no usable memory");
+	}
+	if (map->dropped != 0 || err != 0) {
+		log_warning("memory: %u entries of the firmware's map are unusable", map->dropped);
+	}
+	err = memmap_set(map, image_base, (uint64_t)(uintptr_t)image_end - IMAGE_VA, MEM_IMAGE);
+	for (unsigned i = 0; i < boot_info.module_count && err == 0; i++) {
+		if (boot_info.module[i].size != 0) {
+			err = memmap_set(map, boot_info.module[i].base, boot_info.module[i].size, MEM_MODULE);
+		}
+	}
+	if (err != 0) {
+		refuse("the firmware's memory map has too many pieces");
+	}
+}
+
+static const void *map_table(hpa_t base, size_t size)
+{
+	return window_map(base, size, 0);
+}
+
+static void unmap_table(const void *base, size_t size)
+{
+	window_unmap(base, size);
+}
+
+static void read_acpi(void)
+{
+	static const struct acpi_memory memory = {map_table, unmap_table};
+	struct acpi *acpi = &machine.acpi;
+	if (acpi_read(acpi, boot_info.rsdp, boot_info.rsdp_size, &memory) != 0) {
+		log_warning("acpi: no tables: one CPU, no interrupt for the console, no power-off");
+	} else if (!acpi->has_madt) {
+		log_warning("acpi: no usable MADT: one CPU, no interrupt for the console");
+	}
+	power_init(&acpi->fadt);
+	pci_init(acpi);
+}
+
+static void start_clock(void)
+{
+	machine.clock = clock_calibrate(&machine.acpi, options.clock);
+	if (machine.clock == NULL) {
+		refuse("no timer works that tells how fast the time stamp counter is");
+	}
+	log_info("clock: TSC %lu.%03lu MHz, from %s", time_frequency() / 1000000, time_frequency() / 1000 % 1000,
+		machine.clock);
+}
+
+static void start_lapic(void)
+{
+	pic_disable(); /* first, while the LAPIC still passes on that it withdraws its requests */
+	if (lapic_init(options.apic) != 0) {
+		refuse("the CPU has no local APIC");
+	}
+	lapic_enable();
+	lapic_timer_calibrate();
+	cpu_boot.apic_id = lapic_id();
+}
+
+/* Choose the fixed region, and build the final page tables and this CPU's stacks in it. */
+static void take_memory(void)
+{
+	uint64_t base;
+	uint64_t size = ALIGN_UP(OWN_BASE + cpus_wanted * OWN_PER_CPU, LARGE_SIZE);
+	/* Below 4 GiB, where the boot page tables reach it; as high as can be, next to the firmware's own. */
+	if (memmap_find(&machine.memmap, size, LARGE_SIZE, MIB, 4 * GIB, true, &base) != 0 ||
+		memmap_set(&machine.memmap, base, size, MEM_OWN) != 0) {
+		refuse("there is no free piece of memory below 4 GiB that is large enough for Pintle");
+	}
+	machine.own_base = base;
+	machine.own_size = size;
+	if (frame_init(phys_to_virt(hpa(base)), size / PAGE_SIZE) != 0 || paging_init(hpa(base), size) != 0 ||
+		stack_map(0) != 0 || stack_map(STACK_SLOT_MONITOR) != 0) {
+		refuse("Pintle's own memory is too small");
+	}
+	log_info("memory: %lu MiB free, %lu MiB Pintle's own at 0x%lx, image at 0x%lx",
+		memmap_bytes(&machine.memmap, MEM_FREE) / MIB, size / MIB, base, image_base);
+}
+
+static void start_interrupts(void)
+{
+	ioapic_init(machine.acpi.ioapic, machine.acpi.ioapic_count);
+	smp_init();
+	boot_console_interrupt(&machine.acpi);
+	irq_enable();
+}
+
+static void start_cpus(void)
+{
+	uint64_t page;
+	if (cpus_wanted > 1 &&
+		memmap_find(&machine.memmap, PAGE_SIZE, PAGE_SIZE, LOW_FIRST, LOW_END, true, &page) != 0) {
+		log_warning("cpu: no free page below 640 KiB, which other CPUs need to start: only one is used");
+		machine.cpus_left_out += cpus_wanted - 1;
+	} else if (cpus_wanted > 1 && ap_start(hpa(page), cpus_wanted) != 0) {
+		log_warning("cpu: not all can be started");
+	}
+	log_info("cpu: %u of %u online", smp_online_count(), smp_online_count() + machine.cpus_left_out);
+}
+
+/* On the final page tables and stack. */
+static void boot_on_own_stack(void)
+{
+	start_interrupts();
+	start_cpus();
+	log_info("This is the monitor; help lists its commands.");
+	monitor_loop();
+}
+
+static uint32_t acpi_uid_of(uint32_t apic_id)
+{
+	for (unsigned i = 0; i < machine.acpi.cpu_count; i++) {
+		if (machine.acpi.cpu[i].apic_id == apic_id) {
+			return machine.acpi.cpu[i].acpi_uid;
+		}
+	}
+	return 0;
+}
+
+void boot_main(uint32_t magic, hpa_t information)
+{
+	trap_init();
+	cpu_boot_init();
+	options_default(&options);
+	log_info("Pintle %s, a microhypervisor (%s)", PINTLE_VERSION, DEBUG_BUILD ? "debug" : "release");
+	read_information(magic, information);
+	read_memory_map();
+	read_acpi();
+	start_clock();
+	boot_console_open(&options.console, &machine.acpi, &boot_info.screen);
+	cpu_enable_features();
+	start_lapic();
+	cpus_wanted = ap_count(options.maxcpus);
+	take_memory();
+	cpu_prepare(&cpu_boot, 0, cpu_boot.apic_id, acpi_uid_of(cpu_boot.apic_id));
+	paging_enter(paging_root, cpu_boot.stack_top, boot_on_own_stack);
+}

@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * boot/mbi.h - the Multiboot2 boot information, checked and copied.
+ *
+ * What the loader left is untrusted and will be overwritten; all that Pintle uses of it is copied into a
+ * struct boot_info. Pure: reads only [mbi, mbi + limit).
+ */
+#pragma once
+
+#include "kernel/memmap.h"
+#include "kernel/types.h"
+
+#define MBI_MAGIC 0x36d76289u /* Multiboot2 specification 3.3, EAX at entry */
+
+#define BOOT_CMDLINE_MAX 1024u
+#define BOOT_MODULES_MAX 8u
+#define BOOT_RANGES_MAX  256u
+#define BOOT_RSDP_MAX    36u
+
+struct boot_module {
+	uint64_t base; /* host-physical */
+	uint64_t size; /* bytes, may be 0 */
+	char name[32]; /* the first word of its command line, cut to fit */
+	char args[BOOT_CMDLINE_MAX]; /* the rest, cut to fit */
+};
+
+/* The text or pixel screen the loader left on (specification 3.6.12). width 0: none. */
+struct boot_screen {
+	uint64_t base; /* host-physical */
+	uint32_t pitch;
+	uint32_t width;
+	uint32_t height;
+	uint8_t bpp;
+	uint8_t type; /* 0 indexed, 1 RGB, 2 EGA text */
+};
+#define BOOT_SCREEN_RGB  1u
+#define BOOT_SCREEN_TEXT 2u
+
+struct boot_info {
+	char cmdline[BOOT_CMDLINE_MAX];
+	char loader[64];
+	unsigned range_count;
+	unsigned module_count;
+	struct mem_range range[BOOT_RANGES_MAX]; /* as the firmware gave them */
+	struct boot_module module[BOOT_MODULES_MAX];
+	uint8_t rsdp[BOOT_RSDP_MAX];
+	unsigned rsdp_size; /* bytes: 20 (ACPI 1), 36 (ACPI 2) or 0: none; the newer wins */
+	bool efi; /* the firmware is UEFI */
+	uint64_t efi_system_table; /* host-physical, 0: none */
+	struct boot_screen screen;
+};
+
+/*
+ * Check and copy the boot information at `mbi` into *info; `limit` is how many bytes may be read at most.
+ * Every tag's size is checked against what its type needs and against the whole; tags of unknown type are skipped;
+ * a map, modules or a command line too long to keep are cut, with a warning in the log.
+ * Returns 0, or -EBADMSG after an error in the log that says which tag is wrong and how; *info is then unusable.
+ * A missing memory map is an error; a map without free memory is not (the caller sees it).
+ */
+int mbi_parse(const void *mbi, size_t limit, struct boot_info *info);

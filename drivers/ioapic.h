@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * drivers/ioapic.h - the I/O APICs: from global system interrupts (GSI) to vectors on CPUs.
+ */
+#pragma once
+
+#include "drivers/acpi.h"
+#include "kernel/types.h"
+
+/* Map the I/O APICs that the MADT lists and mask every pin. Once. One that does not answer is reported and left out. */
+void ioapic_init(const struct acpi_ioapic *list, unsigned count);
+
+/*
+ * Send `gsi` as `vector` to the CPU with `apic_id` (8 bits, without interrupt remapping).
+ * Returns 0, -ENOENT when no I/O APIC has this GSI, or -ERANGE for a larger APIC id. Takes ioapic.lock.
+ */
+int ioapic_route(uint32_t gsi, uint8_t vector, uint32_t apic_id, bool level, bool active_low);
+
+/* Mask every pin of every I/O APIC. For reset and power-off. Takes ioapic.lock. */
+void ioapic_mask_all(void);
+
+/* For the monitor: the n-th I/O APIC's place; false after the last. */
+struct ioapic_info {
+	uint8_t id;
+	hpa_t base;
+	uint32_t gsi_base;
+	unsigned pins;
+};
+bool ioapic_info(unsigned n, struct ioapic_info *info);
+
+/* The redirection entry of a pin as the hardware has it (82093AA, 3.2.4). Takes ioapic.lock. */
+uint64_t ioapic_entry(unsigned n, unsigned pin);
+#define IOAPIC_MASKED     BIT(16)
+#define IOAPIC_LEVEL      BIT(15)
+#define IOAPIC_ACTIVE_LOW BIT(13)

@@ -1,0 +1,226 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * drivers/lapic.c - the local APIC, as xAPIC (registers in memory) or x2APIC (registers as MSRs).
+ * SDM vol. 3, chapter 11. Every function works on the LAPIC of the CPU that runs it.
+ */
+#include "drivers/lapic.h"
+
+#include "kernel/errno.h"
+#include "kernel/log.h"
+#include "kernel/paging.h"
+#include "kernel/time.h"
+#include "kernel/trap.h"
+#include "kernel/x86.h"
+
+/* SDM vol. 3, table 11-1. The MSR of a register in x2APIC mode is MSR_X2APIC + offset / 16. */
+enum lapic_register {
+	LAPIC_ID = 0x20,
+	LAPIC_TPR = 0x80,
+	LAPIC_EOI = 0xb0,
+	LAPIC_SVR = 0xf0,
+	LAPIC_ISR = 0x100, /* eight of them */
+	LAPIC_ESR = 0x280,
+	LAPIC_ICR = 0x300,
+	LAPIC_ICR_HIGH = 0x310, /* xAPIC only */
+	LAPIC_LVT_TIMER = 0x320,
+	LAPIC_LVT_LINT0 = 0x350,
+	LAPIC_LVT_LINT1 = 0x360,
+	LAPIC_LVT_ERROR = 0x370,
+	LAPIC_TIMER_COUNT = 0x380,
+	LAPIC_TIMER_NOW = 0x390,
+	LAPIC_TIMER_DIVIDE = 0x3e0,
+};
+
+#define SVR_ENABLE        0x100u
+#define LVT_MASKED        0x10000u
+#define LVT_NMI           0x400u
+#define LVT_TSC_DEADLINE  0x40000u
+#define ICR_NMI           0x400u
+#define ICR_INIT          0x500u
+#define ICR_STARTUP       0x600u
+#define ICR_BUSY          0x1000u
+#define ICR_ASSERT        0x4000u
+#define DIVIDE_BY_16      0x3u
+#define REGISTERS_SIZE    PAGE_SIZE
+
+static enum apic_mode mode; /* [I] after lapic_init */
+static volatile void *registers; /* [I] xAPIC mode */
+static bool has_deadline; /* [I] */
+static uint64_t timer_hz; /* [I] after lapic_timer_calibrate; 0: the TSC deadline is used */
+
+static uint32_t lapic_read(enum lapic_register reg)
+{
+	if (mode == APIC_X2APIC) {
+		return (uint32_t)msr_read(MSR_X2APIC + reg / 16);
+	}
+	return mmio_read32(registers, reg);
+}
+
+static void lapic_write(enum lapic_register reg, uint32_t value)
+{
+	if (mode == APIC_X2APIC) {
+		msr_write(MSR_X2APIC + reg / 16, value);
+	} else {
+		mmio_write32(registers, reg, value);
+	}
+}
+
+enum apic_mode lapic_mode(void)
+{
+	return mode;
+}
+
+static void error_interrupt(void)
+{
+	lapic_write(LAPIC_ESR, 0);
+	uint32_t status = lapic_read(LAPIC_ESR);
+	lapic_eoi();
+	log_warning("lapic: error status 0x%x", status);
+}
+
+static void timer_interrupt(void)
+{
+	lapic_eoi(); /* its work is to end the CPU's sleep */
+}
+
+static void spurious_interrupt(void)
+{
+	/* SDM vol. 3, 11.9: no EOI. */
+}
+
+int lapic_init(enum apic_mode want)
+{
+	struct cpuid features = cpuid_read(1, 0);
+	if (!(features.edx & BIT(9))) {
+		log_error("lapic: this CPU has none");
+		return -ENODEV;
+	}
+	bool can_x2apic = features.ecx & BIT(21);
+	uint64_t base = msr_read(MSR_APIC_BASE);
+	bool is_x2apic = (base & APIC_BASE_ENABLE) && (base & APIC_BASE_X2APIC);
+	if (want == APIC_XAPIC && is_x2apic) {
+		log_warning("lapic: the firmware uses x2APIC mode, which cannot be left safely: apic=xapic is ignored");
+	} else if (want == APIC_X2APIC && !can_x2apic) {
+		log_warning("lapic: this CPU has no x2APIC mode: apic=x2apic is ignored");
+	}
+	mode = is_x2apic || (can_x2apic && want != APIC_XAPIC) ? APIC_X2APIC : APIC_XAPIC;
+	if (mode == APIC_XAPIC) {
+		registers = window_map(hpa(base & APIC_BASE_ADDRESS), REGISTERS_SIZE, PAGING_WRITE | PAGING_UNCACHED);
+		if (registers == NULL) {
+			return trace_err(-ENODEV);
+		}
+	}
+	has_deadline = features.ecx & BIT(24);
+	trap_set_handler(VECTOR_TIMER, timer_interrupt, "timer");
+	trap_set_handler(VECTOR_APIC_ERROR, error_interrupt, "LAPIC error");
+	trap_set_handler(VECTOR_SPURIOUS, spurious_interrupt, "LAPIC spurious");
+	return 0;
+}
+
+void lapic_enable(void)
+{
+	uint64_t base = msr_read(MSR_APIC_BASE) | APIC_BASE_ENABLE;
+	msr_write(MSR_APIC_BASE, base); /* SDM vol. 3, 11.12.5: x2APIC is entered from the enabled xAPIC mode only */
+	if (mode == APIC_X2APIC) {
+		msr_write(MSR_APIC_BASE, base | APIC_BASE_X2APIC);
+	}
+	lapic_write(LAPIC_SVR, SVR_ENABLE | VECTOR_SPURIOUS);
+	lapic_write(LAPIC_TPR, 0);
+	lapic_write(LAPIC_LVT_LINT0, LVT_MASKED);
+	lapic_write(LAPIC_LVT_LINT1, LVT_NMI);
+	lapic_write(LAPIC_ESR, 0);
+	lapic_write(LAPIC_LVT_ERROR, VECTOR_APIC_ERROR);
+	lapic_write(LAPIC_LVT_TIMER, VECTOR_TIMER | (has_deadline ? LVT_TSC_DEADLINE : 0));
+	lapic_write(LAPIC_TIMER_DIVIDE, DIVIDE_BY_16);
+}
+
+uint32_t lapic_id(void)
+{
+	if (mode == APIC_AUTO) {
+		return 0;
+	}
+	uint32_t id = lapic_read(LAPIC_ID);
+	return mode == APIC_X2APIC ? id : id >> 24;
+}
+
+void lapic_eoi(void)
+{
+	lapic_write(LAPIC_EOI, 0);
+}
+
+bool lapic_in_service(uint8_t vector)
+{
+	uint32_t word = lapic_read(LAPIC_ISR + vector / 32u * 0x10u);
+	return word & 1u << (vector % 32);
+}
+
+/* SDM vol. 3, 11.6.1. In xAPIC mode two writes, which an interrupt handler's own IPI must not come between. */
+static void icr_write(uint32_t apic_id, uint32_t command)
+{
+	if (mode == APIC_X2APIC) {
+		__asm__ volatile("mfence; lfence" : : : "memory"); /* 11.12.3: the MSR write does not wait for stores */
+		msr_write(MSR_X2APIC + LAPIC_ICR / 16, (uint64_t)apic_id << 32 | command);
+		return;
+	}
+	uint64_t flags = irq_save();
+	for (unsigned tries = 100000; (lapic_read(LAPIC_ICR) & ICR_BUSY) && tries != 0; tries--) {
+		cpu_pause();
+	}
+	lapic_write(LAPIC_ICR_HIGH, apic_id << 24);
+	lapic_write(LAPIC_ICR, command);
+	irq_restore(flags);
+}
+
+void lapic_send(uint32_t apic_id, uint8_t vector)
+{
+	icr_write(apic_id, ICR_ASSERT | vector);
+}
+
+void lapic_send_nmi(uint32_t apic_id)
+{
+	icr_write(apic_id, ICR_ASSERT | ICR_NMI);
+}
+
+void lapic_send_init(uint32_t apic_id)
+{
+	icr_write(apic_id, ICR_ASSERT | ICR_INIT);
+}
+
+void lapic_send_startup(uint32_t apic_id, hpa_t page)
+{
+	icr_write(apic_id, ICR_ASSERT | ICR_STARTUP | (uint32_t)(page.raw >> PAGE_SHIFT));
+}
+
+void lapic_timer_calibrate(void)
+{
+	if (has_deadline) {
+		return;
+	}
+	lapic_write(LAPIC_LVT_TIMER, LVT_MASKED | VECTOR_TIMER);
+	uint64_t start = time_ns();
+	lapic_write(LAPIC_TIMER_COUNT, UINT32_MAX);
+	time_delay(5000000);
+	uint32_t ticks = UINT32_MAX - lapic_read(LAPIC_TIMER_NOW);
+	uint64_t passed = time_ns() - start;
+	lapic_write(LAPIC_TIMER_COUNT, 0);
+	lapic_write(LAPIC_LVT_TIMER, VECTOR_TIMER);
+	timer_hz = ticks * 1000000000ull / passed;
+}
+
+uint64_t lapic_timer_hz(void)
+{
+	return timer_hz;
+}
+
+void lapic_timer_arm(uint64_t ns)
+{
+	if (has_deadline) {
+		/* SDM vol. 3, 11.5.4.1: 0 disarms, and a store to the LVT must not be overtaken. */
+		__asm__ volatile("mfence" : : : "memory");
+		msr_write(MSR_TSC_DEADLINE, ns == 0 ? 0 : tsc_read() + time_to_tsc(ns));
+		return;
+	}
+	uint64_t longest = timer_hz != 0 ? UINT32_MAX * 1000000000ull / timer_hz : 0;
+	uint64_t count = min_u64(ns, longest) * timer_hz / 1000000000ull;
+	lapic_write(LAPIC_TIMER_COUNT, ns == 0 ? 0 : (uint32_t)max_u64(count, 1));
+}

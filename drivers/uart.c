@@ -1,0 +1,141 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * drivers/uart.c - a 16550-compatible UART.
+ */
+#include "drivers/uart.h"
+
+#include "kernel/errno.h"
+#include "kernel/paging.h"
+#include "kernel/x86.h"
+
+/* PC16550D data sheet, table II. */
+enum uart_register {
+	UART_DATA = 0, /* with DLAB: divisor low */
+	UART_IER = 1, /* with DLAB: divisor high */
+	UART_IIR = 2, /* read */
+	UART_FCR = 2, /* write */
+	UART_LCR = 3,
+	UART_MCR = 4,
+	UART_LSR = 5,
+	UART_MSR = 6,
+	UART_SCRATCH = 7,
+};
+#define REGISTERS 8u
+
+#define IER_RECEIVED  0x01u
+#define IER_EMPTY     0x02u
+#define IIR_NONE      0x01u
+#define IIR_FIFO      0xc0u
+#define FCR_ENABLE    0x07u /* on, both cleared */
+#define LCR_8N1       0x03u
+#define LCR_DLAB      0x80u
+#define MCR_DTR_RTS   0x03u
+#define MCR_OUT2      0x08u /* lets the interrupt line through on a PC */
+#define MCR_LOOP      0x10u
+#define LSR_RECEIVED  0x01u
+#define LSR_EMPTY     0x20u
+#define LSR_ABSENT    0xffu
+#define CLOCK_HZ      115200u /* the divisor's unit */
+#define FIFO_DEPTH    16u
+
+static uint8_t read_register(const struct uart *uart, enum uart_register reg)
+{
+	if (!uart->place.in_memory) {
+		return port_read8((uint16_t)(uart->place.address + reg));
+	}
+	size_t offset = (size_t)reg * uart->place.stride;
+	return uart->place.stride == 4 ? (uint8_t)mmio_read32(uart->registers, offset) :
+					 mmio_read8(uart->registers, offset);
+}
+
+static void write_register(const struct uart *uart, enum uart_register reg, uint8_t value)
+{
+	size_t offset = (size_t)reg * uart->place.stride;
+	if (!uart->place.in_memory) {
+		port_write8((uint16_t)(uart->place.address + reg), value);
+	} else if (uart->place.stride == 4) {
+		mmio_write32(uart->registers, offset, value);
+	} else {
+		mmio_write8(uart->registers, offset, value);
+	}
+}
+
+/* The scratch register keeps what it is given, and in loop-back mode the modem outputs come back as inputs. */
+static bool answers(const struct uart *uart)
+{
+	static const uint8_t patterns[] = {0x55, 0xaa};
+	for (unsigned i = 0; i < ARRAY_COUNT(patterns); i++) {
+		write_register(uart, UART_SCRATCH, patterns[i]);
+		if (read_register(uart, UART_SCRATCH) != patterns[i]) {
+			return false;
+		}
+	}
+	write_register(uart, UART_MCR, MCR_LOOP | MCR_OUT2 | 0x02);
+	return (read_register(uart, UART_MSR) & 0xf0) == 0x90;
+}
+
+int uart_open(struct uart *uart, const struct uart_place *place)
+{
+	*uart = (struct uart){.place = *place, .depth = 1};
+	if (place->in_memory) {
+		uart->registers =
+			window_map(hpa(place->address), REGISTERS * place->stride, PAGING_WRITE | PAGING_UNCACHED);
+		if (uart->registers == NULL) {
+			return -ENODEV;
+		}
+	}
+	if (!answers(uart)) {
+		if (place->in_memory) {
+			window_unmap(uart->registers, REGISTERS * place->stride);
+		}
+		return -ENODEV;
+	}
+	write_register(uart, UART_IER, 0);
+	if (place->baud != 0) {
+		uint32_t divisor = CLOCK_HZ / place->baud;
+		write_register(uart, UART_LCR, LCR_8N1 | LCR_DLAB);
+		write_register(uart, UART_DATA, (uint8_t)divisor);
+		write_register(uart, UART_IER, (uint8_t)(divisor >> 8));
+	}
+	write_register(uart, UART_LCR, LCR_8N1);
+	write_register(uart, UART_FCR, FCR_ENABLE);
+	write_register(uart, UART_MCR, MCR_DTR_RTS | MCR_OUT2);
+	if ((read_register(uart, UART_IIR) & IIR_FIFO) == IIR_FIFO) {
+		uart->depth = FIFO_DEPTH;
+	}
+	return 0;
+}
+
+bool uart_can_write(struct uart *uart)
+{
+	uint8_t status = read_register(uart, UART_LSR);
+	return status != LSR_ABSENT && (status & LSR_EMPTY);
+}
+
+void uart_write(struct uart *uart, char byte)
+{
+	write_register(uart, UART_DATA, (uint8_t)byte);
+}
+
+int uart_read(struct uart *uart)
+{
+	uint8_t status = read_register(uart, UART_LSR);
+	if (status == LSR_ABSENT || !(status & LSR_RECEIVED)) {
+		return -1;
+	}
+	return read_register(uart, UART_DATA);
+}
+
+void uart_interrupts(struct uart *uart, bool when_empty)
+{
+	uint8_t wanted = (uint8_t)(IER_RECEIVED | (when_empty ? IER_EMPTY : 0));
+	if (uart->interrupts != wanted) {
+		uart->interrupts = wanted;
+		write_register(uart, UART_IER, wanted);
+	}
+}
+
+bool uart_interrupt_pending(struct uart *uart)
+{
+	return !(read_register(uart, UART_IIR) & IIR_NONE);
+}

@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * kernel/lock.c - ticket spin locks. Runs: any context; lock_acquire not in NMI and machine check.
+ *
+ * A lock is free when `next` equals `serving`. At most CPUS_MAX tickets wait: 16 bits may wrap.
+ */
+#include "kernel/lock.h"
+#include "kernel/panic.h"
+#include "kernel/pcpu.h"
+#include "kernel/x86.h"
+
+STATIC_ASSERT(CPUS_MAX < UINT16_MAX, "more waiters than tickets");
+
+static const char *const lock_rank_names[] = {
+#define X(id) #id,
+	LOCK_RANKS(X)
+#undef X
+};
+
+static atomic_bool broken; /* [A] by a panic, for good */
+
+void lock_break_all(void)
+{
+	broken = true;
+}
+
+static void lock_check_rank(const struct spinlock *lock)
+{
+	struct lock_held *held = &this_cpu()->locks;
+	if (!lock_held_push(held, lock)) {
+		panic("lock %s may not be taken while %s is held", lock_rank_names[lock->rank],
+			lock_rank_names[held->lock[held->depth - 1]->rank]);
+	}
+}
+
+uint64_t lock_acquire(struct spinlock *lock)
+{
+	uint64_t flags = irq_save();
+	/* Before the ticket: a CPU that would wait for itself must report it, not spin. */
+	if (DEBUG_BUILD && !broken) {
+		lock_check_rank(lock);
+	}
+	uint16_t ticket = atomic_fetch_add_explicit(&lock->next, 1, memory_order_relaxed);
+	while (atomic_load_explicit(&lock->serving, memory_order_acquire) != ticket && !broken) {
+		cpu_pause();
+	}
+	return flags;
+}
+
+void lock_release(struct spinlock *lock, uint64_t flags)
+{
+	uint16_t serving = atomic_load_explicit(&lock->serving, memory_order_relaxed);
+	if (DEBUG_BUILD && !broken) {
+		ASSERT(lock_held_pop(&this_cpu()->locks, lock));
+	}
+	atomic_store_explicit(&lock->serving, (uint16_t)(serving + 1), memory_order_release);
+	irq_restore(flags);
+}

@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * kernel/machine.h - what was found at boot and holds until the end.
+ */
+#pragma once
+
+#include "drivers/acpi.h"
+#include "kernel/memmap.h"
+#include "kernel/types.h"
+
+#define PINTLE_VERSION "0.1"
+
+struct machine {
+	struct acpi acpi;
+	struct memmap memmap;
+	const char *clock; /* what told the TSC's frequency */
+	uint64_t own_base; /* Pintle's fixed region: host-physical, bytes */
+	uint64_t own_size;
+	unsigned cpus_left_out; /* listed by the firmware, not used */
+	bool efi;
+	char loader[64];
+	char cmdline[1024];
+};
+
+extern struct machine machine; /* [I] once the monitor runs; written by boot/ alone */

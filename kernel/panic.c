@@ -1,0 +1,159 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * kernel/panic.c - the end: report, stop the other CPUs, then the monitor or a reboot.
+ * Runs: on the CPU that panics, interrupts off, whatever locks are held.
+ */
+#include "kernel/panic.h"
+
+#include "drivers/power.h"
+#include "kernel/console.h"
+#include "kernel/fmt.h"
+#include "kernel/lock.h"
+#include "kernel/log.h"
+#include "kernel/monitor.h"
+#include "kernel/pcpu.h"
+#include "kernel/smp.h"
+#include "kernel/symbols.h"
+#include "kernel/time.h"
+#include "kernel/trap.h"
+#include "kernel/x86.h"
+
+#define NOBODY         UINT32_MAX
+#define BACKTRACE_MAX  32u
+#define STOP_LIMIT_NS  100000000ull
+
+static atomic_uint owner = NOBODY; /* [A] the CPU that panics */
+static enum panic_action action;
+
+void panic_set_action(enum panic_action wanted)
+{
+	action = wanted;
+}
+
+void panic_stop_if_asked(void)
+{
+	if (owner != NOBODY) {
+		this_cpu()->state = CPU_STOPPED;
+		cpu_stop();
+	}
+}
+
+static void print_registers(const struct trap_frame *f)
+{
+	console_printf("  rip %016lx  rflags %08lx  cr0 %08lx  cr2 %016lx\n", f->rip, f->rflags, cr0_read(), cr2_read());
+	console_printf("  rsp %016lx  rbp %016lx  cr3 %016lx  cr4 %08lx\n", f->rsp, f->rbp, cr3_read(), cr4_read());
+	console_printf("  rax %016lx  rbx %016lx  rcx %016lx  rdx %016lx\n", f->rax, f->rbx, f->rcx, f->rdx);
+	console_printf("  rsi %016lx  rdi %016lx  r8  %016lx  r9  %016lx\n", f->rsi, f->rdi, f->r8, f->r9);
+	console_printf("  r10 %016lx  r11 %016lx  r12 %016lx  r13 %016lx\n", f->r10, f->r11, f->r12, f->r13);
+	console_printf("  r14 %016lx  r15 %016lx  cs %04lx  ss %04lx\n", f->r14, f->r15, f->cs, f->ss);
+}
+
+static void print_frame(unsigned number, uint64_t rip)
+{
+	uint64_t offset = 0;
+	const char *name = symbol_find(rip, &offset);
+	if (name != NULL) {
+		console_printf("  #%u %016lx %s+0x%lx\n", number, rip, name, offset);
+	} else {
+		console_printf("  #%u %016lx (not in Pintle's text)\n", number, rip);
+	}
+}
+
+/* Follow saved frame pointers upwards, only inside the stack page by page: a broken chain ends it, never faults twice. */
+static unsigned print_chain(unsigned number, uint64_t rbp, uint64_t rsp)
+{
+	uint64_t limit = rsp + STACK_SLOT_PAGES * PAGE_SIZE;
+	while (number < BACKTRACE_MAX && rbp >= rsp && rbp < limit && rbp % 8 == 0) {
+		const uint64_t *frame = (const uint64_t *)(uintptr_t)rbp;
+		if (frame[1] == 0) {
+			break;
+		}
+		print_frame(number++, frame[1]);
+		if (frame[0] <= rbp) {
+			break;
+		}
+		rbp = frame[0];
+	}
+	return number;
+}
+
+static void print_backtrace(const struct trap_frame *frame)
+{
+	uint64_t rbp = (uint64_t)(uintptr_t)__builtin_frame_address(0);
+	unsigned number = 0;
+	if (frame != NULL) {
+		print_frame(number++, frame->rip);
+		print_chain(number, frame->rbp, frame->rsp);
+	} else {
+		print_chain(number, rbp, rbp);
+	}
+}
+
+static void stop_others(void)
+{
+	smp_stop_others();
+	uint64_t start = time_ns();
+	for (unsigned i = 0; i < cpu_count; i++) {
+		while (cpu_table[i] != this_cpu() && cpu_table[i]->state == CPU_ONLINE) {
+			if (time_ns() - start > STOP_LIMIT_NS) {
+				log_error("cpu %u does not stop", i);
+				cpu_table[i]->state = CPU_STOPPED; /* nobody will call it again */
+			}
+			cpu_pause();
+		}
+	}
+}
+
+/* The first CPU to get here owns the panic; a second one stops; the same one again has failed while it reported. */
+static void take_over(void)
+{
+	unsigned nobody = NOBODY;
+	unsigned self = this_cpu()->index;
+
+	irq_disable();
+	if (!atomic_compare_exchange_strong(&owner, &nobody, self)) {
+		if (nobody == self && action == PANIC_REBOOT) {
+			power_reset();
+		}
+		this_cpu()->state = CPU_STOPPED;
+		cpu_stop();
+	}
+	lock_break_all();
+	console_set_phase(CONSOLE_PANIC);
+	stop_others();
+}
+
+NORETURN static void report(const struct trap_frame *frame, const char *fmt, va_list args)
+{
+	char reason[LOG_TEXT_MAX];
+
+	take_over();
+	fmt_vwrite(reason, sizeof(reason), fmt, args);
+	console_put("\n", 1);
+	log_error("PANIC on cpu %u: %s", this_cpu()->index, reason);
+	if (frame != NULL) {
+		print_registers(frame);
+	}
+	print_backtrace(frame);
+	if (action == PANIC_REBOOT) {
+		console_printf("Rebooting, as the option panic=reboot asks.\n");
+		console_drain();
+		power_reset();
+	}
+	console_printf("This machine is stopped; the monitor is here for inspection.\n");
+	monitor_after_panic();
+}
+
+void panic(const char *fmt, ...)
+{
+	va_list args;
+	va_start(args, fmt);
+	report(NULL, fmt, args);
+}
+
+void panic_at(const struct trap_frame *frame, const char *fmt, ...)
+{
+	va_list args;
+	va_start(args, fmt);
+	report(frame, fmt, args);
+}

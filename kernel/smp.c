@@ -1,0 +1,118 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * kernel/smp.c - cross-CPU calls, wake-ups and stops.
+ * Runs: anywhere; the functions asked for run with interrupts off on their CPU.
+ */
+#include "kernel/smp.h"
+
+#include "drivers/lapic.h"
+#include "kernel/panic.h"
+#include "kernel/time.h"
+#include "kernel/trap.h"
+#include "kernel/x86.h"
+
+#define ANSWER_LIMIT_NS (10 * 1000000000ull) /* an emulated CPU may be paused for seconds */
+
+/* Each CPU's own request. [C] written by the asker while `unanswered` is 0; the asked read it */
+static struct request {
+	void (*function)(void *argument);
+	void *argument;
+	atomic_uint unanswered; /* [A] */
+} requests[CPUS_MAX];
+
+/* Run what others ask of this CPU. Interrupts off. */
+static void answer(struct pcpu *cpu)
+{
+	for (unsigned word = 0; word < ARRAY_COUNT(cpu->calls); word++) {
+		if (atomic_load_explicit(&cpu->calls[word], memory_order_relaxed) == 0) {
+			continue;
+		}
+		uint64_t askers = atomic_exchange(&cpu->calls[word], 0);
+		for (; askers != 0; askers &= askers - 1) {
+			struct request *request = &requests[word * 64 + (unsigned)__builtin_ctzll(askers)];
+			request->function(request->argument);
+			atomic_fetch_sub(&request->unanswered, 1);
+		}
+	}
+}
+
+static void call_interrupt(void)
+{
+	lapic_eoi();
+	answer(this_cpu());
+}
+
+void smp_init(void)
+{
+	trap_set_handler(VECTOR_CALL, call_interrupt, "cross-CPU call");
+}
+
+static void ask(struct pcpu *target, unsigned asker)
+{
+	atomic_fetch_or(&target->calls[asker / 64], BIT(asker % 64));
+	lapic_send(target->apic_id, VECTOR_CALL);
+}
+
+/* Ask the CPUs of [first, end) but this one; answer others while waiting. */
+static void call_range(unsigned first, unsigned end, void (*function)(void *argument), void *argument)
+{
+	uint64_t flags = irq_save();
+	struct pcpu *self = this_cpu();
+	struct request *request = &requests[self->index];
+
+	DEBUG_ASSERT(self->locks.depth == 0 && request->unanswered == 0);
+	request->function = function;
+	request->argument = argument;
+	for (unsigned i = first; i < end; i++) {
+		struct pcpu *target = cpu_table[i];
+		if (target != self && target->state == CPU_ONLINE) {
+			atomic_fetch_add(&request->unanswered, 1);
+			ask(target, self->index);
+		}
+	}
+	if (self->index >= first && self->index < end) {
+		function(argument);
+	}
+	uint64_t start = time_ns();
+	while (atomic_load(&request->unanswered) != 0) {
+		answer(self);
+		cpu_pause();
+		if (time_ns() - start > ANSWER_LIMIT_NS) {
+			panic("%u CPUs do not answer a cross-CPU call", atomic_load(&request->unanswered));
+		}
+	}
+	irq_restore(flags);
+}
+
+void smp_call(unsigned index, void (*function)(void *argument), void *argument)
+{
+	call_range(index, index + 1, function, argument);
+}
+
+void smp_call_all(void (*function)(void *argument), void *argument)
+{
+	call_range(0, cpu_count, function, argument);
+}
+
+unsigned smp_online_count(void)
+{
+	unsigned count = 0;
+	for (unsigned i = 0; i < cpu_count; i++) {
+		count += cpu_table[i]->state == CPU_ONLINE;
+	}
+	return count;
+}
+
+void smp_wake(unsigned index)
+{
+	lapic_send(cpu_table[index]->apic_id, VECTOR_CALL);
+}
+
+void smp_stop_others(void)
+{
+	for (unsigned i = 0; i < cpu_count; i++) {
+		if (cpu_table[i] != this_cpu() && cpu_table[i]->state == CPU_ONLINE) {
+			lapic_send_nmi(cpu_table[i]->apic_id);
+		}
+	}
+}

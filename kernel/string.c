@@ -1,0 +1,94 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * kernel/string.c - the C library functions that Pintle uses. Pure: any context.
+ *
+ * Compilers turn a loop that looks like one of these functions into a call of it, which inside the
+ * function itself would never end. The copies are string instructions (SDM vol. 1, 7.3.9; APM
+ * vol. 3, MOVS and STOS), and the loops at risk hold a barrier.
+ */
+#include "kernel/string.h"
+
+#define NOT_AN_IDIOM() __asm__ volatile("" ::: "memory")
+
+void *memcpy(void *restrict dst, const void *restrict src, size_t len)
+{
+	void *to = dst;
+	__asm__ volatile("rep movsb" : "+D"(to), "+S"(src), "+c"(len) : : "memory");
+	return dst;
+}
+
+void *memset(void *dst, int byte, size_t len)
+{
+	void *to = dst;
+	__asm__ volatile("rep stosb" : "+D"(to), "+c"(len) : "a"(byte) : "memory");
+	return dst;
+}
+
+void *memmove(void *dst, const void *src, size_t len)
+{
+	uint8_t *to = dst;
+	const uint8_t *from = src;
+	/* Only a destination that begins inside the source must be written from its end. */
+	if ((uintptr_t)dst - (uintptr_t)src >= len) {
+		return memcpy(dst, src, len);
+	}
+	while (len > 0) {
+		len--;
+		to[len] = from[len];
+		NOT_AN_IDIOM();
+	}
+	return dst;
+}
+
+int memcmp(const void *a, const void *b, size_t len)
+{
+	const uint8_t *x = a;
+	const uint8_t *y = b;
+	for (size_t i = 0; i < len; i++) {
+		if (x[i] != y[i]) {
+			return x[i] - y[i];
+		}
+	}
+	return 0;
+}
+
+size_t strlen(const char *s)
+{
+	return strnlen(s, SIZE_MAX);
+}
+
+size_t strnlen(const char *s, size_t max)
+{
+	size_t len = 0;
+	while (len < max && s[len] != '\0') {
+		len++;
+		NOT_AN_IDIOM();
+	}
+	return len;
+}
+
+int strcmp(const char *a, const char *b)
+{
+	return strncmp(a, b, SIZE_MAX);
+}
+
+int strncmp(const char *a, const char *b, size_t max)
+{
+	for (size_t i = 0; i < max; i++) {
+		if (a[i] != b[i] || a[i] == '\0') {
+			return (uint8_t)a[i] - (uint8_t)b[i];
+		}
+	}
+	return 0;
+}
+
+char *strchr(const char *s, int c)
+{
+	while (*s != (char)c) {
+		if (*s == '\0') {
+			return NULL;
+		}
+		s++;
+	}
+	return (char *)(uintptr_t)s;
+}

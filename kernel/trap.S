@@ -1,0 +1,63 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * kernel/trap.S - one entry for each vector, one common path to trap_dispatch().
+ */
+#include "offsets.h"
+
+	.section .text, "ax"
+	.balign 16
+	.globl trap_entries
+trap_entries:                           /* 256 entries of 16 bytes */
+	vector = 0
+	.rept 256
+	.balign 16
+	/* SDM vol. 3, 6.13: these push an error code themselves. */
+	.if (vector == 8) || (vector >= 10 && vector <= 14) || (vector == 17) || (vector == 21) || (vector == 29) || (vector == 30)
+	nop
+	.else
+	pushq $0
+	.endif
+	pushq $vector
+	jmp trap_common
+	vector = vector + 1
+	.endr
+
+	.balign 16
+trap_common:
+	push %rax
+	push %rbx
+	push %rcx
+	push %rdx
+	push %rsi
+	push %rdi
+	push %rbp
+	push %r8
+	push %r9
+	push %r10
+	push %r11
+	push %r12
+	push %r13
+	push %r14
+	push %r15
+	cld
+	mov %rsp, %rdi
+	xor %ebp, %ebp                  /* a backtrace goes on from the frame's own rip and rbp */
+	call trap_dispatch
+	pop %r15
+	pop %r14
+	pop %r13
+	pop %r12
+	pop %r11
+	pop %r10
+	pop %r9
+	pop %r8
+	pop %rbp
+	pop %rdi
+	pop %rsi
+	pop %rdx
+	pop %rcx
+	pop %rbx
+	pop %rax
+	add $16, %rsp
+	iretq
+	.section .note.GNU-stack, "", @progbits

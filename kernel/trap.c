@@ -1,0 +1,164 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * kernel/trap.c - the IDT, and what happens on each vector.
+ * Runs: on the CPU that took the exception or interrupt, interrupts off.
+ */
+#include "kernel/trap.h"
+
+#include "drivers/lapic.h"
+#include "kernel/log.h"
+#include "kernel/panic.h"
+#include "kernel/pcpu.h"
+#include "kernel/x86.h"
+
+#define VECTORS         256u
+#define EXCEPTIONS      32u
+#define ENTRY_SIZE      16u /* trap.S */
+#define GATE_INTERRUPT  0x8e00u /* present, privilege 0, 64-bit interrupt gate (SDM vol. 3, 6.14.1) */
+
+struct gate {
+	uint16_t offset_low, selector, type_ist, offset_mid;
+	uint32_t offset_high, reserved;
+};
+STATIC_ASSERT(sizeof(struct gate) == 16, "64-bit gates");
+
+static struct gate idt[VECTORS];
+static struct {
+	trap_handler *handler;
+	const char *name;
+} handlers[VECTOR_OWN_COUNT]; /* [I] once interrupts are on */
+
+extern const char trap_entries[];
+void trap_dispatch(struct trap_frame *frame);
+
+static const char *const exception_names[EXCEPTIONS] = {
+	"divide error", "debug", "NMI", "breakpoint", "overflow", "bound range", "invalid opcode",
+	"device not available", "double fault", "coprocessor overrun", "invalid TSS", "segment not present",
+	"stack fault", "general protection", "page fault", "exception 15", "x87 error", "alignment check",
+	"machine check", "SIMD error", "virtualization", "control protection", "exception 22", "exception 23",
+	"exception 24", "exception 25", "exception 26", "exception 27", "hypervisor injection", "VMM communication",
+	"security", "exception 31"};
+
+static uint8_t ist_of(unsigned vector)
+{
+	switch (vector) {
+	case VECTOR_NMI:
+		return STACK_NMI;
+	case VECTOR_DOUBLE_FAULT:
+		return STACK_DOUBLE_FAULT;
+	case VECTOR_MACHINE_CHECK:
+		return STACK_MACHINE_CHECK;
+	default:
+		return 0;
+	}
+}
+
+void trap_init(void)
+{
+	for (unsigned vector = 0; vector < VECTORS; vector++) {
+		uint64_t entry = (uint64_t)(uintptr_t)trap_entries + vector * ENTRY_SIZE;
+		idt[vector] = (struct gate){
+			.offset_low = (uint16_t)entry,
+			.selector = GDT_CODE,
+			.type_ist = (uint16_t)(GATE_INTERRUPT | ist_of(vector)),
+			.offset_mid = (uint16_t)(entry >> 16),
+			.offset_high = (uint32_t)(entry >> 32),
+		};
+	}
+}
+
+void trap_load(void)
+{
+	const struct PACKED {
+		uint16_t limit;
+		uint64_t base;
+	} descriptor = {sizeof(idt) - 1, (uint64_t)(uintptr_t)idt};
+	__asm__ volatile("lidt %0" : : "m"(descriptor));
+}
+
+void trap_set_handler(uint8_t vector, trap_handler *handler, const char *name)
+{
+	unsigned slot = vector - VECTOR_OWN_FIRST;
+	ASSERT(vector >= VECTOR_OWN_FIRST && handlers[slot].handler == NULL);
+	handlers[slot].name = name;
+	handlers[slot].handler = handler;
+}
+
+const char *trap_handler_name(uint8_t vector)
+{
+	return vector >= VECTOR_OWN_FIRST ? handlers[vector - VECTOR_OWN_FIRST].name : NULL;
+}
+
+static void interrupt(struct pcpu *cpu, unsigned vector)
+{
+	unsigned slot = vector - VECTOR_OWN_FIRST;
+	if (vector >= VECTOR_OWN_FIRST && handlers[slot].handler != NULL) {
+		atomic_fetch_add_explicit(&cpu->interrupts[slot], 1, memory_order_relaxed);
+		handlers[slot].handler();
+		return;
+	}
+	/* Nobody's: a spurious one of the 8259s, or a device that the firmware left running. */
+	atomic_fetch_add_explicit(&cpu->spurious, 1, memory_order_relaxed);
+	if (lapic_mode() != APIC_AUTO && lapic_in_service((uint8_t)vector)) {
+		lapic_eoi();
+	}
+}
+
+static void nmi(struct pcpu *cpu, const struct trap_frame *frame)
+{
+	cpu->trap = frame;
+	panic_stop_if_asked();
+	cpu->nmi_rip = frame->rip;
+	atomic_fetch_add_explicit(&cpu->nmis, 1, memory_order_relaxed);
+	cpu->trap = NULL;
+}
+
+void trap_report_nmis(void)
+{
+	struct pcpu *cpu = this_cpu();
+	uint64_t count = atomic_load_explicit(&cpu->nmis, memory_order_relaxed);
+	if (count != cpu->nmis_reported) {
+		log_warning("nmi: %lu that nobody asked for on cpu %u, the last at rip 0x%lx", count - cpu->nmis_reported,
+			cpu->index, cpu->nmi_rip);
+		cpu->nmis_reported = count;
+	}
+}
+
+/* SDM vol. 3, 16.8: say what the banks hold; without a valid return address, or with a corrupt context, it is the end. */
+static void machine_check(const struct trap_frame *frame)
+{
+	uint64_t status = msr_read(MSR_MCG_STATUS);
+	unsigned banks = (unsigned)(msr_read(MSR_MCG_CAP) & MCG_CAP_BANKS);
+	for (unsigned bank = 0; bank < banks; bank++) {
+		uint64_t error = msr_read(MSR_MC_STATUS(bank));
+		if (error & MC_STATUS_VALID) {
+			uint64_t address = error & MC_STATUS_ADDRV ? msr_read(MSR_MC_ADDR(bank)) : 0;
+			panic_at(frame, "machine check, bank %u: status 0x%lx, address 0x%lx, global status 0x%lx", bank, error,
+				address, status);
+		}
+	}
+	panic_at(frame, "machine check, no bank says why, global status 0x%lx", status);
+}
+
+void trap_dispatch(struct trap_frame *frame)
+{
+	struct pcpu *cpu = this_cpu();
+	unsigned vector = (unsigned)frame->vector;
+
+	if (vector >= EXCEPTIONS) {
+		interrupt(cpu, vector);
+		return;
+	}
+	switch (vector) {
+	case VECTOR_NMI:
+		nmi(cpu, frame);
+		return;
+	case VECTOR_MACHINE_CHECK:
+		machine_check(frame);
+		return;
+	case VECTOR_PAGE_FAULT:
+		panic_at(frame, "page fault at 0x%lx, error 0x%lx", cr2_read(), frame->error);
+	default:
+		panic_at(frame, "%s, error 0x%lx", exception_names[vector], frame->error);
+	}
+}

@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * kernel/types.h - the words that every file speaks: sizes, physical addresses, small macros.
+ */
+#pragma once
+
+#include <stdalign.h>
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* A host-physical address. Wrapped, so that it is never mistaken for a virtual or guest one. */
+typedef struct {
+	uint64_t raw;
+} hpa_t;
+
+#define PAGE_SHIFT  12
+#define PAGE_SIZE   4096ul
+#define PAGE_MASK   (PAGE_SIZE - 1)
+#define LARGE_SHIFT 21
+#define LARGE_SIZE  (1ul << LARGE_SHIFT)
+#define KIB         1024ul
+#define MIB         (1024 * KIB)
+#define GIB         (1024 * MIB)
+
+#define CPUS_MAX 512u /* logical CPUs; further ones are reported and left out */
+
+#define ARRAY_COUNT(a)      (sizeof(a) / sizeof((a)[0]))
+#define ALIGN_DOWN(x, a)    ((x) & ~((a)-1)) /* a: a power of two of the type of x */
+#define ALIGN_UP(x, a)      (((x) + (a)-1) & ~((a)-1))
+#define BIT(n)              (1ull << (n))
+#define PACKED              __attribute__((packed))
+#define NORETURN            __attribute__((noreturn))
+#define PRINTF_LIKE(fmt, a) __attribute__((format(printf, fmt, a)))
+#define STATIC_ASSERT       _Static_assert
+
+/* The debug flavour pays for checks that a release does not. Both branches always compile. */
+#ifndef DEBUG_BUILD
+#define DEBUG_BUILD 0
+#endif
+
+static inline hpa_t hpa(uint64_t raw)
+{
+	return (hpa_t){raw};
+}
+
+static inline uint64_t min_u64(uint64_t a, uint64_t b)
+{
+	return a < b ? a : b;
+}
+
+static inline uint64_t max_u64(uint64_t a, uint64_t b)
+{
+	return a > b ? a : b;
+}

@@ -1,0 +1,182 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * kernel/x86.h - the processor: registers, bits and the instructions that C cannot say.
+ * Numbers are from Intel SDM vol. 3 and 4 and AMD APM vol. 2; both agree on all that is here.
+ */
+#pragma once
+
+#include "kernel/types.h"
+
+/* Control registers (SDM vol. 3, 2.5). */
+#define CR0_PE     BIT(0)
+#define CR0_MP     BIT(1)
+#define CR0_TS     BIT(3)
+#define CR0_ET     BIT(4)
+#define CR0_NE     BIT(5)
+#define CR0_WP     BIT(16)
+#define CR0_PG     BIT(31)
+#define CR4_DE     BIT(3)
+#define CR4_PAE    BIT(5)
+#define CR4_MCE    BIT(6)
+#define CR4_PGE    BIT(7)
+#define CR4_UMIP   BIT(11)
+#define CR4_SMEP   BIT(20)
+#define CR4_SMAP   BIT(21)
+#define RFLAGS_IF  BIT(9)
+
+/* Model-specific registers (SDM vol. 4). */
+#define MSR_APIC_BASE       0x1bu
+#define APIC_BASE_BSP       BIT(8)
+#define APIC_BASE_X2APIC    BIT(10)
+#define APIC_BASE_ENABLE    BIT(11)
+#define APIC_BASE_ADDRESS   0xffffffffff000ull
+#define MSR_MCG_CAP         0x179u
+#define MCG_CAP_BANKS       0xffu
+#define MSR_MCG_STATUS      0x17au
+#define MCG_STATUS_RIPV     BIT(0)
+#define MCG_STATUS_MCIP     BIT(2)
+#define MSR_PAT             0x277u
+#define PAT_RESET_VALUE     0x0007040600070406ull /* entry 3, PCD and PWT: uncached */
+#define MSR_MC_STATUS(bank) (0x401u + 4 * (bank))
+#define MC_STATUS_VALID     BIT(63)
+#define MC_STATUS_PCC       BIT(57)
+#define MC_STATUS_ADDRV     BIT(58)
+#define MC_STATUS_UC        BIT(61)
+#define MSR_MC_ADDR(bank)   (0x402u + 4 * (bank))
+#define MSR_TSC_DEADLINE    0x6e0u
+#define MSR_X2APIC          0x800u
+#define MSR_EFER            0xc0000080u
+#define EFER_LME            BIT(8)
+#define EFER_NXE            BIT(11)
+#define MSR_GS_BASE         0xc0000101u
+
+/* Exception vectors with an IST stack or a name of their own (SDM vol. 3, 6.3). */
+#define VECTOR_NMI           2u
+#define VECTOR_DOUBLE_FAULT  8u
+#define VECTOR_PAGE_FAULT    14u
+#define VECTOR_MACHINE_CHECK 18u
+
+struct cpuid {
+	uint32_t eax, ebx, ecx, edx;
+};
+
+static inline struct cpuid cpuid_read(uint32_t leaf, uint32_t subleaf)
+{
+	struct cpuid r;
+	__asm__ volatile("cpuid" : "=a"(r.eax), "=b"(r.ebx), "=c"(r.ecx), "=d"(r.edx) : "a"(leaf), "c"(subleaf));
+	return r;
+}
+
+static inline uint64_t msr_read(uint32_t msr)
+{
+	uint32_t low, high;
+	__asm__ volatile("rdmsr" : "=a"(low), "=d"(high) : "c"(msr));
+	return (uint64_t)high << 32 | low;
+}
+
+static inline void msr_write(uint32_t msr, uint64_t value)
+{
+	__asm__ volatile("wrmsr" : : "c"(msr), "a"((uint32_t)value), "d"((uint32_t)(value >> 32)) : "memory");
+}
+
+#define CR_ACCESSORS(X) X(cr0) X(cr2) X(cr3) X(cr4)
+#define X(reg)                                                                 \
+	static inline uint64_t reg##_read(void)                                \
+	{                                                                      \
+		uint64_t value;                                                \
+		__asm__ volatile("mov %%" #reg ", %0" : "=r"(value) : : "memory"); \
+		return value;                                                  \
+	}                                                                      \
+	static inline void reg##_write(uint64_t value)                         \
+	{                                                                      \
+		__asm__ volatile("mov %0, %%" #reg : : "r"(value) : "memory");  \
+	}
+CR_ACCESSORS(X)
+#undef X
+
+#define X(type, name, suffix)                                                              \
+	static inline type port_read##name(uint16_t port)                                  \
+	{                                                                                  \
+		type value;                                                                \
+		__asm__ volatile("in" suffix " %1, %0" : "=a"(value) : "Nd"(port) : "memory"); \
+		return value;                                                              \
+	}                                                                                  \
+	static inline void port_write##name(uint16_t port, type value)                     \
+	{                                                                                  \
+		__asm__ volatile("out" suffix " %0, %1" : : "a"(value), "Nd"(port) : "memory"); \
+	}
+X(uint8_t, 8, "b")
+X(uint16_t, 16, "w")
+X(uint32_t, 32, "l")
+#undef X
+
+/* Memory-mapped registers: exactly one access of exactly this width. */
+#define X(type, name)                                                                          \
+	static inline type mmio_read##name(const volatile void *base, size_t offset)           \
+	{                                                                                      \
+		return *(const volatile type *)((const volatile char *)base + offset);         \
+	}                                                                                      \
+	static inline void mmio_write##name(volatile void *base, size_t offset, type value)    \
+	{                                                                                      \
+		*(volatile type *)((volatile char *)base + offset) = value;                    \
+	}
+X(uint8_t, 8)
+X(uint16_t, 16)
+X(uint32_t, 32)
+X(uint64_t, 64)
+#undef X
+
+static inline uint64_t tsc_read(void)
+{
+	uint32_t low, high;
+	__asm__ volatile("rdtsc" : "=a"(low), "=d"(high) : : "memory");
+	return (uint64_t)high << 32 | low;
+}
+
+static inline void cpu_pause(void)
+{
+	__asm__ volatile("pause" : : : "memory");
+}
+
+static inline void tlb_flush_page(uintptr_t va)
+{
+	__asm__ volatile("invlpg (%0)" : : "r"(va) : "memory");
+}
+
+static inline uint64_t irq_save(void)
+{
+	uint64_t flags;
+	__asm__ volatile("pushfq; popq %0; cli" : "=r"(flags) : : "memory");
+	return flags;
+}
+
+static inline void irq_restore(uint64_t flags)
+{
+	if (flags & RFLAGS_IF) {
+		__asm__ volatile("sti" : : : "memory");
+	}
+}
+
+static inline void irq_enable(void)
+{
+	__asm__ volatile("sti" : : : "memory");
+}
+
+static inline void irq_disable(void)
+{
+	__asm__ volatile("cli" : : : "memory");
+}
+
+/* Sleep until an interrupt, which is taken before this returns; interrupts are off again then. No wake-up is lost. */
+static inline void irq_wait(void)
+{
+	__asm__ volatile("sti; hlt; cli" : : : "memory");
+}
+
+/* Stop this CPU for good; only NMIs are still taken. */
+NORETURN static inline void cpu_stop(void)
+{
+	for (;;) {
+		__asm__ volatile("cli; hlt" : : : "memory");
+	}
+}

@@ -1,0 +1,146 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""The monitor over the wire: editing, hostile input, levels of the log, NMI."""
+
+import random
+import re
+
+from harness import PROMPT, Failure, check, test
+
+UP = b"\x1b[A"
+LEFT = b"\x1b[D"
+HOME = b"\x1b[H"
+CTRL_C = b"\x03"
+FLOOD_SIZE = 64 * 1024
+LOG_LINE = re.compile(r"\[ *\d+\.\d{6} cpu\d+\] ")
+
+
+def expect_cpus(machine):
+    """The output of `cpus` comes, however the line was typed."""
+    machine.wait_for(r"\n[^\n]*2 online, 0 left out\n", machine.command_seconds())
+    machine.wait_for(PROMPT, machine.command_seconds())
+
+
+@test
+def help_lists_every_command(bench):
+    """The commands that the manual promises."""
+    output = bench.boot().command("help")
+    for name in ("help version cpus mem map acpi pci irqs timers log loglevel selftest panic "
+                 "reboot poweroff").split():
+        check(re.search(rf"^ *{name}\b", output, re.MULTILINE), f"help does not know {name}")
+
+
+@test
+def every_reporting_command_answers(bench):
+    """None of them is empty or unknown."""
+    machine = bench.boot()
+    for name in "version cpus mem map acpi pci irqs timers log loglevel".split():
+        output = machine.command(name)
+        check(output.strip(), f"{name} prints nothing")
+        check("no command" not in output, f"{name}: {output.strip()!r}")
+
+
+@test
+def an_unknown_command_is_refused_with_its_name(bench):
+    """And nothing else happens."""
+    output = bench.boot().command("dance now")
+    check('no command "dance"' in output, f"the answer is {output!r}")
+
+
+@test
+def a_line_can_be_edited(bench):
+    """Cursor keys, insertion and deletion reach the command."""
+    machine = bench.boot()
+    machine.send(b"psus" + LEFT * 3 + b"\x04" + HOME + b"c" + b"\x05x\x7f\r")
+    # p|sus, s deleted: pus; c put before it: cpus; an x added at the end and taken away.
+    expect_cpus(machine)
+
+
+@test
+def the_history_brings_a_line_back(bench):
+    """Over another command in between."""
+    machine = bench.boot()
+    machine.command("cpus")
+    machine.command("version")
+    machine.send(UP + UP + b"\r")
+    expect_cpus(machine)
+
+
+@test
+def tab_completes_a_command(bench):
+    """Where only one begins so."""
+    machine = bench.boot()
+    machine.send(b"cp\t\r")
+    expect_cpus(machine)
+
+
+@test
+def ctrl_c_gives_a_line_up(bench):
+    """What was typed is not run."""
+    machine = bench.boot()
+    machine.send(b"poweroff" + CTRL_C)
+    machine.wait_for(PROMPT, machine.command_seconds())
+    check("online" in machine.command("cpus"), "cpus is silent")
+
+
+@test(cost=10)
+def a_flood_of_garbage_leaves_the_monitor_usable(bench):
+    """64 KiB of random bytes with escape sequences in them."""
+    machine = bench.boot()
+    machine.send(garbage(FLOOD_SIZE))
+    for attempt in range(1, 11):  # what comes while the input buffer is full is lost, rightly
+        machine.send(CTRL_C + b"cpus\r")
+        try:
+            machine.wait_for(r"\n2 online, 0 left out\n", machine.command_seconds() / 4)
+            return f"at attempt {attempt}"
+        except Failure:
+            if attempt == 10 or "PANIC" in machine.screen.text:
+                raise
+
+
+def garbage(size):
+    """Random bytes, the same each time, that can spell no command that ends the machine."""
+    source = random.Random(1)
+    pieces = [b"\x1b[", b"\x1b[99999999C", b"\x1b[A", b"\x1bO", b"\t", b"\t\t", b"\r", b"\n"]
+    data = b""
+    while len(data) < size:
+        data += source.choice(pieces) if source.random() < 0.2 else source.randbytes(8)
+        data = data.replace(b"p", b"").replace(b"r", b"")
+    return data
+
+
+@test
+def the_log_level_can_be_changed(bench):
+    """The console and the log are two things: the log keeps all."""
+    machine = bench.boot()
+    check("shows info" in machine.command("loglevel"), "the level is not said")
+    machine.command("loglevel error")
+    check("shows error" in machine.command("loglevel"), "the level did not change")
+    check("is no level" in machine.command("loglevel loud"), "a wrong level is not refused")
+    check("shows error" in machine.command("loglevel"), "a wrong level changed it")
+    check(not LOG_LINE.search(machine.command("log")), "the log shows more than errors")
+    check(LOG_LINE.search(machine.command("log debug")), "the log is empty")
+
+
+@test
+def loglevel_error_keeps_the_start_quiet(bench):
+    """Nothing but the prompt."""
+    text = bench.boot("loglevel=error").screen.text
+    check(not LOG_LINE.search(text), "lines of the log are on the console")
+
+
+@test
+def loglevel_debug_says_more(bench):
+    """Than the default."""
+    usual = len(bench.boot().screen.text.splitlines())
+    debug = len(bench.boot("loglevel=debug").screen.text.splitlines())
+    check(debug > usual, f"{debug} lines with loglevel=debug, {usual} without")
+
+
+@test
+def an_nmi_is_reported_and_survived(bench):
+    """From QEMU's button; more than one."""
+    machine = bench.boot()
+    for _ in range(2):
+        machine.emulator.qmp("inject-nmi")
+        machine.wait_for(r"warning: nmi: [^\n]*\n", machine.command_seconds())
+    check("2 online, 0 left out" in machine.command("cpus"), "not every CPU is online")

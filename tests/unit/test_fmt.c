@@ -1,0 +1,339 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * tests/unit/test_fmt.c - formatting, against the C library's, and the reading of numbers.
+ * Links: kernel/fmt.c
+ */
+#include "tests/unit/fake.h"
+
+#include "kernel/errno.h"
+#include "kernel/fmt.h"
+
+/* The formats are made at run time. */
+#pragma GCC diagnostic ignored "-Wformat-nonliteral"
+#pragma GCC diagnostic ignored "-Wformat-security"
+
+#define GUARD 0x5a
+
+/* Both texts, whole and cut at every length, with nothing written behind the cut. */
+static void same_text(const char *fmt, ...)
+{
+	char want[512];
+	va_list args;
+	va_start(args, fmt);
+	int want_len = vsnprintf(want, sizeof(want), fmt, args);
+	va_end(args);
+	assert_in_range(want_len, 0, 300);
+	for (size_t size = 0; size <= (size_t)want_len + 2; size++) {
+		char got[512];
+		memset(got, GUARD, sizeof(got));
+		va_start(args, fmt);
+		int len = fmt_vwrite(got, size, fmt, args);
+		va_end(args);
+		assert_int_equal(len, want_len);
+		size_t kept = size == 0 ? 0 : min_u64(size - 1, (size_t)want_len);
+		assert_memory_equal(got, want, kept);
+		if (size > 0) {
+			assert_int_equal(got[kept], 0);
+		}
+		assert_int_equal(got[size == 0 ? 0 : kept + 1], GUARD);
+	}
+}
+
+static const uint64_t values[] = {0, 1, 7, 9, 10, 15, 16, 99, 100, 127, 128, 255, 256, 32767, 32768,
+	65535, 65536, 0x7fffffff, 0x80000000, 0xffffffff, 0x100000000, 0x123456789abcdef0,
+	0x7fffffffffffffff, 0x8000000000000000, 0xfffffffffffffffe, 0xffffffffffffffff};
+
+static void numbers_are_written_as_the_c_library_writes_them(void **state)
+{
+	(void)state;
+	static const char *const flags[] = {"", "-", "0", "-0", "0-"};
+	static const char *const widths[] = {"", "1", "2", "8", "17", "25"};
+	static const char *const lengths[] = {"hh", "h", "", "l", "ll", "z", "j", "t"};
+	char fmt[32];
+	for (size_t f = 0; f < ARRAY_COUNT(flags); f++) {
+		for (size_t w = 0; w < ARRAY_COUNT(widths); w++) {
+			for (size_t l = 0; l < ARRAY_COUNT(lengths); l++) {
+				for (const char *c = "diuxX"; *c != '\0'; c++) {
+					snprintf(fmt, sizeof(fmt), "<%%%s%s%s%c>", flags[f],
+						widths[w], lengths[l], *c);
+					for (size_t v = 0; v < ARRAY_COUNT(values); v++) {
+						same_text(fmt, values[v]);
+					}
+				}
+			}
+		}
+	}
+}
+
+static void random_numbers_are_written_as_the_c_library_writes_them(void **state)
+{
+	(void)state;
+	uint64_t value = 88172645463325252ull;
+	for (unsigned i = 0; i < 5000; i++) {
+		value ^= value << 13;
+		value ^= value >> 7;
+		value ^= value << 17;
+		uint64_t shorter = value >> (i % 64);
+		same_text("%lu %ld %lx %u", shorter, shorter, shorter, (unsigned)shorter);
+	}
+}
+
+static void what_lies_above_a_short_argument_is_ignored(void **state)
+{
+	(void)state;
+	same_text("%hhu %hhd %hx %hd", 0x1234, 0x1280, 0x54321, 0x18000);
+}
+
+static void widths_and_precisions_may_be_arguments(void **state)
+{
+	(void)state;
+	for (int width = -20; width <= 20; width++) {
+		same_text("<%*d>", width, -42);
+		same_text("<%-*d>", width, -42);
+		same_text("<%0*x>", width, 0xabc);
+		for (int precision = -2; precision <= 8; precision++) {
+			same_text("<%*.*s>", width, precision, "abcdef");
+		}
+	}
+}
+
+static void strings_are_padded_and_cut_as_the_c_library_does(void **state)
+{
+	(void)state;
+	static const char *const texts[] = {"", "a", "ab", "abcdef", "with % inside", "\xff\x80"};
+	for (size_t i = 0; i < ARRAY_COUNT(texts); i++) {
+		same_text("<%s>", texts[i]);
+		same_text("<%5s>", texts[i]);
+		same_text("<%-5s>", texts[i]);
+		same_text("<%.0s>", texts[i]);
+		same_text("<%.s>", texts[i]);
+		same_text("<%.3s>", texts[i]);
+		same_text("<%-9.3s>", texts[i]);
+		same_text("<%12.3s>", texts[i]);
+		same_text("<%s%s>", texts[i], texts[i]);
+	}
+}
+
+static void a_precision_reads_no_further_than_it_says(void **state)
+{
+	(void)state;
+	char *text = malloc(3); /* not ended: the address sanitizer sees a fourth byte being read */
+	char out[16];
+	memcpy(text, "abc", 3);
+	assert_int_equal(fmt_write(out, sizeof(out), "%.3s", text), 3);
+	assert_string_equal(out, "abc");
+	assert_int_equal(fmt_write(out, sizeof(out), "%5.*s", 2, text), 5);
+	assert_string_equal(out, "   ab");
+	free(text);
+}
+
+static void null_strings_print_a_word(void **state)
+{
+	(void)state;
+	char out[32];
+	const char *volatile null = NULL; /* hidden from the compiler's own check */
+	assert_int_equal(fmt_write(out, sizeof(out), "<%s>", null), 8);
+	assert_string_equal(out, "<(null)>");
+	fmt_write(out, sizeof(out), "<%-8s>", null);
+	assert_string_equal(out, "<(null)  >");
+	fmt_write(out, sizeof(out), "<%.3s>", null);
+	assert_string_equal(out, "<(nu>");
+}
+
+static void characters_print_even_when_zero(void **state)
+{
+	(void)state;
+	for (int c = 0; c < 256; c++) {
+		same_text("<%c%3c%-3c>", c, c, c);
+	}
+}
+
+static void pointers_print_in_hexadecimal(void **state)
+{
+	(void)state;
+	char out[32];
+	same_text("<%p>", (void *)0x1234abcdUL);
+	same_text("<%20p>", (void *)0xffffffff80000000UL);
+	same_text("<%-20p>", (void *)0x1UL);
+	assert_int_equal(fmt_write(out, sizeof(out), "%p", NULL), 3);
+	assert_string_equal(out, "0x0");
+	fmt_write(out, sizeof(out), "%p", (void *)UINTPTR_MAX);
+	assert_string_equal(out, "0xffffffffffffffff");
+}
+
+static void plain_text_and_percent_signs_are_copied(void **state)
+{
+	(void)state;
+	same_text("%s", "");
+	same_text("plain\n");
+	same_text("100%%");
+	same_text("%%%%d%%%d%%", 5);
+}
+
+static void unknown_conversions_are_copied_and_take_no_argument(void **state)
+{
+	(void)state;
+	static const char *const odd[] = {"%", "a%", "%5", "%-0", "%.", "%.3", "%ll", "%hh", "%q",
+		"%5q", "%-08.3llQ", "%hhhd", "%#x", "%+d", "% d", "%n", "%f", "%\n", "%5%q"};
+	char out[64];
+	char fmt[64];
+	char want[64];
+	for (size_t i = 0; i + 1 < ARRAY_COUNT(odd); i++) {
+		assert_int_equal(fmt_write(out, sizeof(out), odd[i]), strlen(odd[i]));
+		assert_string_equal(out, odd[i]);
+		snprintf(fmt, sizeof(fmt), "%s|%%d", odd[i]);
+		snprintf(want, sizeof(want), "%s|7", odd[i]);
+		fmt_write(out, sizeof(out), fmt, 7);
+		assert_string_equal(out, want);
+	}
+	fmt_write(out, sizeof(out), odd[ARRAY_COUNT(odd) - 1]);
+	assert_string_equal(out, "%q");
+}
+
+static void huge_widths_end_and_are_counted(void **state)
+{
+	(void)state;
+	char out[8];
+	assert_int_equal(fmt_write(out, sizeof(out), "%*d|", 100000, 5), 100001);
+	assert_string_equal(out, "       ");
+	assert_int_equal(fmt_write(out, sizeof(out), "%*d|", -100000, 5), 100001);
+	assert_string_equal(out, "5      ");
+	const char *volatile huge = "%99999999999999999999d";
+	int len = fmt_write(out, sizeof(out), huge, 5);
+	assert_in_range(len, 9999, 99999);
+	huge = "%.99999999999999999999s|";
+	len = fmt_write(out, sizeof(out), huge, "ab");
+	assert_int_equal(len, 3);
+	assert_string_equal(out, "ab|");
+}
+
+static void the_same_arguments_can_be_read_twice_by_the_caller(void **state)
+{
+	(void)state;
+	same_text("%d %s %lx %c %p", 1, "two", 3ul, '4', (void *)5);
+}
+
+struct parse_case {
+	const char *text;
+	int result;
+	uint64_t value;
+};
+
+#define UNTOUCHED 0x1122334455667788u
+static const struct parse_case parse_cases[] = {
+	{"0", 0, 0},
+	{"7", 0, 7},
+	{"0000000000000000000000000042", 0, 42},
+	{"18446744073709551615", 0, UINT64_MAX},
+	{"18446744073709551616", -ERANGE, 0},
+	{"18446744073709551620", -ERANGE, 0},
+	{"28446744073709551615", -ERANGE, 0},
+	{"99999999999999999999999999", -ERANGE, 0},
+	{"99999999999999999999999999x", -EINVAL, 0},
+	{"0x0", 0, 0},
+	{"0xdeadBEEF", 0, 0xdeadbeef},
+	{"0x0123456789abcdef", 0, 0x0123456789abcdef},
+	{"0xffffffffffffffff", 0, UINT64_MAX},
+	{"0x00000000ffffffffffffffff", 0, UINT64_MAX},
+	{"0x10000000000000000", -ERANGE, 0},
+	{"0xfffffffffffffffff", -ERANGE, 0},
+	{"", -EINVAL, 0},
+	{"0x", -EINVAL, 0},
+	{"x", -EINVAL, 0},
+	{"0xg", -EINVAL, 0},
+	{"0X1", -EINVAL, 0},
+	{"00x1", -EINVAL, 0},
+	{"1f", -EINVAL, 0},
+	{"f", -EINVAL, 0},
+	{" 1", -EINVAL, 0},
+	{"1 ", -EINVAL, 0},
+	{"-1", -EINVAL, 0},
+	{"+1", -EINVAL, 0},
+	{"1\n", -EINVAL, 0},
+	{"1.5", -EINVAL, 0},
+	{"12k", -EINVAL, 0},
+	{"\xb1", -EINVAL, 0},
+};
+
+static void numbers_are_read_whole_or_refused_without_effect(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < ARRAY_COUNT(parse_cases); i++) {
+		const struct parse_case *c = &parse_cases[i];
+		size_t len = strlen(c->text);
+		char *exact = malloc(len + (len == 0)); /* no ending zero: reads behind show */
+		uint64_t value = UNTOUCHED;
+		memcpy(exact, c->text, len);
+		assert_int_equal(fmt_parse_u64(exact, len, &value), c->result);
+		assert_true(value == (c->result == 0 ? c->value : UNTOUCHED));
+		free(exact);
+	}
+}
+
+static void only_the_named_bytes_are_read(void **state)
+{
+	(void)state;
+	uint64_t value = 0;
+	assert_int_equal(fmt_parse_u64("123456", 3, &value), 0);
+	assert_int_equal(value, 123);
+	assert_int_equal(fmt_parse_u64("0x12", 1, &value), 0);
+	assert_int_equal(value, 0);
+	assert_int_equal(fmt_parse_u64("0x12", 2, &value), -EINVAL);
+	assert_int_equal(fmt_parse_u64("1\0", 2, &value), -EINVAL);
+	assert_int_equal(fmt_parse_u64(NULL, 0, &value), -EINVAL);
+}
+
+static void every_byte_is_a_digit_or_refused(void **state)
+{
+	(void)state;
+	for (int c = 0; c < 256; c++) {
+		char text[4] = {'0', 'x', (char)c, '\0'};
+		uint64_t value = 0;
+		bool hex = c != 0 && strchr("0123456789abcdefABCDEF", c) != NULL;
+		bool decimal = c >= '0' && c <= '9';
+		assert_int_equal(fmt_parse_u64(text, 3, &value), hex ? 0 : -EINVAL);
+		if (hex) {
+			assert_int_equal(value, strtoul(text, NULL, 16));
+		}
+		assert_int_equal(fmt_parse_u64(text + 2, 1, &value), decimal ? 0 : -EINVAL);
+	}
+}
+
+static void what_is_written_reads_back(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < ARRAY_COUNT(values); i++) {
+		char text[32];
+		uint64_t value = 0;
+		int len = fmt_write(text, sizeof(text), "%lu", values[i]);
+		assert_int_equal(fmt_parse_u64(text, (size_t)len, &value), 0);
+		assert_true(value == values[i]);
+		len = fmt_write(text, sizeof(text), "0x%016lX", values[i]);
+		assert_int_equal(fmt_parse_u64(text, (size_t)len, &value), 0);
+		assert_true(value == values[i]);
+	}
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		FAKE_TEST(numbers_are_written_as_the_c_library_writes_them),
+		FAKE_TEST(random_numbers_are_written_as_the_c_library_writes_them),
+		FAKE_TEST(what_lies_above_a_short_argument_is_ignored),
+		FAKE_TEST(widths_and_precisions_may_be_arguments),
+		FAKE_TEST(strings_are_padded_and_cut_as_the_c_library_does),
+		FAKE_TEST(a_precision_reads_no_further_than_it_says),
+		FAKE_TEST(null_strings_print_a_word),
+		FAKE_TEST(characters_print_even_when_zero),
+		FAKE_TEST(pointers_print_in_hexadecimal),
+		FAKE_TEST(plain_text_and_percent_signs_are_copied),
+		FAKE_TEST(unknown_conversions_are_copied_and_take_no_argument),
+		FAKE_TEST(huge_widths_end_and_are_counted),
+		FAKE_TEST(the_same_arguments_can_be_read_twice_by_the_caller),
+		FAKE_TEST(numbers_are_read_whole_or_refused_without_effect),
+		FAKE_TEST(only_the_named_bytes_are_read),
+		FAKE_TEST(every_byte_is_a_digit_or_refused),
+		FAKE_TEST(what_is_written_reads_back),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

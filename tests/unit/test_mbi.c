@@ -1,0 +1,319 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * tests/unit/test_mbi.c - the Multiboot2 boot information: what is read, cut and left out.
+ * Links: boot/mbi.c
+ */
+#include "tests/unit/fake.h"
+
+#include "tests/unit/mbi_image.h"
+
+static void every_known_tag_is_copied(void **state)
+{
+	(void)state;
+	image_whole();
+	assert_quiet();
+	assert_string_equal(info.cmdline, "console=com1 loglevel=debug");
+	assert_string_equal(info.loader, "GRUB 2.06");
+	assert_int_equal(info.module_count, 2);
+	assert_int_equal(info.module[0].base, 0x1000000);
+	assert_int_equal(info.module[0].size, 0x800000);
+	assert_string_equal(info.module[0].name, "kernel");
+	assert_string_equal(info.module[0].args, "root=/dev/sda1 quiet");
+	assert_int_equal(info.module[1].base, 0x2000000);
+	assert_int_equal(info.module[1].size, 0x123);
+	assert_string_equal(info.module[1].name, "initrd");
+	assert_string_equal(info.module[1].args, "");
+	assert_int_equal(info.range_count, 3);
+	assert_int_equal(info.range[1].base, 0x9fc00);
+	assert_int_equal(info.range[1].size, 0x400);
+	assert_int_equal(info.range[1].type, MEM_RESERVED);
+	assert_int_equal(info.range[2].base, 0x100000);
+	assert_int_equal(info.range[2].size, 0x7ff00000);
+	assert_int_equal(info.range[2].type, MEM_FREE);
+	assert_int_equal(info.screen.base, 0xfd000000);
+	assert_int_equal(info.screen.pitch, 4096);
+	assert_int_equal(info.screen.width, 1024);
+	assert_int_equal(info.screen.height, 768);
+	assert_int_equal(info.screen.bpp, 32);
+	assert_int_equal(info.screen.type, BOOT_SCREEN_RGB);
+	assert_true(info.efi_system_table == 0x123456789abcdef0);
+	assert_true(info.efi);
+	assert_int_equal(info.rsdp_size, 36);
+	assert_memory_equal(info.rsdp, "RSD PTR abcdefghijklmnopqrstuvwxyz01", 36);
+}
+
+static void what_is_absent_is_empty(void **state)
+{
+	(void)state;
+	image_start();
+	image_map(24, 0);
+	image_end();
+	assert_quiet();
+	assert_string_equal(info.cmdline, "");
+	assert_string_equal(info.loader, "");
+	assert_int_equal(info.module_count, 0);
+	assert_int_equal(info.range_count, 0);
+	assert_int_equal(info.rsdp_size, 0);
+	assert_int_equal(info.screen.width, 0);
+	assert_int_equal(info.efi_system_table, 0);
+	assert_false(info.efi);
+}
+
+static void memory_types_without_a_meaning_are_reserved(void **state)
+{
+	static const struct {
+		uint32_t number;
+		enum mem_type type;
+	} cases[] = {
+		{0, MEM_RESERVED},
+		{1, MEM_FREE},
+		{2, MEM_RESERVED},
+		{3, MEM_ACPI},
+		{4, MEM_NVS},
+		{5, MEM_BAD},
+		{6, MEM_RESERVED},
+		{7, MEM_RESERVED},
+		{0x101, MEM_RESERVED},
+		{UINT32_MAX, MEM_RESERVED},
+	};
+	(void)state;
+	image_start();
+	uint32_t map = image_map(24, ARRAY_COUNT(cases));
+	for (uint32_t i = 0; i < ARRAY_COUNT(cases); i++) {
+		image_entry(map + 8 + 24 * i, UINT64_MAX - i, UINT64_MAX, cases[i].number);
+	}
+	image_end();
+	assert_quiet();
+	assert_int_equal(info.range_count, ARRAY_COUNT(cases));
+	for (unsigned i = 0; i < ARRAY_COUNT(cases); i++) {
+		assert_true(info.range[i].base == UINT64_MAX - i);
+		assert_true(info.range[i].size == UINT64_MAX);
+		assert_int_equal(info.range[i].type, cases[i].type);
+	}
+}
+
+static void longer_memory_map_entries_are_stepped_over(void **state)
+{
+	(void)state;
+	image_start();
+	uint32_t map = image_map(40, 2);
+	image_entry(map + 8, 0x1000, 0x2000, 1);
+	image_entry(map + 48, 0x5000, 0x6000, 4);
+	image_end();
+	assert_quiet();
+	assert_int_equal(info.range_count, 2);
+	assert_int_equal(info.range[1].base, 0x5000);
+	assert_int_equal(info.range[1].type, MEM_NVS);
+}
+
+static void a_later_memory_map_version_is_read_with_a_warning(void **state)
+{
+	(void)state;
+	image_start();
+	uint32_t map = image_map(24, 1);
+	put_u32(map + 4, 7);
+	image_entry(map + 8, 0x1000, 0x2000, 1);
+	image_end();
+	assert_int_equal(parse(), 0);
+	assert_logged(
+		"warning: boot information: tag 6 at offset 0x8 has memory map entries of version 7");
+	assert_int_equal(info.range[0].size, 0x2000);
+}
+
+static void a_memory_map_too_long_is_cut_with_a_warning(void **state)
+{
+	(void)state;
+	for (uint32_t over = 0; over < 2; over++) {
+		image_start();
+		uint32_t map = image_map(24, BOOT_RANGES_MAX + over);
+		for (uint32_t i = 0; i < BOOT_RANGES_MAX + over; i++) {
+			image_entry(map + 8 + 24 * i, i, 1, 1);
+		}
+		image_end();
+		assert_int_equal(parse(), 0);
+		assert_int_equal(info.range_count, BOOT_RANGES_MAX);
+		assert_int_equal(info.range[BOOT_RANGES_MAX - 1].base, BOOT_RANGES_MAX - 1);
+		if (over == 0) {
+			assert_string_equal(fake_log, "");
+		} else {
+			assert_logged(
+				"warning: boot information: tag 6 at offset 0x8 has a memory map of 257");
+		}
+	}
+}
+
+static void a_repeated_tag_is_left_out_with_a_warning(void **state)
+{
+	static const uint32_t types[] = {1, 2, 6, 8, 12, 14, 15, 17};
+	(void)state;
+	for (unsigned i = 0; i < ARRAY_COUNT(types); i++) {
+		char text[80];
+		image_whole();
+		image_size -= 8;
+		uint32_t at = image_tag(types[i], 64);
+		memset(image + at, 0, 64);
+		image_end();
+		snprintf(text, sizeof(text),
+			"warning: boot information: tag %u at offset 0x%x repeats an earlier one",
+			types[i], at - 8);
+		assert_int_equal(parse(), 0);
+		assert_logged(text);
+		struct boot_info second = info;
+		image_whole();
+		assert_quiet();
+		assert_memory_equal(&info, &second, sizeof(info));
+	}
+}
+
+static void the_newer_rsdp_wins_in_either_order(void **state)
+{
+	static const char old[] = "RSD PTR old.........";
+	static const char new[] = "RSD PTR new.........................";
+	(void)state;
+	for (int new_first = 0; new_first < 2; new_first++) {
+		image_start();
+		image_map(24, 0);
+		image_bytes(new_first ? 15 : 14, new_first ? new : old, new_first ? 36 : 20);
+		image_bytes(new_first ? 14 : 15, new_first ? old : new, new_first ? 20 : 36);
+		image_end();
+		assert_quiet();
+		assert_int_equal(info.rsdp_size, 36);
+		assert_memory_equal(info.rsdp, new, 36);
+	}
+	image_start();
+	image_map(24, 0);
+	image_bytes(14, old, 20);
+	image_end();
+	assert_quiet();
+	assert_int_equal(info.rsdp_size, 20);
+	assert_memory_equal(info.rsdp, old, 20);
+}
+
+static void texts_too_long_are_cut_with_a_warning(void **state)
+{
+	char text[BOOT_CMDLINE_MAX + 1];
+	(void)state;
+	memset(text, 'x', BOOT_CMDLINE_MAX);
+	text[BOOT_CMDLINE_MAX] = '\0';
+
+	image_start();
+	image_map(24, 0);
+	image_text(1, text + 1);
+	image_text(2, text + BOOT_CMDLINE_MAX - 63);
+	image_end();
+	assert_quiet();
+	assert_int_equal(strlen(info.cmdline), BOOT_CMDLINE_MAX - 1);
+	assert_int_equal(strlen(info.loader), 63);
+
+	image_start();
+	image_map(24, 0);
+	image_text(1, text);
+	image_text(2, text + BOOT_CMDLINE_MAX - 64);
+	image_end();
+	assert_int_equal(parse(), 0);
+	assert_logged(
+		"warning: boot information: tag 1 at offset 0x18 has a command line of 1024 bytes: cut to 1023");
+	assert_logged("has a loader name of 64 bytes: cut to 63");
+	assert_int_equal(strlen(info.cmdline), BOOT_CMDLINE_MAX - 1);
+	assert_int_equal(strlen(info.loader), 63);
+}
+
+static void a_module_is_named_by_its_first_word(void **state)
+{
+	static const struct {
+		const char *text;
+		const char *name;
+		const char *args;
+	} cases[] = {
+		{"", "", ""},
+		{" ", "", ""},
+		{"kernel", "kernel", ""},
+		{"kernel ", "kernel", ""},
+		{"  kernel", "kernel", ""},
+		{"kernel quiet", "kernel", "quiet"},
+		{"  kernel   a  b ", "kernel", "a  b "},
+	};
+	(void)state;
+	image_start();
+	image_map(24, 0);
+	for (unsigned i = 0; i < ARRAY_COUNT(cases); i++) {
+		image_module(i, UINT32_MAX, cases[i].text);
+	}
+	image_end();
+	assert_quiet();
+	assert_int_equal(info.module_count, ARRAY_COUNT(cases));
+	for (unsigned i = 0; i < ARRAY_COUNT(cases); i++) {
+		assert_int_equal(info.module[i].base, i);
+		assert_int_equal(info.module[i].size, UINT32_MAX - i);
+		assert_string_equal(info.module[i].name, cases[i].name);
+		assert_string_equal(info.module[i].args, cases[i].args);
+	}
+}
+
+static void module_texts_too_long_are_cut_with_a_warning(void **state)
+{
+	char text[32 + 1 + BOOT_CMDLINE_MAX + 1];
+	(void)state;
+	memset(text, 'n', sizeof(text) - 1);
+	text[sizeof(text) - 1] = '\0';
+	text[32] = ' ';
+
+	image_start();
+	image_map(24, 0);
+	image_module(0, 0, text);
+	image_end();
+	assert_int_equal(parse(), 0);
+	assert_logged("tag 3 at offset 0x18 has a module name of 32 bytes: cut to 31");
+	assert_logged("tag 3 at offset 0x18 has a module command line of 1024 bytes: cut to 1023");
+	assert_int_equal(strlen(info.module[0].name), 31);
+	assert_int_equal(strlen(info.module[0].args), BOOT_CMDLINE_MAX - 1);
+
+	text[sizeof(text) - 2] = '\0';
+	image_start();
+	image_map(24, 0);
+	image_module(0, 0, text + 1);
+	image_end();
+	assert_quiet();
+	assert_int_equal(strlen(info.module[0].name), 31);
+	assert_int_equal(strlen(info.module[0].args), BOOT_CMDLINE_MAX - 1);
+}
+
+static void modules_beyond_the_last_place_are_left_out_with_a_warning(void **state)
+{
+	(void)state;
+	image_start();
+	image_map(24, 0);
+	for (uint32_t i = 0; i < BOOT_MODULES_MAX; i++) {
+		image_module(i, i, "m");
+	}
+	image_end();
+	assert_quiet();
+	assert_int_equal(info.module_count, BOOT_MODULES_MAX);
+	image_size -= 8;
+	image_module(77, 78, "late");
+	image_end();
+	assert_int_equal(parse(), 0);
+	assert_logged(
+		"warning: boot information: tag 3 at offset 0xd8 is a module beyond the first 8");
+	assert_int_equal(info.module_count, BOOT_MODULES_MAX);
+	assert_int_equal(info.module[BOOT_MODULES_MAX - 1].base, BOOT_MODULES_MAX - 1);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		FAKE_TEST(every_known_tag_is_copied),
+		FAKE_TEST(what_is_absent_is_empty),
+		FAKE_TEST(memory_types_without_a_meaning_are_reserved),
+		FAKE_TEST(longer_memory_map_entries_are_stepped_over),
+		FAKE_TEST(a_later_memory_map_version_is_read_with_a_warning),
+		FAKE_TEST(a_memory_map_too_long_is_cut_with_a_warning),
+		FAKE_TEST(a_repeated_tag_is_left_out_with_a_warning),
+		FAKE_TEST(the_newer_rsdp_wins_in_either_order),
+		FAKE_TEST(texts_too_long_are_cut_with_a_warning),
+		FAKE_TEST(a_module_is_named_by_its_first_word),
+		FAKE_TEST(module_texts_too_long_are_cut_with_a_warning),
+		FAKE_TEST(modules_beyond_the_last_place_are_left_out_with_a_warning),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
