@@ -28,7 +28,10 @@ HV_CFLAGS := -std=gnu17 -ffreestanding -O2 -g $(WARNINGS) -I. -I$(B) \
 	-ffile-prefix-map=$(CURDIR)/=
 HV_CFLAGS += -DBUILT_BY='"$(COMPILER) "'
 HV_CFLAGS += $(if $(filter debug,$(FLAVOUR)),-DDEBUG_BUILD=1,-DDEBUG_BUILD=0)
-LDFLAGS := -nostdlib -static -no-pie -Wl,-T,linker.ld -Wl,-z,max-page-size=4096 -Wl,-z,noexecstack -Wl,--build-id=none
+LDFLAGS := -nostdlib -static -T linker.ld -z max-page-size=4096 -z noexecstack --build-id=none
+
+# V=1 shows the commands.
+Q := $(if $(V),,@)
 
 .DELETE_ON_ERROR:
 .PHONY: all iso run debug test test-long unit unit-build fuzz system size format format-check layers docs docs-check builds \
@@ -41,26 +44,26 @@ all: build/pintle.elf ## build build/pintle.elf (FLAVOUR=release|debug, COMPILER
 
 $(B)/offsets.h: kernel/offsets.c | deps
 	@mkdir -p $(@D)
-	$(COMPILER) $(HV_CFLAGS) -MMD -MT $@ -MF $(B)/offsets.d -S -o - $< | sed -n 's/^[[:space:]]*@define/#define/p' > $@
+	$(Q)$(COMPILER) $(HV_CFLAGS) -MMD -MT $@ -MF $(B)/offsets.d -S -o - $< | sed -n 's/.*"@define \(.*\)".*/#define \1/p' > $@
 
 $(B)/%.o: %.c $(B)/offsets.h
 	@mkdir -p $(@D)
-	$(COMPILER) $(HV_CFLAGS) -MMD -c -o $@ $<
+	$(Q)$(COMPILER) $(HV_CFLAGS) -MMD -c -o $@ $<
 
 $(B)/%.S.o: %.S $(B)/offsets.h
 	@mkdir -p $(@D)
-	$(COMPILER) $(HV_CFLAGS) -MMD -c -o $@ $<
+	$(Q)$(COMPILER) $(HV_CFLAGS) -MMD -c -o $@ $<
 
 # Twice: first without symbols, to learn them. Text comes first in the image, so that they do not move.
 $(B)/symbols0.S: tools/symbols.sh
 	@mkdir -p $(@D)
-	sh tools/symbols.sh nm > $@
+	$(Q)sh tools/symbols.sh nm > $@
 $(B)/symbols1.S: $(B)/pintle0.elf
-	sh tools/symbols.sh nm $< > $@
+	$(Q)sh tools/symbols.sh nm $< > $@
 $(B)/symbols%.o: $(B)/symbols%.S
-	$(COMPILER) -c -o $@ $<
+	$(Q)$(COMPILER) -c -o $@ $<
 $(B)/pintle%.elf: $(OBJECTS) $(B)/symbols%.o linker.ld
-	$(COMPILER) $(LDFLAGS) -o $@ $(OBJECTS) $(B)/symbols$*.o
+	$(Q)ld $(LDFLAGS) -o $@ $(OBJECTS) $(B)/symbols$*.o
 
 build/pintle.elf: $(B)/pintle1.elf FORCE
 	@cmp -s $< $@ || { cp $< $@; echo "build/pintle.elf: $(FLAVOUR), $(COMPILER)"; }
@@ -94,10 +97,10 @@ links = $(shell sed -n 's/^ \* Links: //p' $(1))
 .SECONDEXPANSION:
 $(UNIT_TESTS): $U/%: tests/unit/%.c tests/unit/fake.c $$(call links,tests/unit/%.c) | deps
 	@mkdir -p $(@D)
-	gcc $(HOST_CFLAGS) -fsanitize=address,undefined -MMD -MF $@.d -o $@ $(filter %.c,$^) -lcmocka
+	$(Q)gcc $(HOST_CFLAGS) -fsanitize=address,undefined -MMD -MF $@.d -o $@ $(filter %.c,$^) -lcmocka
 $(FUZZ_TESTS): $U/%: tests/fuzz/%.c tests/unit/fake.c $$(call links,tests/fuzz/%.c) | deps
 	@mkdir -p $(@D)
-	clang $(HOST_CFLAGS) -fsanitize=fuzzer,address,undefined -o $@ $(filter %.c,$^) -lcmocka
+	$(Q)clang $(HOST_CFLAGS) -fsanitize=fuzzer,address,undefined -o $@ $(filter %.c,$^) -lcmocka
 -include $(wildcard $U/*.d)
 
 test: ## everything but the long runs; ends with "N passed, N failed"
@@ -136,7 +139,7 @@ format-check: | deps
 # Documents made from the tables that they describe.
 build/docgen: tools/docgen.c boot/options.def kernel/commands.def | deps
 	@mkdir -p $(@D)
-	gcc -std=gnu17 $(filter-out -Wmissing-prototypes,$(WARNINGS)) -I. -o $@ $<
+	$(Q)gcc -std=gnu17 $(filter-out -Wmissing-prototypes,$(WARNINGS)) -I. -o $@ $<
 docs: build/docgen ## write docs/options.md and docs/monitor.md from their tables
 	build/docgen options > docs/options.md
 	build/docgen monitor > docs/monitor.md

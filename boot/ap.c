@@ -22,7 +22,8 @@
 #define ANSWER_LIMIT_NS  3000000000ull
 #define CPU_FRAMES       ((sizeof(struct pcpu) + PAGE_SIZE - 1) / PAGE_SIZE)
 
-extern const char ap_trampoline[], ap_trampoline_end[], ap_trampoline_cr3[], ap_trampoline_gdt[], ap_trampoline_far[];
+extern const char ap_trampoline[], ap_trampoline_end[], ap_trampoline_cr3[], ap_trampoline_gdt[],
+	ap_trampoline_far[];
 extern const char ap_long[], ap_gdt[], boot_pml4[];
 void ap_main(struct pcpu *cpu);
 
@@ -47,7 +48,8 @@ unsigned ap_count(unsigned maxcpus)
 		log_warning("cpu: %u CPUs have APIC ids that need x2APIC mode: left out", far);
 	}
 	if (acpi->cpus_over != 0) {
-		log_warning("cpu: too many CPUs: %u beyond the %u that Pintle can use are left out", acpi->cpus_over, CPUS_MAX);
+		log_warning("cpu: too many CPUs: %u beyond the %u that Pintle can use are left out",
+			acpi->cpus_over, CPUS_MAX);
 	}
 	unsigned used = usable < maxcpus ? usable : maxcpus;
 	if (used < usable) {
@@ -136,8 +138,10 @@ int ap_start(hpa_t trampoline, unsigned count)
 		unsigned expected = CPU_STARTING;
 		/* One that comes only now finds that it is too late, and stops. */
 		if (atomic_compare_exchange_strong(&cpu_table[i]->state, &expected, CPU_GIVEN_UP)) {
-			lapic_send_init(cpu_table[i]->apic_id); /* nor may it run what the trampoline's page holds later */
-			log_warning("cpu: the CPU with APIC id %u does not answer: left out", cpu_table[i]->apic_id);
+			lapic_send_init(cpu_table[i]->apic_id); /* nor may it run what the
+								   trampoline's page holds later */
+			log_warning("cpu: the CPU with APIC id %u does not answer: left out",
+				cpu_table[i]->apic_id);
 			machine.cpus_left_out++;
 		}
 	}

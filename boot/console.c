@@ -34,14 +34,16 @@ static bool open_place(const struct uart_place *place, const char *named_by)
 			console.irq = coms[i].irq;
 		}
 	}
-	log_info("console: %s 0x%lx, by %s", place->in_memory ? "UART in memory at" : "UART at port", place->address,
-		named_by);
+	log_info("console: %s 0x%lx, by %s",
+		place->in_memory ? "UART in memory at" : "UART at port", place->address, named_by);
 	return true;
 }
 
 static bool open_com(unsigned number, uint32_t baud)
 {
-	struct uart_place place = {.address = coms[number - 1].port, .stride = 1, .baud = baud != 0 ? baud : BAUD_DEFAULT};
+	struct uart_place place = {.address = coms[number - 1].port,
+		.stride = 1,
+		.baud = baud != 0 ? baud : BAUD_DEFAULT};
 	return open_place(&place, "its usual place");
 }
 
@@ -77,8 +79,10 @@ static bool open_auto(const struct acpi_spcr *spcr, uint32_t baud)
 
 static bool open_wanted(const struct option_console *option, const struct acpi_spcr *spcr)
 {
-	struct uart_place place = {
-		.in_memory = option->kind == CONSOLE_MMIO, .stride = 1, .address = option->where, .baud = option->baud};
+	struct uart_place place = {.in_memory = option->kind == CONSOLE_MMIO,
+		.stride = 1,
+		.address = option->where,
+		.baud = option->baud};
 	switch (option->kind) {
 	case CONSOLE_COM:
 		return open_com((unsigned)option->where, option->baud);
@@ -92,7 +96,8 @@ static bool open_wanted(const struct option_console *option, const struct acpi_s
 	}
 }
 
-void boot_console_open(const struct option_console *option, const struct acpi *acpi, const struct boot_screen *screen)
+void boot_console_open(const struct option_console *option, const struct acpi *acpi,
+	const struct boot_screen *screen)
 {
 	if (console.opened) {
 		return;
@@ -110,7 +115,8 @@ void boot_console_open(const struct option_console *option, const struct acpi *a
 			screen_open(hpa(screen->base), screen->width, screen->height);
 		}
 		console_open_screen();
-		log_warning("console: there is no serial port: Pintle shows its log here and takes no commands");
+		log_warning(
+			"console: there is no serial port: Pintle shows its log here and takes no commands");
 	}
 }
 
@@ -126,6 +132,7 @@ void boot_console_interrupt(const struct acpi *acpi)
 		return;
 	}
 	if (console_use_interrupt(line.gsi, line.level, line.active_low) != 0) {
-		log_warning("console: its interrupt, GSI %u, cannot be used: it is polled", line.gsi);
+		log_warning(
+			"console: its interrupt, GSI %u, cannot be used: it is polled", line.gsi);
 	}
 }

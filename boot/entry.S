@@ -77,8 +77,7 @@ entry32:
 
 	call build_tables
 
-	mov %cr4, %eax
-	or $(1 << 5), %eax              /* PAE */
+	mov $(1 << 5), %eax             /* PAE, and nothing that firmware may have left, such as LA57 */
 	mov %eax, %cr4
 	lea REL(boot_pml4)(%ebp), %eax
 	mov %eax, %cr3
@@ -104,31 +103,21 @@ entry32:
 /*
  * 0-4 GiB at 0 and at DIRECT_VA in large pages, the image at IMAGE_VA, and the table of the windows.
  */
+	.macro link table, index, to    /* present, writable */
+	lea REL(\to) + 3(%ebp), %eax
+	mov %eax, REL(\table) + 8 * (\index)(%ebp)
+	.endm
 build_tables:
-	lea REL(boot_pdpt_low)(%ebp), %eax
-	or $3, %eax
-	mov %eax, REL(boot_pml4)(%ebp)
-	mov %eax, REL(boot_pml4) + 8 * PML4_INDEX(DIRECT_VA)(%ebp)
-	lea REL(boot_pdpt_high)(%ebp), %eax
-	or $3, %eax
-	mov %eax, REL(boot_pml4) + 8 * PML4_INDEX(IMAGE_VA)(%ebp)
-
-	lea REL(boot_pd_image)(%ebp), %eax
-	or $3, %eax
-	mov %eax, REL(boot_pdpt_high) + 8 * PDPT_INDEX(IMAGE_VA)(%ebp)
-	mov %ebp, %eax
-	or $0x83, %eax
+	link boot_pml4, 0, boot_pdpt_low
+	link boot_pml4, PML4_INDEX(DIRECT_VA), boot_pdpt_low
+	link boot_pml4, PML4_INDEX(IMAGE_VA), boot_pdpt_high
+	link boot_pdpt_high, PDPT_INDEX(IMAGE_VA), boot_pd_image
+	link boot_pdpt_high, PDPT_INDEX(WINDOW_VA), boot_pd_window
+	link boot_pd_window, 0, boot_pt_window
+	lea 0x83(%ebp), %eax            /* present, writable, large: the image's own 2 MiB */
 	mov %eax, REL(boot_pd_image)(%ebp)
 
-	lea REL(boot_pd_window)(%ebp), %eax
-	or $3, %eax
-	mov %eax, REL(boot_pdpt_high) + 8 * PDPT_INDEX(WINDOW_VA)(%ebp)
-	lea REL(boot_pt_window)(%ebp), %eax
-	or $3, %eax
-	mov %eax, REL(boot_pd_window)(%ebp)
-
-	lea REL(boot_pd_low)(%ebp), %eax
-	or $3, %eax
+	lea REL(boot_pd_low) + 3(%ebp), %eax
 	xor %ecx, %ecx
 1:	mov %eax, REL(boot_pdpt_low)(%ebp, %ecx, 8)
 	add $4096, %eax

@@ -58,8 +58,10 @@ static void read_information(uint32_t magic, hpa_t information)
 	if (magic != MBI_MAGIC) {
 		refuse("the loader did not speak Multiboot2 (in GRUB: multiboot2, not multiboot)");
 	}
-	/* The loader left it below 4 GiB, where the boot page tables map everything at its own address. */
-	if (mbi_parse((const void *)(uintptr_t)information.raw, INFORMATION_LIMIT, &boot_info) != 0) {
+	/* The loader left it below 4 GiB, where the boot page tables map everything at its own
+	 * address. */
+	if (mbi_parse((const void *)(uintptr_t)information.raw, INFORMATION_LIMIT, &boot_info) !=
+		0) {
 		refuse("the loader's boot information is damaged");
 	}
 	memcpy(machine.cmdline, boot_info.cmdline, sizeof(machine.cmdline));
@@ -83,7 +85,8 @@ static void read_memory_map(void)
 	err = memmap_set(map, image_base, (uint64_t)(uintptr_t)image_end - IMAGE_VA, MEM_IMAGE);
 	for (unsigned i = 0; i < boot_info.module_count && err == 0; i++) {
 		if (boot_info.module[i].size != 0) {
-			err = memmap_set(map, boot_info.module[i].base, boot_info.module[i].size, MEM_MODULE);
+			err = memmap_set(map, boot_info.module[i].base, boot_info.module[i].size,
+				MEM_MODULE);
 		}
 	}
 	if (err != 0) {
@@ -120,8 +123,8 @@ static void start_clock(void)
 	if (machine.clock == NULL) {
 		refuse("no timer works that tells how fast the time stamp counter is");
 	}
-	log_info("clock: TSC %lu.%03lu MHz, from %s", time_frequency() / 1000000, time_frequency() / 1000 % 1000,
-		machine.clock);
+	log_info("clock: TSC %lu.%03lu MHz, from %s", time_frequency() / 1000000,
+		time_frequency() / 1000 % 1000, machine.clock);
 }
 
 static void start_lapic(void)
@@ -140,15 +143,17 @@ static void take_memory(void)
 {
 	uint64_t base;
 	uint64_t size = ALIGN_UP(OWN_BASE + cpus_wanted * OWN_PER_CPU, LARGE_SIZE);
-	/* Below 4 GiB, where the boot page tables reach it; as high as can be, next to the firmware's own. */
+	/* Below 4 GiB, where the boot page tables reach it; as high as can be, next to the
+	 * firmware's own. */
 	if (memmap_find(&machine.memmap, size, LARGE_SIZE, MIB, 4 * GIB, true, &base) != 0 ||
 		memmap_set(&machine.memmap, base, size, MEM_OWN) != 0) {
 		refuse("there is no free piece of memory below 4 GiB that is large enough for Pintle");
 	}
 	machine.own_base = base;
 	machine.own_size = size;
-	if (frame_init(phys_to_virt(hpa(base)), size / PAGE_SIZE) != 0 || paging_init(hpa(base), size) != 0 ||
-		stack_map(0) != 0 || stack_map(STACK_SLOT_MONITOR) != 0) {
+	if (frame_init(phys_to_virt(hpa(base)), size / PAGE_SIZE) != 0 ||
+		paging_init(hpa(base), size) != 0 || stack_map(0) != 0 ||
+		stack_map(STACK_SLOT_MONITOR) != 0) {
 		refuse("Pintle's own memory is too small");
 	}
 	log_info("memory: %lu MiB free, %lu MiB Pintle's own at 0x%lx, image at 0x%lx",
@@ -167,13 +172,16 @@ static void start_cpus(void)
 {
 	uint64_t page;
 	if (cpus_wanted > 1 &&
-		memmap_find(&machine.memmap, PAGE_SIZE, PAGE_SIZE, LOW_FIRST, LOW_END, true, &page) != 0) {
-		log_warning("cpu: no free page below 640 KiB, which other CPUs need to start: only one is used");
+		memmap_find(&machine.memmap, PAGE_SIZE, PAGE_SIZE, LOW_FIRST, LOW_END, true,
+			&page) != 0) {
+		log_warning(
+			"cpu: no free page below 640 KiB, which other CPUs need to start: only one is used");
 		machine.cpus_left_out += cpus_wanted - 1;
 	} else if (cpus_wanted > 1 && ap_start(hpa(page), cpus_wanted) != 0) {
 		log_warning("cpu: not all can be started");
 	}
-	log_info("cpu: %u of %u online", smp_online_count(), smp_online_count() + machine.cpus_left_out);
+	log_info("cpu: %u of %u online", smp_online_count(),
+		smp_online_count() + machine.cpus_left_out);
 }
 
 /* On the final page tables and stack. */
@@ -200,7 +208,8 @@ void boot_main(uint32_t magic, hpa_t information)
 	trap_init();
 	cpu_boot_init();
 	options_default(&options);
-	log_info("Pintle %s, a microhypervisor (%s)", PINTLE_VERSION, DEBUG_BUILD ? "debug" : "release");
+	log_info("Pintle %s, a microhypervisor (%s)", PINTLE_VERSION,
+		DEBUG_BUILD ? "debug" : "release");
 	read_information(magic, information);
 	read_memory_map();
 	read_acpi();

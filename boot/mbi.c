@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * boot/mbi.c - the reader of the Multiboot2 boot information (Multiboot2 specification 2.0, chapter 3.6).
+ * boot/mbi.c - the reader of the Multiboot2 boot information (Multiboot2 specification 2.0,
+ * chapter 3.6).
  */
 #include "boot/mbi.h"
 
@@ -8,7 +9,8 @@
 #include "kernel/log.h"
 #include "kernel/string.h"
 
-/* The layouts below are bodies: what follows the type and the size of a tag. They are read by memcpy alone. */
+/* The layouts below are bodies: what follows the type and the size of a tag. They are read by
+ * memcpy alone. */
 struct mbi_head {      /* 3.6.1 */
 	uint32_t size; /* bytes, of all, this head and the end tag included */
 	uint32_t reserved;
@@ -338,7 +340,8 @@ static int mbi_check_head(const void *mbi, size_t limit, uint32_t *total)
 	return 0;
 }
 
-/* Find the tag at `offset`, which is aligned as `total` is and below it, so that the tag's head lies inside. */
+/* Find the tag at `offset`, which is aligned as `total` is and below it, so that the tag's head
+ * lies inside. */
 static int mbi_find_tag(const void *mbi, uint32_t offset, uint32_t total, struct mbi_tag *tag)
 {
 	struct mbi_tag_head head;

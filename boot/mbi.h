@@ -2,8 +2,8 @@
 /*
  * boot/mbi.h - the Multiboot2 boot information, checked and copied.
  *
- * What the loader left is untrusted and will be overwritten; all that Pintle uses of it is copied into a
- * struct boot_info. Pure: reads only [mbi, mbi + limit).
+ * What the loader left is untrusted and will be overwritten; all that Pintle uses of it is copied
+ * into a struct boot_info. Pure: reads only [mbi, mbi + limit).
  */
 #pragma once
 
@@ -18,9 +18,9 @@
 #define BOOT_RSDP_MAX    36u
 
 struct boot_module {
-	uint64_t base; /* host-physical */
-	uint64_t size; /* bytes, may be 0 */
-	char name[32]; /* the first word of its command line, cut to fit */
+	uint64_t base;               /* host-physical */
+	uint64_t size;               /* bytes, may be 0 */
+	char name[32];               /* the first word of its command line, cut to fit */
 	char args[BOOT_CMDLINE_MAX]; /* the rest, cut to fit */
 };
 
@@ -44,17 +44,18 @@ struct boot_info {
 	struct mem_range range[BOOT_RANGES_MAX]; /* as the firmware gave them */
 	struct boot_module module[BOOT_MODULES_MAX];
 	uint8_t rsdp[BOOT_RSDP_MAX];
-	unsigned rsdp_size; /* bytes: 20 (ACPI 1), 36 (ACPI 2) or 0: none; the newer wins */
-	bool efi; /* the firmware is UEFI */
+	unsigned rsdp_size;        /* bytes: 20 (ACPI 1), 36 (ACPI 2) or 0: none; the newer wins */
+	bool efi;                  /* the firmware is UEFI */
 	uint64_t efi_system_table; /* host-physical, 0: none */
 	struct boot_screen screen;
 };
 
 /*
- * Check and copy the boot information at `mbi` into *info; `limit` is how many bytes may be read at most.
- * Every tag's size is checked against what its type needs and against the whole; tags of unknown type are skipped;
- * a map, modules or a command line too long to keep are cut, with a warning in the log.
- * Returns 0, or -EBADMSG after an error in the log that says which tag is wrong and how; *info is then unusable.
- * A missing memory map is an error; a map without free memory is not (the caller sees it).
+ * Check and copy the boot information at `mbi` into *info; `limit` is how many bytes may be read at
+ * most. Every tag's size is checked against what its type needs and against the whole; tags of
+ * unknown type are skipped; a map, modules or a command line too long to keep are cut, with a
+ * warning in the log. Returns 0, or -EBADMSG after an error in the log that says which tag is wrong
+ * and how; *info is then unusable. A missing memory map is an error; a map without free memory is
+ * not (the caller sees it).
  */
 int mbi_parse(const void *mbi, size_t limit, struct boot_info *info);

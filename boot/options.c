@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * boot/options.c - the parser of Pintle's command line; its options are the rows of boot/options.def.
+ * boot/options.c - the parser of Pintle's command line; its options are the rows of
+ * boot/options.def.
  */
 #include "boot/options.h"
 
@@ -28,7 +29,8 @@ static bool options_text_is(struct options_text text, const char *word)
 	return text.len == strlen(word) && memcmp(text.at, word, text.len) == 0;
 }
 
-/* Split `text` at the first `separator`, which belongs to neither part; without one *rest is empty. */
+/* Split `text` at the first `separator`, which belongs to neither part; without one *rest is empty.
+ */
 static bool options_split(struct options_text *text, char separator, struct options_text *rest)
 {
 	for (size_t i = 0; i < text->len; i++) {
@@ -42,7 +44,8 @@ static bool options_split(struct options_text *text, char separator, struct opti
 	return false;
 }
 
-/* GRUB passes console="a b" as "console=a b", so that quotes may stand around a word as well as a value. */
+/* GRUB passes console="a b" as "console=a b", so that quotes may stand around a word as well as a
+ * value. */
 static struct options_text options_unquote(struct options_text text)
 {
 	if (text.len >= 2 && text.at[0] == '"' && text.at[text.len - 1] == '"') {
@@ -113,7 +116,8 @@ static bool options_read_place(struct options_text text, struct option_console *
 		options_read_number(address, 1, OPTIONS_MMIO_MAX, &console->where);
 }
 
-/* Each options_set_NAME() below serves the row NAME: false, and nothing changed, when the value is malformed. */
+/* Each options_set_NAME() below serves the row NAME: false, and nothing changed, when the value is
+ * malformed. */
 static bool options_set_console(struct options *options, struct options_text value)
 {
 	struct option_console console = {0};

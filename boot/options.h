@@ -10,13 +10,21 @@
 #include "kernel/panic.h"
 #include "kernel/types.h"
 
-enum option_console_kind { CONSOLE_AUTO, CONSOLE_COM, CONSOLE_IO, CONSOLE_MMIO, CONSOLE_NONE };
+enum option_console_kind {
+	CONSOLE_AUTO,
+	CONSOLE_COM,
+	CONSOLE_IO,
+	CONSOLE_MMIO,
+	CONSOLE_NONE
+};
 
-/* Where the console is: console=auto | none | com1..com4 | io:PORT | mmio:ADDRESS, each with an optional ,BAUD. */
+/* Where the console is: console=auto | none | com1..com4 | io:PORT | mmio:ADDRESS, each with an
+ * optional ,BAUD. */
 struct option_console {
 	enum option_console_kind kind;
 	uint64_t where; /* COM number 1-4, port, or host-physical address */
-	uint32_t baud; /* bit/s; 0: not given, leave the line as the firmware set it where that is known */
+	uint32_t baud;  /* bit/s; 0: not given, leave the line as the firmware set it where that is
+			   known */
 };
 
 struct options {
@@ -32,8 +40,9 @@ struct options {
 void options_default(struct options *options);
 
 /*
- * Read `cmdline`: words split at spaces, each `name=value`; "..." may hold a value with spaces. What is unknown or
- * malformed is left at its default and reported by one warning in the log that names the word and what would be
- * right; when an option is given twice the last one counts. Returns the number of words that were refused.
+ * Read `cmdline`: words split at spaces, each `name=value`; "..." may hold a value with spaces.
+ * What is unknown or malformed is left at its default and reported by one warning in the log that
+ * names the word and what would be right; when an option is given twice the last one counts.
+ * Returns the number of words that were refused.
  */
 unsigned options_parse(struct options *options, const char *cmdline);

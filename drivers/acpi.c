@@ -27,7 +27,8 @@ STATIC_ASSERT(sizeof(struct rsdp) == 36, "ACPI 6.5, 5.2.5.3");
 
 #define FACS_SIZE_MIN 64u /* ACPI 6.5, 5.2.10 */
 
-/* The FADT leads to the DSDT and the FACS, which come last: their places in the list are kept free. */
+/* The FADT leads to the DSDT and the FACS, which come last: their places in the list are kept free.
+ */
 #define LISTED_MAX (ACPI_TABLES_MAX - 2)
 
 static const struct {
@@ -51,7 +52,8 @@ static bool checksum_holds(const uint8_t *bytes, size_t size)
 	return sum == 0;
 }
 
-/* What firmware calls text ends on a terminal: no control characters. `out` has room for a zero byte more. */
+/* What firmware calls text ends on a terminal: no control characters. `out` has room for a zero
+ * byte more. */
 static void text_copy(char *out, const char *text, size_t len)
 {
 	size_t used = strnlen(text, len);
@@ -119,7 +121,8 @@ static bool table_listed(const struct acpi *acpi, hpa_t base)
 	return false;
 }
 
-/* List the table at `base`, sound or not; NULL unless it is sound and has `signature` (NULL: any). */
+/* List the table at `base`, sound or not; NULL unless it is sound and has `signature` (NULL: any).
+ */
 static const struct acpi_table *table_add(
 	struct acpi *acpi, const struct acpi_memory *memory, hpa_t base, const char *signature)
 {

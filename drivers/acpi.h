@@ -2,9 +2,10 @@
 /*
  * drivers/acpi.h - the ACPI tables that Pintle needs, without AML.
  *
- * Tables are untrusted: every length, checksum and entry is checked, and what is wrong is reported in the log and left
- * out; a bad table is never followed. All that is used is copied. Pure but for `map`, through which it sees memory.
- * ACPI 6.5, chapter 5; SPCR, DMAR and IVRS by their own specifications.
+ * Tables are untrusted: every length, checksum and entry is checked, and what is wrong is reported
+ * in the log and left out; a bad table is never followed. All that is used is copied. Pure but for
+ * `map`, through which it sees memory. ACPI 6.5, chapter 5; SPCR, DMAR and IVRS by their own
+ * specifications.
  */
 #pragma once
 
@@ -17,7 +18,8 @@
 #define ACPI_REMAPPERS_MAX 32u
 #define ACPI_TABLE_LIMIT   (1 * MIB) /* bytes; a longer table is refused */
 
-/* How the parser sees host-physical memory: unmap gives back what map gave. map may return NULL (refused). */
+/* How the parser sees host-physical memory: unmap gives back what map gave. map may return NULL
+ * (refused). */
 struct acpi_memory {
 	const void *(*map)(hpa_t base, size_t size);
 	void (*unmap)(const void *base, size_t size);
@@ -27,7 +29,7 @@ struct acpi_table {
 	char signature[5];
 	char oem_id[7];
 	uint8_t revision;
-	bool valid; /* length and checksum hold */
+	bool valid;    /* length and checksum hold */
 	uint32_t size; /* bytes, as its header says */
 	hpa_t base;
 };
@@ -53,16 +55,16 @@ struct acpi_override {
 
 /* A Generic Address Structure (ACPI 6.5, 5.2.3.2). */
 struct acpi_gas {
-	uint8_t space; /* 0 memory, 1 port */
-	uint8_t width; /* bits */
-	uint8_t access; /* 0 undefined, 1 byte, 2 word, 3 dword, 4 qword */
+	uint8_t space;    /* 0 memory, 1 port */
+	uint8_t width;    /* bits */
+	uint8_t access;   /* 0 undefined, 1 byte, 2 word, 3 dword, 4 qword */
 	uint64_t address; /* 0: not there */
 };
 #define ACPI_SPACE_MEMORY 0u
 #define ACPI_SPACE_PORT   1u
 
 struct acpi_segment { /* one MCFG entry */
-	hpa_t base; /* of bus 0's configuration space */
+	hpa_t base;   /* of bus 0's configuration space */
 	uint16_t segment;
 	uint8_t bus_first;
 	uint8_t bus_last;
@@ -79,9 +81,9 @@ struct acpi_spcr {
 struct acpi_fadt {
 	bool present;
 	bool hardware_reduced;
-	bool has_8042; /* the keyboard controller may be used for a reset */
+	bool has_8042;        /* the keyboard controller may be used for a reset */
 	uint16_t smi_command; /* port; 0: none */
-	uint8_t acpi_enable; /* value for it */
+	uint8_t acpi_enable;  /* value for it */
 	struct acpi_gas pm1a_control;
 	struct acpi_gas pm1b_control;
 	struct acpi_gas pm_timer;
@@ -89,12 +91,15 @@ struct acpi_fadt {
 	struct acpi_gas reset;
 	uint8_t reset_value;
 	struct acpi_gas sleep_control; /* hardware-reduced machines */
-	bool has_s5; /* the \_S5 package was found */
+	bool has_s5;                   /* the \_S5 package was found */
 	uint8_t s5_type_a;
 	uint8_t s5_type_b;
 };
 
-enum acpi_remapper_kind { ACPI_REMAPPER_VTD, ACPI_REMAPPER_AMDVI };
+enum acpi_remapper_kind {
+	ACPI_REMAPPER_VTD,
+	ACPI_REMAPPER_AMDVI
+};
 
 struct acpi_remapper { /* one IOMMU, from DMAR or IVRS */
 	enum acpi_remapper_kind kind;
@@ -112,14 +117,14 @@ struct acpi {
 	unsigned segment_count;
 	unsigned remapper_count;
 	bool has_madt;
-	bool has_8259; /* MADT: PC-AT dual 8259 present */
+	bool has_8259;    /* MADT: PC-AT dual 8259 present */
 	hpa_t lapic_base; /* with the 64-bit override applied; 0: not said */
 	bool has_hpet;
 	hpa_t hpet_base;
 	struct acpi_fadt fadt;
 	struct acpi_spcr spcr;
-	struct acpi_table table[ACPI_TABLES_MAX];
-	struct acpi_cpu cpu[CPUS_MAX]; /* in MADT order, no APIC id twice */
+	struct acpi_table table[ACPI_TABLES_MAX]; /* the root first; the DSDT and the FACS last */
+	struct acpi_cpu cpu[CPUS_MAX];            /* in MADT order, no APIC id twice */
 	struct acpi_ioapic ioapic[ACPI_IOAPICS_MAX];
 	struct acpi_override override[ACPI_OVERRIDES_MAX];
 	struct acpi_segment segment[ACPI_SEGMENTS_MAX];
@@ -128,10 +133,11 @@ struct acpi {
 
 /*
  * Read all tables that the RSDP copy rsdp[0..size) leads to into *acpi.
- * Returns 0, -ENOENT when size is 0 (a machine without ACPI), or -EBADMSG when the RSDP or the root table is broken
- * (said in the log). *acpi is valid in every case: it holds what was found.
+ * Returns 0, -ENOENT when size is 0 (a machine without ACPI), or -EBADMSG when the RSDP or the root
+ * table is broken (said in the log). *acpi is valid in every case: it holds what was found.
  */
-int acpi_read(struct acpi *acpi, const uint8_t *rsdp, size_t size, const struct acpi_memory *memory);
+int acpi_read(
+	struct acpi *acpi, const uint8_t *rsdp, size_t size, const struct acpi_memory *memory);
 
 /* The GSI of ISA interrupt `irq` with its trigger and polarity, overrides applied. */
 struct acpi_override acpi_isa_interrupt(const struct acpi *acpi, uint8_t irq);

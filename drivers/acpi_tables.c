@@ -19,7 +19,8 @@ struct entry_list {
 	const char *signature;
 	uint32_t first; /* offset of the first entry */
 	uint8_t type_bytes;
-	uint8_t length_bytes; /* the length field's size and also, in all three tables, its offset */
+	uint8_t length_bytes; /* the length field's size and also, in all three tables, its offset
+			       */
 	uint8_t kind_count;
 	const struct entry_kind *kinds;
 };
@@ -92,7 +93,8 @@ static void entries_decode(
 	}
 }
 
-/* Space, port and memory addresses checked; address 0 when there is no register that Pintle can reach. */
+/* Space, port and memory addresses checked; address 0 when there is no register that Pintle can
+ * reach. */
 static struct acpi_gas gas_decode(struct gas raw, const char *what)
 {
 	bool reachable = raw.space == ACPI_SPACE_MEMORY ||
@@ -113,7 +115,8 @@ static struct acpi_gas gas_decode(struct gas raw, const char *what)
 	};
 }
 
-/* A register block of ACPI's fixed hardware: the 64-bit description where there is one, else the port. */
+/* A register block of ACPI's fixed hardware: the 64-bit description where there is one, else the
+ * port. */
 static struct acpi_gas fixed_block(
 	struct gas extended, uint32_t port, uint8_t width, const char *what)
 {
@@ -312,7 +315,8 @@ void acpi_decode_spcr(struct acpi *acpi, const uint8_t *bytes, uint32_t size)
 	if (!table_copy(&raw, sizeof(raw), sizeof(raw), bytes, size)) {
 		return;
 	}
-	/* DBG2, table 3: 16550, its 16450 subset, and a 16550 whose registers lie as its GAS says. */
+	/* DBG2, table 3: 16550, its 16450 subset, and a 16550 whose registers lie as its GAS says.
+	 */
 	if (raw.interface != 0x00 && raw.interface != 0x01 && raw.interface != 0x12) {
 		log_warning("ACPI: SPCR: the console (type %u) is not a 16550", raw.interface);
 		return;

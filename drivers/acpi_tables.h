@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * drivers/acpi_tables.h - private to ACPI: the layouts of the tables, and a decoder for each of them.
+ * drivers/acpi_tables.h - private to ACPI: the layouts of the tables, and a decoder for each of
+ * them.
  */
 #pragma once
 
@@ -209,5 +210,6 @@ void acpi_decode_spcr(struct acpi *acpi, const uint8_t *bytes, uint32_t size);
 void acpi_decode_dmar(struct acpi *acpi, const uint8_t *bytes, uint32_t size);
 void acpi_decode_ivrs(struct acpi *acpi, const uint8_t *bytes, uint32_t size);
 
-/* Look for \_S5 in a DSDT or an SSDT; true, with has_s5 and the types set, when a sound one is there. */
+/* Look for \_S5 in a DSDT or an SSDT; true, with has_s5 and the types set, when a sound one is
+ * there. */
 bool acpi_find_s5(struct acpi_fadt *fadt, const uint8_t *bytes, uint32_t size);

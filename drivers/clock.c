@@ -9,8 +9,8 @@
 #include "kernel/time.h"
 #include "kernel/x86.h"
 
-#define MEASURE_PART 200u /* of a second */
-#define MEASURES     8u /* until two in a row agree */
+#define MEASURE_PART 200u     /* of a second */
+#define MEASURES     8u       /* until two in a row agree */
 #define STUCK_READS  1000000u /* reads without a tick: the timer stands still */
 #define SAMPLES      8u
 
@@ -36,7 +36,7 @@ struct source {
 #define HPET_PERIOD_MAX    100000000u /* femtoseconds, by 2.3.4 */
 #define FS_PER_SECOND      1000000000000000ull
 
-static volatile void *hpet; /* while measuring */
+static volatile void *hpet;         /* while measuring */
 static uint64_t hpet_configuration; /* as it was found: the timer is not ours */
 
 static void hpet_close(void)
@@ -47,7 +47,9 @@ static void hpet_close(void)
 
 static bool hpet_open(const struct acpi *acpi, struct reference *reference)
 {
-	hpet = acpi->has_hpet ? window_map(acpi->hpet_base, HPET_SIZE, PAGING_WRITE | PAGING_UNCACHED) : NULL;
+	hpet = acpi->has_hpet
+		? window_map(acpi->hpet_base, HPET_SIZE, PAGING_WRITE | PAGING_UNCACHED)
+		: NULL;
 	if (hpet == NULL) {
 		return false;
 	}
@@ -86,7 +88,8 @@ static uint32_t pm_read(void)
 	return port_read32(pm_port);
 }
 
-/* The 8254's channel 2, counting down from 2^16 over and over (8254 data sheet, mode 2), its gate open, silent. */
+/* The 8254's channel 2, counting down from 2^16 over and over (8254 data sheet, mode 2), its gate
+ * open, silent. */
 #define PIT_CHANNEL2 0x42u
 #define PIT_COMMAND  0x43u
 #define PIT_GATE     0x61u
@@ -97,7 +100,7 @@ static bool pit_open(const struct acpi *acpi, struct reference *reference)
 	(void)acpi;
 	pit_gate = port_read8(PIT_GATE);
 	port_write8(PIT_GATE, (uint8_t)((pit_gate & ~3u) | 1)); /* gate on, speaker off */
-	port_write8(PIT_COMMAND, 0xb4); /* channel 2, both bytes, mode 2 */
+	port_write8(PIT_COMMAND, 0xb4);                         /* channel 2, both bytes, mode 2 */
 	port_write8(PIT_CHANNEL2, 0);
 	port_write8(PIT_CHANNEL2, 0);
 	*reference = (struct reference){1193182, 0xffff};
@@ -166,8 +169,8 @@ static uint64_t measure(const struct source *source, const struct reference *ref
 }
 
 /*
- * Measure until two results in a row agree to one part in 256: a virtual machine may be paused for longer than a
- * short counter (the PIT wraps in 55 ms) can notice. 0 when they never do.
+ * Measure until two results in a row agree to one part in 256: a virtual machine may be paused for
+ * longer than a short counter (the PIT wraps in 55 ms) can notice. 0 when they never do.
  */
 static uint64_t measure_surely(const struct source *source, const struct reference *reference)
 {

@@ -20,7 +20,7 @@
 static struct spinlock ioapic_lock = SPINLOCK(IOAPIC); /* every index/data pair */
 static struct ioapic {
 	volatile void *registers; /* [I] */
-	struct ioapic_info info; /* [I] */
+	struct ioapic_info info;  /* [I] */
 } ioapics[ACPI_IOAPICS_MAX];
 static unsigned ioapic_count; /* [I] */
 
@@ -48,7 +48,8 @@ void ioapic_init(const struct acpi_ioapic *list, unsigned count)
 {
 	for (unsigned i = 0; i < count; i++) {
 		struct ioapic *ioapic = &ioapics[ioapic_count];
-		ioapic->registers = window_map(list[i].base, WINDOW_SIZE, PAGING_WRITE | PAGING_UNCACHED);
+		ioapic->registers =
+			window_map(list[i].base, WINDOW_SIZE, PAGING_WRITE | PAGING_UNCACHED);
 		if (ioapic->registers == NULL) {
 			log_warning("ioapic: no access to 0x%lx: left out", list[i].base.raw);
 			continue;
@@ -59,7 +60,8 @@ void ioapic_init(const struct acpi_ioapic *list, unsigned count)
 			window_unmap(ioapic->registers, WINDOW_SIZE);
 			continue;
 		}
-		ioapic->info = (struct ioapic_info){list[i].id, list[i].base, list[i].gsi_base, pins};
+		ioapic->info =
+			(struct ioapic_info){list[i].id, list[i].base, list[i].gsi_base, pins};
 		ioapic_count++;
 	}
 	ioapic_mask_all();

@@ -7,12 +7,14 @@
 #include "drivers/acpi.h"
 #include "kernel/types.h"
 
-/* Map the I/O APICs that the MADT lists and mask every pin. Once. One that does not answer is reported and left out. */
+/* Map the I/O APICs that the MADT lists and mask every pin. Once. One that does not answer is
+ * reported and left out. */
 void ioapic_init(const struct acpi_ioapic *list, unsigned count);
 
 /*
  * Send `gsi` as `vector` to the CPU with `apic_id` (8 bits, without interrupt remapping).
- * Returns 0, -ENOENT when no I/O APIC has this GSI, or -ERANGE for a larger APIC id. Takes ioapic.lock.
+ * Returns 0, -ENOENT when no I/O APIC has this GSI, or -ERANGE for a larger APIC id. Takes
+ * ioapic.lock.
  */
 int ioapic_route(uint32_t gsi, uint8_t vector, uint32_t apic_id, bool level, bool active_low);
 

@@ -31,22 +31,22 @@ enum lapic_register {
 	LAPIC_TIMER_DIVIDE = 0x3e0,
 };
 
-#define SVR_ENABLE        0x100u
-#define LVT_MASKED        0x10000u
-#define LVT_NMI           0x400u
-#define LVT_TSC_DEADLINE  0x40000u
-#define ICR_NMI           0x400u
-#define ICR_INIT          0x500u
-#define ICR_STARTUP       0x600u
-#define ICR_BUSY          0x1000u
-#define ICR_ASSERT        0x4000u
-#define DIVIDE_BY_16      0x3u
-#define REGISTERS_SIZE    PAGE_SIZE
+#define SVR_ENABLE       0x100u
+#define LVT_MASKED       0x10000u
+#define LVT_NMI          0x400u
+#define LVT_TSC_DEADLINE 0x40000u
+#define ICR_NMI          0x400u
+#define ICR_INIT         0x500u
+#define ICR_STARTUP      0x600u
+#define ICR_BUSY         0x1000u
+#define ICR_ASSERT       0x4000u
+#define DIVIDE_BY_16     0x3u
+#define REGISTERS_SIZE   PAGE_SIZE
 
-static enum apic_mode mode; /* [I] after lapic_init */
+static enum apic_mode mode;      /* [I] after lapic_init */
 static volatile void *registers; /* [I] xAPIC mode */
-static bool has_deadline; /* [I] */
-static uint64_t timer_hz; /* [I] after lapic_timer_calibrate; 0: the TSC deadline is used */
+static bool has_deadline;        /* [I] */
+static uint64_t timer_hz;        /* [I] after lapic_timer_calibrate; 0: the TSC deadline is used */
 
 static uint32_t lapic_read(enum lapic_register reg)
 {
@@ -99,13 +99,15 @@ int lapic_init(enum apic_mode want)
 	uint64_t base = msr_read(MSR_APIC_BASE);
 	bool is_x2apic = (base & APIC_BASE_ENABLE) && (base & APIC_BASE_X2APIC);
 	if (want == APIC_XAPIC && is_x2apic) {
-		log_warning("lapic: the firmware uses x2APIC mode, which cannot be left safely: apic=xapic is ignored");
+		log_warning(
+			"lapic: the firmware uses x2APIC mode, which cannot be left safely: apic=xapic is ignored");
 	} else if (want == APIC_X2APIC && !can_x2apic) {
 		log_warning("lapic: this CPU has no x2APIC mode: apic=x2apic is ignored");
 	}
 	mode = is_x2apic || (can_x2apic && want != APIC_XAPIC) ? APIC_X2APIC : APIC_XAPIC;
 	if (mode == APIC_XAPIC) {
-		registers = window_map(hpa(base & APIC_BASE_ADDRESS), REGISTERS_SIZE, PAGING_WRITE | PAGING_UNCACHED);
+		registers = window_map(hpa(base & APIC_BASE_ADDRESS), REGISTERS_SIZE,
+			PAGING_WRITE | PAGING_UNCACHED);
 		if (registers == NULL) {
 			return trace_err(-ENODEV);
 		}
@@ -120,7 +122,8 @@ int lapic_init(enum apic_mode want)
 void lapic_enable(void)
 {
 	uint64_t base = msr_read(MSR_APIC_BASE) | APIC_BASE_ENABLE;
-	msr_write(MSR_APIC_BASE, base); /* SDM vol. 3, 11.12.5: x2APIC is entered from the enabled xAPIC mode only */
+	msr_write(MSR_APIC_BASE,
+		base); /* SDM vol. 3, 11.12.5: x2APIC is entered from the enabled xAPIC mode only */
 	if (mode == APIC_X2APIC) {
 		msr_write(MSR_APIC_BASE, base | APIC_BASE_X2APIC);
 	}
@@ -154,11 +157,15 @@ bool lapic_in_service(uint8_t vector)
 	return word & 1u << (vector % 32);
 }
 
-/* SDM vol. 3, 11.6.1. In xAPIC mode two writes, which an interrupt handler's own IPI must not come between. */
+/* SDM vol. 3, 11.6.1. In xAPIC mode two writes, which an interrupt handler's own IPI must not come
+ * between. */
 static void icr_write(uint32_t apic_id, uint32_t command)
 {
 	if (mode == APIC_X2APIC) {
-		__asm__ volatile("mfence; lfence" : : : "memory"); /* 11.12.3: the MSR write does not wait for stores */
+		__asm__ volatile("mfence; lfence"
+				 :
+				 :
+				 : "memory"); /* 11.12.3: the MSR write does not wait for stores */
 		msr_write(MSR_X2APIC + LAPIC_ICR / 16, (uint64_t)apic_id << 32 | command);
 		return;
 	}

@@ -24,8 +24,8 @@
 #define NO_FUNCTION   0xffffffffu
 
 static struct spinlock pci_lock = SPINLOCK(PCI); /* the pair of ports */
-static const struct acpi_segment *segments; /* [I] */
-static unsigned segment_count; /* [I] */
+static const struct acpi_segment *segments;      /* [I] */
+static unsigned segment_count;                   /* [I] */
 
 void pci_init(const struct acpi *acpi)
 {
@@ -50,7 +50,8 @@ static uint32_t read_config(const volatile void *ecam, struct pci_address at, un
 typedef void pci_visit(void *context, const struct pci_function *function);
 
 /* Returns false when nothing answers there. */
-static bool scan_function(const volatile void *ecam, struct pci_address at, pci_visit *visit, void *context)
+static bool scan_function(
+	const volatile void *ecam, struct pci_address at, pci_visit *visit, void *context)
 {
 	uint32_t id = read_config(ecam, at, CONFIG_ID);
 	if (id == NO_FUNCTION) {
@@ -66,7 +67,8 @@ static bool scan_function(const volatile void *ecam, struct pci_address at, pci_
 	return true;
 }
 
-static void scan_bus(const volatile void *ecam, struct pci_address at, pci_visit *visit, void *context)
+static void scan_bus(
+	const volatile void *ecam, struct pci_address at, pci_visit *visit, void *context)
 {
 	for (at.device = 0; at.device < DEVICES; at.device++) {
 		at.function = 0;
@@ -84,8 +86,8 @@ static void scan_segment(const struct acpi_segment *segment, pci_visit *visit, v
 {
 	for (unsigned bus = segment->bus_first; bus <= segment->bus_last; bus++) {
 		struct pci_address at = {.segment = segment->segment, .bus = (uint8_t)bus};
-		const volatile void *ecam =
-			window_map(hpa(segment->base.raw + bus * BUS_SIZE), BUS_SIZE, PAGING_UNCACHED);
+		const volatile void *ecam = window_map(
+			hpa(segment->base.raw + bus * BUS_SIZE), BUS_SIZE, PAGING_UNCACHED);
 		if (ecam != NULL) {
 			scan_bus(ecam, at, visit, context);
 			window_unmap(ecam, BUS_SIZE);

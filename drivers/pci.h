@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * drivers/pci.h - PCI configuration space, through ECAM where the MCFG lists it, else through ports.
+ * drivers/pci.h - PCI configuration space, through ECAM where the MCFG lists it, else through
+ * ports.
  */
 #pragma once
 
@@ -10,7 +11,7 @@
 struct pci_address {
 	uint16_t segment;
 	uint8_t bus;
-	uint8_t device; /* 0-31 */
+	uint8_t device;   /* 0-31 */
 	uint8_t function; /* 0-7 */
 };
 
@@ -24,5 +25,6 @@ struct pci_function {
 	uint32_t class_code; /* class, subclass, interface */
 };
 
-/* Call visit for every function there is, by segment, bus, device and function. Takes pci.lock; none may be held. */
+/* Call visit for every function there is, by segment, bus, device and function. Takes pci.lock;
+ * none may be held. */
 void pci_scan(void (*visit)(void *context, const struct pci_function *function), void *context);

@@ -4,5 +4,6 @@
  */
 #pragma once
 
-/* Move their vectors off the exceptions' (a spurious one still comes) and mask every line. Once, boot CPU. */
+/* Move their vectors off the exceptions' (a spurious one still comes) and mask every line. Once,
+ * boot CPU. */
 void pic_disable(void);

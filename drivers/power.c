@@ -15,7 +15,7 @@
 #define PM1_SLEEP_MASK   0x3c00u
 #define PM1_SLEEP_ENABLE BIT(13)
 #define SLEEP_TYPE       2u /* hardware-reduced: the sleep control register's fields */
-#define SLEEP_ENABLE     BIT(5)
+#define SLEEP_ENABLE     0x20u
 #define WAIT_NS          1000000000ull
 #define KEYBOARD_STATUS  0x64u
 #define KEYBOARD_FULL    0x02u
@@ -35,7 +35,8 @@ static void gas_write8(const struct acpi_gas *gas, uint8_t value)
 		port_write8((uint16_t)gas->address, value);
 		return;
 	}
-	volatile void *window = window_map(hpa(gas->address), sizeof(value), PAGING_WRITE | PAGING_UNCACHED);
+	volatile void *window =
+		window_map(hpa(gas->address), sizeof(value), PAGING_WRITE | PAGING_UNCACHED);
 	if (window != NULL) {
 		mmio_write8(window, 0, value);
 	}
@@ -47,7 +48,8 @@ static bool is_pm1(const struct acpi_gas *gas)
 	return gas->address != 0 && gas->space == ACPI_SPACE_PORT;
 }
 
-/* ACPI 6.5, 4.8.2.5: until the firmware hands ACPI over, the control registers may not be listened to. */
+/* ACPI 6.5, 4.8.2.5: until the firmware hands ACPI over, the control registers may not be listened
+ * to. */
 static void enable_acpi(uint16_t control)
 {
 	if ((port_read16(control) & PM1_SCI_ENABLE) || fadt->smi_command == 0) {
@@ -63,7 +65,8 @@ static void enable_acpi(uint16_t control)
 static void sleep_pm1(const struct acpi_gas *control, uint8_t type)
 {
 	uint16_t port = (uint16_t)control->address;
-	uint16_t value = (uint16_t)((port_read16(port) & ~PM1_SLEEP_MASK) | (uint32_t)type << PM1_SLEEP_TYPE);
+	uint16_t value = (uint16_t)((port_read16(port) & ~PM1_SLEEP_MASK) |
+		(uint32_t)type << PM1_SLEEP_TYPE);
 	port_write16(port, value);
 	port_write16(port, value | PM1_SLEEP_ENABLE);
 }
@@ -74,7 +77,8 @@ int power_off(void)
 		return -ENODEV;
 	}
 	if (fadt->hardware_reduced && fadt->sleep_control.address != 0) {
-		gas_write8(&fadt->sleep_control, (uint8_t)(fadt->s5_type_a << SLEEP_TYPE | SLEEP_ENABLE));
+		gas_write8(&fadt->sleep_control,
+			(uint8_t)((unsigned)fadt->s5_type_a << SLEEP_TYPE | SLEEP_ENABLE));
 	} else if (is_pm1(&fadt->pm1a_control)) {
 		enable_acpi((uint16_t)fadt->pm1a_control.address);
 		sleep_pm1(&fadt->pm1a_control, fadt->s5_type_a);
@@ -90,7 +94,8 @@ int power_off(void)
 
 static void reset_keyboard(void)
 {
-	for (unsigned tries = 100000; (port_read8(KEYBOARD_STATUS) & KEYBOARD_FULL) && tries != 0; tries--) {
+	for (unsigned tries = 100000; (port_read8(KEYBOARD_STATUS) & KEYBOARD_FULL) && tries != 0;
+		tries--) {
 		cpu_pause();
 	}
 	port_write8(KEYBOARD_STATUS, KEYBOARD_RESET);

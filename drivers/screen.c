@@ -41,7 +41,8 @@ void screen_write(const char *text, size_t len)
 			scroll();
 		}
 		if (text[i] >= ' ') {
-			cells[columns * (rows - 1) + column++] = (uint16_t)(GREY_ON_BLACK | (uint8_t)text[i]);
+			cells[columns * (rows - 1) + column++] =
+				(uint16_t)(GREY_ON_BLACK | (uint8_t)text[i]);
 		}
 	}
 }

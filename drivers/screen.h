@@ -9,5 +9,6 @@
 /* Use the text screen of `width` x `height` characters at `base`. Returns 0 or -ENODEV. */
 int screen_open(hpa_t base, uint32_t width, uint32_t height);
 
-/* Write at the bottom, scrolling; knows newlines. Nothing happens without screen_open. Caller holds console.lock. */
+/* Write at the bottom, scrolling; knows newlines. Nothing happens without screen_open. Caller holds
+ * console.lock. */
 void screen_write(const char *text, size_t len);

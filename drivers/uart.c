@@ -11,9 +11,9 @@
 /* PC16550D data sheet, table II. */
 enum uart_register {
 	UART_DATA = 0, /* with DLAB: divisor low */
-	UART_IER = 1, /* with DLAB: divisor high */
-	UART_IIR = 2, /* read */
-	UART_FCR = 2, /* write */
+	UART_IER = 1,  /* with DLAB: divisor high */
+	UART_IIR = 2,  /* read */
+	UART_FCR = 2,  /* write */
 	UART_LCR = 3,
 	UART_MCR = 4,
 	UART_LSR = 5,
@@ -22,21 +22,21 @@ enum uart_register {
 };
 #define REGISTERS 8u
 
-#define IER_RECEIVED  0x01u
-#define IER_EMPTY     0x02u
-#define IIR_NONE      0x01u
-#define IIR_FIFO      0xc0u
-#define FCR_ENABLE    0x07u /* on, both cleared */
-#define LCR_8N1       0x03u
-#define LCR_DLAB      0x80u
-#define MCR_DTR_RTS   0x03u
-#define MCR_OUT2      0x08u /* lets the interrupt line through on a PC */
-#define MCR_LOOP      0x10u
-#define LSR_RECEIVED  0x01u
-#define LSR_EMPTY     0x20u
-#define LSR_ABSENT    0xffu
-#define CLOCK_HZ      115200u /* the divisor's unit */
-#define FIFO_DEPTH    16u
+#define IER_RECEIVED 0x01u
+#define IER_EMPTY    0x02u
+#define IIR_NONE     0x01u
+#define IIR_FIFO     0xc0u
+#define FCR_ENABLE   0x07u /* on, both cleared */
+#define LCR_8N1      0x03u
+#define LCR_DLAB     0x80u
+#define MCR_DTR_RTS  0x03u
+#define MCR_OUT2     0x08u /* lets the interrupt line through on a PC */
+#define MCR_LOOP     0x10u
+#define LSR_RECEIVED 0x01u
+#define LSR_EMPTY    0x20u
+#define LSR_ABSENT   0xffu
+#define CLOCK_HZ     115200u /* the divisor's unit */
+#define FIFO_DEPTH   16u
 
 static uint8_t read_register(const struct uart *uart, enum uart_register reg)
 {
@@ -44,8 +44,8 @@ static uint8_t read_register(const struct uart *uart, enum uart_register reg)
 		return port_read8((uint16_t)(uart->place.address + reg));
 	}
 	size_t offset = (size_t)reg * uart->place.stride;
-	return uart->place.stride == 4 ? (uint8_t)mmio_read32(uart->registers, offset) :
-					 mmio_read8(uart->registers, offset);
+	return uart->place.stride == 4 ? (uint8_t)mmio_read32(uart->registers, offset)
+				       : mmio_read8(uart->registers, offset);
 }
 
 static void write_register(const struct uart *uart, enum uart_register reg, uint8_t value)
@@ -60,7 +60,8 @@ static void write_register(const struct uart *uart, enum uart_register reg, uint
 	}
 }
 
-/* The scratch register keeps what it is given, and in loop-back mode the modem outputs come back as inputs. */
+/* The scratch register keeps what it is given, and in loop-back mode the modem outputs come back as
+ * inputs. */
 static bool answers(const struct uart *uart)
 {
 	static const uint8_t patterns[] = {0x55, 0xaa};
@@ -78,8 +79,8 @@ int uart_open(struct uart *uart, const struct uart_place *place)
 {
 	*uart = (struct uart){.place = *place, .depth = 1};
 	if (place->in_memory) {
-		uart->registers =
-			window_map(hpa(place->address), REGISTERS * place->stride, PAGING_WRITE | PAGING_UNCACHED);
+		uart->registers = window_map(hpa(place->address), REGISTERS * place->stride,
+			PAGING_WRITE | PAGING_UNCACHED);
 		if (uart->registers == NULL) {
 			return -ENODEV;
 		}

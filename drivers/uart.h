@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * drivers/uart.h - a 16550-compatible UART (National PC16550D data sheet, 8), at a port or in memory.
+ * drivers/uart.h - a 16550-compatible UART (National PC16550D data sheet, 8), at a port or in
+ * memory.
  *
  * No locks: its caller, the console, holds console.lock.
  */
@@ -13,23 +14,24 @@ struct uart_place {
 	bool in_memory;
 	uint8_t stride; /* bytes from register to register: 1 or 4; 4 also means 32-bit accesses */
 	uint64_t address; /* port, or host-physical address */
-	uint32_t baud; /* bit/s to set, or 0: leave the line as it is */
+	uint32_t baud;    /* bit/s to set, or 0: leave the line as it is */
 };
 
 struct uart {
 	struct uart_place place;
 	volatile void *registers; /* when in memory */
-	uint8_t depth; /* bytes that the transmitter takes at once */
-	uint8_t interrupts; /* what is enabled in IER */
+	uint8_t depth;            /* bytes that the transmitter takes at once */
+	uint8_t interrupts;       /* what is enabled in IER */
 };
 
 /*
- * Find out whether a 16550 (or an 8250, without FIFO) answers at `place`, and set it up: 8n1, FIFOs on, interrupts
- * off. Returns 0, or -ENODEV when nothing like it is there.
+ * Find out whether a 16550 (or an 8250, without FIFO) answers at `place`, and set it up: 8n1, FIFOs
+ * on, interrupts off. Returns 0, or -ENODEV when nothing like it is there.
  */
 int uart_open(struct uart *uart, const struct uart_place *place);
 
-bool uart_can_write(struct uart *uart); /* the transmitter is empty: uart->depth bytes may be written */
+bool uart_can_write(
+	struct uart *uart); /* the transmitter is empty: uart->depth bytes may be written */
 void uart_write(struct uart *uart, char byte);
 int uart_read(struct uart *uart); /* a byte 0-255, or -1: none there */
 

@@ -47,23 +47,27 @@ static void run_acpi(const struct arguments *arguments)
 	console_printf("table  rev    size  address           oem     state\n");
 	for (unsigned i = 0; i < acpi->table_count; i++) {
 		const struct acpi_table *table = &acpi->table[i];
-		console_printf("%-5s  %3u  %6u  %016lx  %-6s  %s\n", table->signature, table->revision, table->size,
-			table->base.raw, table->oem_id, table->valid ? "good" : "bad");
+		console_printf("%-5s  %3u  %6u  %016lx  %-6s  %s\n", table->signature,
+			table->revision, table->size, table->base.raw, table->oem_id,
+			table->valid ? "good" : "bad");
 	}
 	const struct acpi_fadt *fadt = &acpi->fadt;
 	console_printf("power-off: %s, reset register: %s\n", fadt->has_s5 ? "S5" : "not found",
 		fadt->reset.address != 0 ? "yes" : "no");
 	for (unsigned i = 0; i < acpi->segment_count; i++) {
-		console_printf("PCI segment %u: buses %u-%u, configuration space at 0x%lx\n", acpi->segment[i].segment,
-			acpi->segment[i].bus_first, acpi->segment[i].bus_last, acpi->segment[i].base.raw);
+		console_printf("PCI segment %u: buses %u-%u, configuration space at 0x%lx\n",
+			acpi->segment[i].segment, acpi->segment[i].bus_first,
+			acpi->segment[i].bus_last, acpi->segment[i].base.raw);
 	}
 	for (unsigned i = 0; i < acpi->remapper_count; i++) {
-		console_printf("%s at 0x%lx\n", acpi->remapper[i].kind == ACPI_REMAPPER_VTD ? "VT-d" : "AMD-Vi",
+		console_printf("%s at 0x%lx\n",
+			acpi->remapper[i].kind == ACPI_REMAPPER_VTD ? "VT-d" : "AMD-Vi",
 			acpi->remapper[i].base.raw);
 	}
 	if (acpi->spcr.present) {
 		console_printf("console named by SPCR: %s 0x%lx\n",
-			acpi->spcr.base.space == ACPI_SPACE_PORT ? "port" : "memory", acpi->spcr.base.address);
+			acpi->spcr.base.space == ACPI_SPACE_PORT ? "port" : "memory",
+			acpi->spcr.base.address);
 	}
 }
 
@@ -80,8 +84,8 @@ static void run_cpus(const struct arguments *arguments)
 	console_printf("cpu  apic  acpi  state      nmis  unhandled\n");
 	for (unsigned i = 0; i < cpu_count; i++) {
 		const struct pcpu *cpu = cpu_table[i];
-		console_printf("%3u  %4u  %4u  %-9s  %4lu  %9lu\n", i, cpu->apic_id, cpu->acpi_uid, states[cpu->state],
-			cpu->nmis, cpu->spurious);
+		console_printf("%3u  %4u  %4u  %-9s  %4lu  %9lu\n", i, cpu->apic_id, cpu->acpi_uid,
+			states[cpu->state], cpu->nmis, cpu->spurious);
 	}
 	console_printf("%u online, %u left out\n", smp_online_count(), machine.cpus_left_out);
 }
@@ -90,14 +94,16 @@ static void run_help(const struct arguments *arguments)
 {
 	if (arguments->count == 1) {
 		for (unsigned i = 0; i < command_count; i++) {
-			console_printf("%-9s %-9s %s\n", commands[i].name, commands[i].usage, commands[i].help);
+			console_printf("%-9s %-9s %s\n", commands[i].name, commands[i].usage,
+				commands[i].help);
 		}
 		console_printf("Tab completes, the arrow keys edit and bring back lines.\n");
 		return;
 	}
 	for (unsigned i = 0; i < command_count; i++) {
 		if (strcmp(commands[i].name, arguments->argument[1]) == 0) {
-			console_printf("%s %s\n%s\n", commands[i].name, commands[i].usage, commands[i].help);
+			console_printf("%s %s\n%s\n", commands[i].name, commands[i].usage,
+				commands[i].help);
 			return;
 		}
 	}
@@ -106,13 +112,14 @@ static void run_help(const struct arguments *arguments)
 
 static void show_ioapic(unsigned n, const struct ioapic_info *info)
 {
-	console_printf("I/O APIC %u at 0x%lx: GSI %u-%u\n", info->id, info->base.raw, info->gsi_base,
-		info->gsi_base + info->pins - 1);
+	console_printf("I/O APIC %u at 0x%lx: GSI %u-%u\n", info->id, info->base.raw,
+		info->gsi_base, info->gsi_base + info->pins - 1);
 	for (unsigned pin = 0; pin < info->pins; pin++) {
 		uint64_t entry = ioapic_entry(n, pin);
 		if (!(entry & IOAPIC_MASKED)) {
-			console_printf("  GSI %u: vector 0x%02x on APIC %u, %s, active %s\n", info->gsi_base + pin,
-				(unsigned)(entry & 0xff), (unsigned)(entry >> 56), entry & IOAPIC_LEVEL ? "level" : "edge",
+			console_printf("  GSI %u: vector 0x%02x on APIC %u, %s, active %s\n",
+				info->gsi_base + pin, (unsigned)(entry & 0xff),
+				(unsigned)(entry >> 56), entry & IOAPIC_LEVEL ? "level" : "edge",
 				entry & IOAPIC_ACTIVE_LOW ? "low" : "high");
 		}
 	}
@@ -130,7 +137,8 @@ static void run_irqs(const struct arguments *arguments)
 			count += cpu_table[i]->interrupts[slot];
 		}
 		if (trap_handler_name(vector) != NULL) {
-			console_printf("vector 0x%02x: %10lu  %s\n", vector, count, trap_handler_name(vector));
+			console_printf("vector 0x%02x: %10lu  %s\n", vector, count,
+				trap_handler_name(vector));
 		}
 	}
 	for (unsigned n = 0; ioapic_info(n, &info); n++) {
@@ -141,7 +149,8 @@ static void run_irqs(const struct arguments *arguments)
 	}
 }
 
-/* The level that the argument names, `otherwise` without one; LOG_LEVEL_COUNT and a complaint when it is none. */
+/* The level that the argument names, `otherwise` without one; LOG_LEVEL_COUNT and a complaint when
+ * it is none. */
 static enum log_level level_argument(const struct arguments *arguments, enum log_level otherwise)
 {
 	if (arguments->count < 2) {
@@ -152,7 +161,8 @@ static enum log_level level_argument(const struct arguments *arguments, enum log
 			return level;
 		}
 	}
-	console_printf("\"%s\" is no level; there are error, warning, info and debug.\n", arguments->argument[1]);
+	console_printf("\"%s\" is no level; there are error, warning, info and debug.\n",
+		arguments->argument[1]);
 	return LOG_LEVEL_COUNT;
 }
 
@@ -212,10 +222,10 @@ static void show_run(void *context, const struct paging_run *run)
 	bool bad = (run->flags & PAGING_WRITE) && (run->flags & PAGING_EXECUTE);
 
 	check->bad += bad;
-	console_printf("%016lx-%016lx %8lu KiB  r%c%c%c  %s%s\n", run->va, run->va + run->size - 1, run->size / KIB,
-		run->flags & PAGING_WRITE ? 'w' : '-', run->flags & PAGING_EXECUTE ? 'x' : '-',
-		run->flags & PAGING_UNCACHED ? 'u' : '-', region_name(run->va),
-		bad ? "  WRITABLE AND EXECUTABLE" : "");
+	console_printf("%016lx-%016lx %8lu KiB  r%c%c%c  %s%s\n", run->va, run->va + run->size - 1,
+		run->size / KIB, run->flags & PAGING_WRITE ? 'w' : '-',
+		run->flags & PAGING_EXECUTE ? 'x' : '-', run->flags & PAGING_UNCACHED ? 'u' : '-',
+		region_name(run->va), bad ? "  WRITABLE AND EXECUTABLE" : "");
 }
 
 static void run_map(const struct arguments *arguments)
@@ -239,8 +249,9 @@ static void run_mem(const struct arguments *arguments)
 	(void)arguments;
 	for (unsigned i = 0; i < machine.memmap.count; i++) {
 		const struct mem_range *range = &machine.memmap.range[i];
-		console_printf("%012lx-%012lx %10lu KiB  %s\n", range->base, range->base + range->size - 1,
-			range->size / KIB, memmap_type_name(range->type));
+		console_printf("%012lx-%012lx %10lu KiB  %s\n", range->base,
+			range->base + range->size - 1, range->size / KIB,
+			memmap_type_name(range->type));
 	}
 	for (unsigned type = 0; type < MEM_TYPE_COUNT; type++) {
 		uint64_t bytes = memmap_bytes(&machine.memmap, type);
@@ -254,7 +265,8 @@ static void run_mem(const struct arguments *arguments)
 		console_printf("%10zu  %s\n", frames.owned[owner], frame_owner_name(owner));
 	}
 	object_stats_get(&objects);
-	console_printf("small objects: %zu, %zu bytes in %zu frames\n", objects.objects, objects.bytes, objects.pages);
+	console_printf("small objects: %zu, %zu bytes in %zu frames\n", objects.objects,
+		objects.bytes, objects.pages);
 }
 
 static void panic_here(void *argument)
@@ -263,16 +275,27 @@ static void panic_here(void *argument)
 	panic("asked for on the console");
 }
 
+/* Each call takes stack, until the guard page ends it. The condition is always true, which the
+ * compiler cannot know. */
+static uint64_t exhaust_stack(volatile uint64_t depth)
+{
+	return depth < UINT64_MAX ? exhaust_stack(depth + 1) + depth : 0;
+}
+
 static void run_panic(const struct arguments *arguments)
 {
 	uint64_t cpu = this_cpu()->index;
-	if (arguments->count > 1) {
-		const char *text = arguments->argument[1];
-		if (fmt_parse_u64(text, strlen(text), &cpu) != 0 || cpu >= cpu_count ||
-			cpu_table[cpu]->state != CPU_ONLINE) {
-			console_printf("There is no online CPU \"%s\".\n", text);
-			return;
-		}
+	const char *what = arguments->count > 1 ? arguments->argument[1] : "";
+
+	if (strcmp(what, "stack") == 0) {
+		exhaust_stack(0);
+	} else if (strcmp(what, "text") == 0) {
+		*(volatile uint8_t *)(uintptr_t)panic_here = 0;
+	} else if (*what != '\0' &&
+		(fmt_parse_u64(what, strlen(what), &cpu) != 0 || cpu >= cpu_count ||
+			cpu_table[cpu]->state != CPU_ONLINE)) {
+		console_printf("There is no online CPU \"%s\".\n", what);
+		return;
 	}
 	smp_call((unsigned)cpu, panic_here, NULL);
 }
@@ -283,8 +306,9 @@ static void show_function(void *context, const struct pci_function *function)
 	const struct pci_address *at = &function->address;
 
 	(*count)++;
-	console_printf("%04x:%02x:%02x.%u  %04x:%04x  class %06x\n", at->segment, at->bus, at->device, at->function,
-		function->vendor, function->device_id, function->class_code);
+	console_printf("%04x:%02x:%02x.%u  %04x:%04x  class %06x\n", at->segment, at->bus,
+		at->device, at->function, function->vendor, function->device_id,
+		function->class_code);
 }
 
 static void run_pci(const struct arguments *arguments)
@@ -302,7 +326,9 @@ static void run_poweroff(const struct arguments *arguments)
 	console_printf("Switching off.\n");
 	console_drain();
 	int err = power_off();
-	console_printf("This machine cannot be switched off by software (error %d): use its switch, or reboot.\n", -err);
+	console_printf(
+		"This machine cannot be switched off by software (error %d): use its switch, or reboot.\n",
+		-err);
 }
 
 static void run_reboot(const struct arguments *arguments)
@@ -326,12 +352,13 @@ static void run_timers(const struct arguments *arguments)
 
 	(void)arguments;
 	console_printf("up:    %lu.%06lu s\n", us / 1000000, us % 1000000);
-	console_printf("TSC:   %lu.%06lu MHz, from %s\n", time_frequency() / 1000000, time_frequency() % 1000000,
-		machine.clock);
+	console_printf("TSC:   %lu.%06lu MHz, from %s\n", time_frequency() / 1000000,
+		time_frequency() % 1000000, machine.clock);
 	if (hz == 0) {
 		console_printf("timer: TSC deadline\n");
 	} else {
-		console_printf("timer: LAPIC one-shot, %lu.%06lu MHz\n", hz / 1000000, hz % 1000000);
+		console_printf(
+			"timer: LAPIC one-shot, %lu.%06lu MHz\n", hz / 1000000, hz % 1000000);
 	}
 }
 
@@ -343,11 +370,12 @@ static void run_version(const struct arguments *arguments)
 	(void)arguments;
 	console_printf("Pintle %s (%s, %s)\n", PINTLE_VERSION, DEBUG_BUILD ? "debug" : "release",
 		BUILT_BY __VERSION__);
-	console_printf("started by %s on %s, options: %s\n", machine.loader, machine.efi ? "UEFI" : "BIOS",
+	console_printf("started by %s on %s, options: %s\n", machine.loader,
+		machine.efi ? "UEFI" : "BIOS",
 		machine.cmdline[0] != '\0' ? machine.cmdline : "none");
 	console_printf("local APIC: %s\n", lapic_mode() == APIC_X2APIC ? "x2APIC" : "xAPIC");
-	console_printf("boot took %lu TSC ticks (%lu ms) from entry to the prompt\n", ready - boot_entry_tsc,
-		time_from_tsc(ready) / 1000000);
+	console_printf("boot took %lu TSC ticks (%lu ms) from entry to the prompt\n",
+		ready - boot_entry_tsc, time_from_tsc(ready) / 1000000);
 	if (console_lost() != 0) {
 		console_printf("%lu bytes typed were lost\n", console_lost());
 	}

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * kernel/console.c - rings between the monitor and log on one side and the UART or screen on the other.
+ * kernel/console.c - rings between the monitor and log on one side and the UART or screen on the
+ * other.
  */
 #include "kernel/console.h"
 
@@ -14,21 +15,27 @@
 #include "kernel/pcpu.h"
 #include "kernel/smp.h"
 #include "kernel/string.h"
+#include "kernel/time.h"
 #include "kernel/trap.h"
 #include "kernel/x86.h"
 
-#define OUT_SIZE     8192u /* powers of two */
-#define IN_SIZE      1024u
-#define LINE_ROOM    (LOG_LINE_MAX + 64u)
-#define PRINTF_MAX   256u
-#define CONSOLE_CPU  0u /* runs the monitor and takes the UART's interrupt */
-#define VECTOR_UART  VECTOR_DEVICE_FIRST
+#define OUT_SIZE    8192u /* powers of two */
+#define IN_SIZE     1024u
+#define LINE_ROOM   (LOG_LINE_MAX + 64u)
+#define PRINTF_MAX  256u
+#define CONSOLE_CPU 0u /* runs the monitor and takes the UART's interrupt */
+#define STUCK_NS    2000000000ull
+#define VECTOR_UART VECTOR_DEVICE_FIRST
 
 static struct spinlock console_lock = SPINLOCK(CONSOLE);
 
-static enum { SINK_NONE, SINK_UART, SINK_SCREEN } sink; /* [I] after console_open */
-static struct uart uart; /* [console_lock] */
-static bool polled = true; /* [console_lock] to write */
+static enum {
+	SINK_NONE,
+	SINK_UART,
+	SINK_SCREEN
+} sink;                          /* [I] after console_open */
+static struct uart uart;         /* [console_lock] */
+static bool polled = true;       /* [console_lock] to write */
 static enum console_phase phase; /* changed by the CPU that owns the phase */
 
 /* Bytes out and in: [console_lock]; counts only grow, an index is its count modulo the size. */
@@ -37,7 +44,8 @@ static uint32_t out_head, out_tail;
 static char in[IN_SIZE];
 static uint32_t in_head, in_tail;
 static uint64_t in_lost;
-static bool was_full; /* [CPU 0] the monitor waits for room */
+static uint64_t moved_at; /* [console_lock] when the UART last took something; time_ns() */
+static bool was_full;      /* [CPU 0] the monitor waits for room */
 static uint64_t ready_tsc; /* when the first prompt had left; 0: not yet */
 
 static uint64_t log_cursor, log_lost; /* [console_lock] what of the log was shown */
@@ -49,10 +57,17 @@ static uint32_t out_room(void)
 
 static void move_out(void)
 {
+	uint32_t before = out_tail;
+
 	while (out_tail != out_head && uart_can_write(&uart)) {
 		for (unsigned n = 0; n < uart.depth && out_tail != out_head; n++) {
 			uart_write(&uart, out[out_tail++ % OUT_SIZE]);
 		}
+	}
+	if (out_tail != before || out_tail == out_head) {
+		moved_at = time_ns();
+	} else if (phase != CONSOLE_MONITOR && time_ns() - moved_at > STUCK_NS) {
+		out_tail = out_head; /* a dead line must not hold a panic or a refusal */
 	}
 	if (ready_tsc == 0 && phase == CONSOLE_MONITOR && out_tail == out_head) {
 		ready_tsc = tsc_read();
@@ -243,9 +258,18 @@ void console_drain(void)
 	}
 }
 
-void console_set_phase(enum console_phase next)
+void console_begin_monitor(void)
 {
-	phase = next;
+	phase = CONSOLE_MONITOR;
+}
+
+void console_begin_panic(void)
+{
+	phase = CONSOLE_PANIC;
+	if (sink == SINK_NONE) {
+		/* Too early for the options to be known: the port that nearly every machine has. */
+		console_open(&(struct uart_place){.address = 0x3f8, .stride = 1, .baud = 115200});
+	}
 }
 
 enum console_phase console_phase(void)
@@ -258,6 +282,7 @@ int console_open(const struct uart_place *place)
 	int err = uart_open(&uart, place);
 	if (err == 0) {
 		sink = SINK_UART;
+		moved_at = time_ns();
 		console_show_log();
 	}
 	return err;

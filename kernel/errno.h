@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * kernel/errno.h - error numbers, returned negated; the values are Linux's, so they can cross the ABI.
+ * kernel/errno.h - error numbers, returned negated; the values are Linux's, so they can cross the
+ * ABI.
  */
 #pragma once
 

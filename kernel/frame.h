@@ -2,20 +2,20 @@
 /*
  * kernel/frame.h - the frames (4 KiB pages) of Pintle's fixed region.
  *
- * The region is chosen once at boot and never grows. Every frame has an owner, counted, so that a leak shows as a
- * count that does not return to what it was. Debug builds fill freed frames with junk and check it on allocation.
- * A frame handed out is zeroed.
+ * The region is chosen once at boot and never grows. Every frame has an owner, counted, so that a
+ * leak shows as a count that does not return to what it was. Debug builds fill freed frames with
+ * junk and check it on allocation. A frame handed out is zeroed.
  */
 #pragma once
 
 #include "kernel/types.h"
 
-#define FRAME_OWNERS(X)                       \
-	X(MAP, "allocator's bitmap")          \
-	X(PAGE_TABLE, "own page tables")      \
-	X(CPU, "per-CPU areas")               \
-	X(STACK, "stacks")                    \
-	X(OBJECT, "small objects")            \
+#define FRAME_OWNERS(X)                                                                            \
+	X(MAP, "allocator's bitmap")                                                               \
+	X(PAGE_TABLE, "own page tables")                                                           \
+	X(CPU, "per-CPU areas")                                                                    \
+	X(STACK, "stacks")                                                                         \
+	X(OBJECT, "small objects")                                                                 \
 	X(TEST, "self-test")
 
 enum frame_owner {
@@ -32,20 +32,21 @@ struct frame_stats {
 };
 
 /*
- * Take over the region of `count` frames that is mapped at `base` (page aligned); its first frames hold the bitmap.
- * Called once, before any other function here, on one CPU. Returns 0, or -ENOMEM when the region is too small.
+ * Take over the region of `count` frames that is mapped at `base` (page aligned); its first frames
+ * hold the bitmap. Called once, before any other function here, on one CPU. Returns 0, or -ENOMEM
+ * when the region is too small.
  */
 int frame_init(void *base, size_t count);
 
 /*
- * `count` frames in a row, zeroed, or NULL when there is no such run (or count is 0). Bounded by the region's size.
- * Any CPU; takes frame.lock.
+ * `count` frames in a row, zeroed, or NULL when there is no such run (or count is 0). Bounded by
+ * the region's size. Any CPU; takes frame.lock.
  */
 void *frame_alloc(size_t count, enum frame_owner owner);
 
 /*
- * Give back `count` frames that one frame_alloc gave (all of a run, or any part of it) to the same owner.
- * Panics on frames outside the region, not allocated, or not aligned. Takes frame.lock.
+ * Give back `count` frames that one frame_alloc gave (all of a run, or any part of it) to the same
+ * owner. Panics on frames outside the region, not allocated, or not aligned. Takes frame.lock.
  */
 void frame_free(void *frames, size_t count, enum frame_owner owner);
 

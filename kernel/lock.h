@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * kernel/lock.h - ticket spin locks with ranks. A CPU takes locks only in ascending rank; debug builds check it.
+ * kernel/lock.h - ticket spin locks with ranks. A CPU takes locks only in ascending rank; debug
+ * builds check it.
  */
 #pragma once
 
@@ -9,13 +10,13 @@
 #include "kernel/types.h"
 
 /* In the order in which they may be taken, outermost first. */
-#define LOCK_RANKS(X)                                                                                \
-	X(PAGING)  /* Pintle's own page tables and its windows */                                       \
-	X(PCI)     /* the 0xcf8/0xcfc pair and the configuration window */                            \
-	X(IOAPIC)  /* the IOAPICs' index/data pairs and pin owners */                                 \
-	X(OBJECT)  /* the free lists of small objects */                                              \
-	X(FRAME)   /* the frame bitmap and the owners' counts */                                      \
-	X(CONSOLE) /* the console's rings, the UART's registers, the screen */                        \
+#define LOCK_RANKS(X)                                                                              \
+	X(PAGING)  /* Pintle's own page tables and its windows */                                  \
+	X(PCI)     /* the 0xcf8/0xcfc pair and the configuration window */                         \
+	X(IOAPIC)  /* the IOAPICs' index/data pairs and pin owners */                              \
+	X(OBJECT)  /* the free lists of small objects */                                           \
+	X(FRAME)   /* the frame bitmap and the owners' counts */                                   \
+	X(CONSOLE) /* the console's rings, the UART's registers, the screen */                     \
 	X(LOG)     /* the log ring */
 
 enum lock_rank {
@@ -26,12 +27,15 @@ enum lock_rank {
 };
 
 struct spinlock {
-	atomic_ushort next; /* [A] the next ticket to hand out */
+	atomic_ushort next;    /* [A] the next ticket to hand out */
 	atomic_ushort serving; /* [A] the ticket that holds the lock; written by its holder alone */
-	enum lock_rank rank; /* [I] */
+	enum lock_rank rank;   /* [I] */
 };
 
-#define SPINLOCK(r) {.rank = LOCK_##r}
+#define SPINLOCK(r)                                                                                \
+	{                                                                                          \
+		.rank = LOCK_##r                                                                   \
+	}
 
 /* The locks that one CPU holds, for the check. One in each per-CPU area, used by that CPU alone. */
 #define LOCKS_HELD_MAX 8u
@@ -40,18 +44,21 @@ struct lock_held {
 	const struct spinlock *lock[LOCKS_HELD_MAX];
 };
 
-/* Note that `lock` is about to be taken: false when its rank is not above that of every lock held, or all is full. */
+/* Note that `lock` is about to be taken: false when its rank is not above that of every lock held,
+ * or all is full. */
 bool lock_held_push(struct lock_held *held, const struct spinlock *lock);
 
 /* Note that `lock` was released: false when it was not held. Locks may be released in any order. */
 bool lock_held_pop(struct lock_held *held, const struct spinlock *lock);
 
 /*
- * Take `lock` with interrupts off, spinning; returns the RFLAGS to give back to lock_release. Any context but NMI and
- * machine check. Debug builds panic when the rank is not above that of all locks this CPU holds.
+ * Take `lock` with interrupts off, spinning; returns the RFLAGS to give back to lock_release. Any
+ * context but NMI and machine check. Debug builds panic when the rank is not above that of all
+ * locks this CPU holds.
  */
 uint64_t lock_acquire(struct spinlock *lock);
 void lock_release(struct spinlock *lock, uint64_t flags);
 
-/* From now on every lock is had at once: in a panic, when the other CPUs are stopped and may hold any of them. */
+/* From now on every lock is had at once: in a panic, when the other CPUs are stopped and may hold
+ * any of them. */
 void lock_break_all(void);

@@ -16,7 +16,7 @@
 
 static struct spinlock log_lock = SPINLOCK(LOG);
 static struct log_record ring[RECORDS]; /* [log_lock] record n is in ring[n % RECORDS] */
-static atomic_ulong written; /* [log_lock] to write; how many records there ever were */
+static atomic_ulong written;            /* [log_lock] to write; how many records there ever were */
 static enum log_level shown = LOG_INFO;
 
 static const char *const level_names[LOG_LEVEL_COUNT] = {
@@ -42,7 +42,8 @@ enum log_level log_level(void)
 
 void log_write(enum log_level level, const char *fmt, ...)
 {
-	struct log_record record = {.tsc = tsc_read(), .cpu = (uint16_t)this_cpu()->index, .level = (uint8_t)level};
+	struct log_record record = {
+		.tsc = tsc_read(), .cpu = (uint16_t)this_cpu()->index, .level = (uint8_t)level};
 	va_list args;
 	va_start(args, fmt);
 	fmt_vwrite(record.text, sizeof(record.text), fmt, args);
@@ -85,10 +86,12 @@ bool log_read(uint64_t *cursor, struct log_record *record, uint64_t *lost)
 
 size_t log_format(const struct log_record *record, char *out, size_t size)
 {
-	static const char *const prefixes[LOG_LEVEL_COUNT] = {
-		[LOG_ERROR] = "error: ", [LOG_WARNING] = "warning: ", [LOG_INFO] = "", [LOG_DEBUG] = "debug: "};
+	static const char *const prefixes[LOG_LEVEL_COUNT] = {[LOG_ERROR] = "error: ",
+		[LOG_WARNING] = "warning: ",
+		[LOG_INFO] = "",
+		[LOG_DEBUG] = "debug: "};
 	uint64_t us = time_from_tsc(record->tsc) / 1000;
-	int len = fmt_write(out, size, "[%5lu.%06lu cpu%u] %s%s\n", us / 1000000, us % 1000000, record->cpu,
-		prefixes[record->level], record->text);
+	int len = fmt_write(out, size, "[%5lu.%06lu cpu%u] %s%s\n", us / 1000000, us % 1000000,
+		record->cpu, prefixes[record->level], record->text);
 	return min_u64((uint64_t)len, size - 1);
 }

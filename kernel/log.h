@@ -16,8 +16,9 @@ enum log_level {
 };
 
 /*
- * Add one line (no newline at its end) to the log; the console shows it when `level` is at most the log level.
- * Any context but NMI and machine check; takes log.lock; never waits for the serial line.
+ * Add one line (no newline at its end) to the log; the console shows it when `level` is at most the
+ * log level. Any context but NMI and machine check; takes log.lock; never waits for the serial
+ * line.
  */
 void log_write(enum log_level level, const char *fmt, ...) PRINTF_LIKE(2, 3);
 
@@ -40,8 +41,9 @@ struct log_record {
 };
 
 /*
- * Copy the record that *cursor stands on and move on; a cursor starts at 0. Records that were overwritten before they
- * were read are skipped and counted in *lost. False when there is none yet. Any context but NMI; takes log.lock.
+ * Copy the record that *cursor stands on and move on; a cursor starts at 0. Records that were
+ * overwritten before they were read are skipped and counted in *lost. False when there is none yet.
+ * Any context but NMI; takes log.lock.
  */
 bool log_read(uint64_t *cursor, struct log_record *record, uint64_t *lost);
 

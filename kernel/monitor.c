@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * kernel/monitor.c - the shell: lines in, commands run, the log shown around the line being typed.
- * Runs: on CPU 0, on its own stack, interrupts on; in a panic on the CPU that panicked, interrupts off.
+ * Runs: on CPU 0, on its own stack, interrupts on; in a panic on the CPU that panicked, interrupts
+ * off.
  */
 #include "kernel/monitor.h"
 
@@ -18,7 +19,7 @@
 
 void stack_switch(uint64_t *save, uint64_t rsp);
 
-static struct lineedit line; /* [monitor's stack] */
+static struct lineedit line;           /* [monitor's stack] */
 static uint64_t monitor_rsp, idle_rsp; /* [CPU 0] */
 
 static void emit(void *context, const char *text, size_t len)
@@ -134,16 +135,19 @@ void monitor_wait(void)
 	}
 }
 
-/* Whatever the monitor waits for, it looks again when there is room and either a key or a line of the log. */
+/* Whatever the monitor waits for, it looks again when there is room and either a key or a line of
+ * the log. */
 static bool has_work(void)
 {
-	return console_can_write() && (console_can_read() || console_log_waits() || console_was_full());
+	return console_can_write() &&
+		(console_can_read() || console_log_waits() || console_was_full());
 }
 
 static void prepare_stack(void)
 {
 	uint64_t *top = (uint64_t *)(uintptr_t)stack_top(STACK_SLOT_MONITOR, STACK_MAIN);
-	/* As stack_switch leaves one: six registers, then where to go; the word above keeps the ABI's alignment. */
+	/* As stack_switch leaves one: six registers, then where to go; the word above keeps the
+	 * ABI's alignment. */
 	top -= 8;
 	memset(top, 0, 8 * sizeof(*top));
 	top[6] = (uint64_t)(uintptr_t)monitor_main;
@@ -153,7 +157,7 @@ static void prepare_stack(void)
 void monitor_loop(void)
 {
 	prepare_stack();
-	console_set_phase(CONSOLE_MONITOR);
+	console_begin_monitor();
 	stack_switch(&idle_rsp, monitor_rsp);
 	for (;;) {
 		irq_disable();

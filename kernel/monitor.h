@@ -2,17 +2,19 @@
 /*
  * kernel/monitor.h - the shell on the console.
  *
- * It runs on a stack of its own on CPU 0 and goes back to that CPU's idle loop whenever it has to wait for a key or for
- * room in the console's ring, so that nothing ever waits for the serial line.
+ * It runs on a stack of its own on CPU 0 and goes back to that CPU's idle loop whenever it has to
+ * wait for a key or for room in the console's ring, so that nothing ever waits for the serial line.
  */
 #pragma once
 
 #include "kernel/types.h"
 
-/* The boot CPU's work from now on: the monitor when it has something to do, else sleep. Interrupts on inside. */
+/* The boot CPU's work from now on: the monitor when it has something to do, else sleep. Interrupts
+ * on inside. */
 NORETURN void monitor_loop(void);
 
-/* In a panic: the monitor on this CPU's present stack, the console moved by hand, interrupts off. */
+/* In a panic: the monitor on this CPU's present stack, the console moved by hand, interrupts off.
+ */
 NORETURN void monitor_after_panic(void);
 
 /* Wait until there may be room or input. Called on the monitor's stack, or in a panic. */
@@ -28,7 +30,7 @@ struct arguments {
 struct command {
 	const char *name;
 	const char *usage; /* its arguments, as the help shows them */
-	const char *help; /* one sentence */
+	const char *help;  /* one sentence */
 	void (*run)(const struct arguments *arguments);
 };
 

@@ -2,8 +2,9 @@
 /*
  * kernel/object.h - small objects, carved from frames in size classes of powers of two.
  *
- * A page holds objects of one class; its header lies at its start. A page whose objects are all free goes back to the
- * frame allocator. Debug builds fill freed objects with junk and check it on allocation.
+ * A page holds objects of one class; its header lies at its start. A page whose objects are all
+ * free goes back to the frame allocator. Debug builds fill freed objects with junk and check it on
+ * allocation.
  */
 #pragma once
 
@@ -14,14 +15,16 @@
 
 struct object_stats {
 	size_t objects; /* handed out */
-	size_t bytes; /* in them, rounded up to their classes */
-	size_t pages; /* frames held */
+	size_t bytes;   /* in them, rounded up to their classes */
+	size_t pages;   /* frames held */
 };
 
-/* `size` zeroed bytes (1..OBJECT_MAX), aligned to 16, or NULL. Any CPU; takes object.lock, then frame.lock. */
+/* `size` zeroed bytes (1..OBJECT_MAX), aligned to 16, or NULL. Any CPU; takes object.lock, then
+ * frame.lock. */
 void *object_alloc(size_t size);
 
-/* Give an object back; NULL is ignored. Panics on what object_alloc did not give or what is free already. */
+/* Give an object back; NULL is ignored. Panics on what object_alloc did not give or what is free
+ * already. */
 void object_free(void *object);
 
 void object_stats_get(struct object_stats *stats);

@@ -2,8 +2,8 @@
 /*
  * kernel/paging.c - Pintle's own page tables, and the windows.
  *
- * Table pages are reached through the direct map, which the boot page tables have for all of 0-4 GiB and the final
- * ones for Pintle's memory alone; so the same code works on both.
+ * Table pages are reached through the direct map, which the boot page tables have for all of 0-4
+ * GiB and the final ones for Pintle's memory alone; so the same code works on both.
  */
 #include "kernel/paging.h"
 
@@ -27,16 +27,18 @@
 #define PTE_NX      BIT(63)
 #define PTE_ADDRESS 0x000ffffffffff000ull
 
-#define ENTRIES    512u
-#define LEVEL_TOP  3u /* PML4; 0: page table */
+#define ENTRIES     512u
+#define LEVEL_TOP   3u /* PML4; 0: page table */
 #define LEVEL_LARGE 1u
 
 uint64_t paging_root;
 static struct spinlock paging_lock = SPINLOCK(PAGING);
 static uint64_t own_base, own_size; /* [I] after paging_init: Pintle's memory */
-static uint64_t window_used[WINDOW_PAGES / 64]; /* [paging_lock] a bit for each page of the windows */
+static uint64_t
+	window_used[WINDOW_PAGES / 64]; /* [paging_lock] a bit for each page of the windows */
 
-extern const char text_start[], text_end[], rodata_start[], rodata_end[], data_start[], data_end[], image_end[];
+extern const char text_start[], text_end[], rodata_start[], rodata_end[], data_start[], data_end[],
+	image_end[];
 extern uint64_t image_base;
 
 static bool in_image(uint64_t va)
@@ -84,7 +86,8 @@ static uint64_t pte_flags(unsigned flags)
 	return pte;
 }
 
-/* The entry for `va` at `level` in the tables at `table`; makes the tables above it. NULL: no frame left. */
+/* The entry for `va` at `level` in the tables at `table`; makes the tables above it. NULL: no frame
+ * left. */
 static uint64_t *entry_make(uint64_t *table, uint64_t va, unsigned level)
 {
 	for (unsigned at = LEVEL_TOP; at > level; at--) {
@@ -228,7 +231,8 @@ static void window_mark(unsigned first, unsigned count)
 	}
 }
 
-/* Bits that a host-physical address can have (CPUID 80000008h); more would be a reserved-bit fault. */
+/* Bits that a host-physical address can have (CPUID 80000008h); more would be a reserved-bit fault.
+ */
 static uint64_t address_limit(void)
 {
 	uint32_t max_leaf = cpuid_read(0x80000000, 0).eax;
@@ -240,7 +244,8 @@ void *window_map(hpa_t base, uint64_t size, unsigned flags)
 {
 	uint64_t offset = base.raw & PAGE_MASK;
 	uint64_t limit = address_limit();
-	if (size == 0 || size > WINDOW_PAGES * PAGE_SIZE || base.raw >= limit || size > limit - base.raw) {
+	if (size == 0 || size > WINDOW_PAGES * PAGE_SIZE || base.raw >= limit ||
+		size > limit - base.raw) {
 		return NULL;
 	}
 	unsigned count = (unsigned)((offset + size + PAGE_MASK) >> PAGE_SHIFT);
@@ -248,7 +253,8 @@ void *window_map(hpa_t base, uint64_t size, unsigned flags)
 	unsigned first = window_find(count);
 	void *window = NULL;
 	uint64_t va = WINDOW_VA + first * PAGE_SIZE;
-	if (first < WINDOW_PAGES && map_in(root_table(), va, hpa(base.raw - offset), count * PAGE_SIZE, flags) == 0) {
+	if (first < WINDOW_PAGES &&
+		map_in(root_table(), va, hpa(base.raw - offset), count * PAGE_SIZE, flags) == 0) {
 		window_mark(first, count);
 		window = (void *)(uintptr_t)(va + offset);
 	}
@@ -288,7 +294,8 @@ static void walk_leaf(struct walk *walk, uint64_t va, uint64_t size, unsigned fl
 }
 
 /* `allowed`: the write and execute rights that the tables above leave. */
-static void walk_table(struct walk *walk, const uint64_t *table, uint64_t va, unsigned level, unsigned allowed)
+static void walk_table(
+	struct walk *walk, const uint64_t *table, uint64_t va, unsigned level, unsigned allowed)
 {
 	uint64_t span = BIT(PAGE_SHIFT + 9 * level);
 	for (unsigned i = 0; i < ENTRIES; i++) {

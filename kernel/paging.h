@@ -2,8 +2,8 @@
 /*
  * kernel/paging.h - Pintle's own page tables (SDM vol. 3, 4.5; 4-level).
  *
- * Every mapping is global, no-execute unless asked, and never both writable and executable. Only Pintle's image, its
- * own memory and its windows are mapped.
+ * Every mapping is global, no-execute unless asked, and never both writable and executable. Only
+ * Pintle's image, its own memory and its windows are mapped.
  */
 #pragma once
 
@@ -18,24 +18,26 @@ enum paging_flags {
 extern uint64_t paging_root; /* [I] host-physical, for CR3; 0 before paging_init */
 
 /*
- * Build Pintle's tables over its memory [base, base + size), its image and the windows there are. From then on all
- * functions here work on them, though the CPU uses them only after paging_enter(). Needs frame_init(). Returns 0 or
- * -ENOMEM.
+ * Build Pintle's tables over its memory [base, base + size), its image and the windows there are.
+ * From then on all functions here work on them, though the CPU uses them only after paging_enter().
+ * Needs frame_init(). Returns 0 or -ENOMEM.
  */
 int paging_init(hpa_t base, uint64_t size);
 
-/* Leave the boot page tables and the boot stack: load CR3 with `root` and call `next` on the stack that ends at `top`. */
+/* Leave the boot page tables and the boot stack: load CR3 with `root` and call `next` on the stack
+ * that ends at `top`. */
 NORETURN void paging_enter(uint64_t root, uint64_t top, void (*next)(void));
 
 /*
- * Map [va, va + size) to host-physical memory from `base` on; all multiples of a page; large pages are used where
- * `va`, `base` and `size` allow. Returns 0, -EINVAL when flags ask for write and execute, -EEXIST when a page is mapped
- * already, or -ENOMEM; after an error what was mapped by this call stays mapped (callers are at set-up and give up).
- * Takes paging.lock, then frame.lock.
+ * Map [va, va + size) to host-physical memory from `base` on; all multiples of a page; large pages
+ * are used where `va`, `base` and `size` allow. Returns 0, -EINVAL when flags ask for write and
+ * execute, -EEXIST when a page is mapped already, or -ENOMEM; after an error what was mapped by
+ * this call stays mapped (callers are at set-up and give up). Takes paging.lock, then frame.lock.
  */
 int paging_map(uint64_t va, hpa_t base, uint64_t size, unsigned flags);
 
-/* Unmap [va, va + size), 4 KiB pages all, and flush it from every CPU's TLB. No locks may be held. */
+/* Unmap [va, va + size), 4 KiB pages all, and flush it from every CPU's TLB. No locks may be held.
+ */
 void paging_unmap(uint64_t va, uint64_t size);
 
 /* One run of equally mapped pages, as paging_walk finds them. */
@@ -44,17 +46,20 @@ struct paging_run {
 	unsigned flags; /* enum paging_flags */
 };
 
-/* Call visit for each run, ascending, in Pintle's tables. Takes no lock: an idle machine is exact. */
+/* Call visit for each run, ascending, in Pintle's tables. Takes no lock: an idle machine is exact.
+ */
 void paging_walk(void (*visit)(void *context, const struct paging_run *run), void *context);
 
-/* Pintle's own memory and its image between virtual and host-physical; anything else is a bug (panics in debug). */
+/* Pintle's own memory and its image between virtual and host-physical; anything else is a bug
+ * (panics in debug). */
 void *phys_to_virt(hpa_t base);
 hpa_t virt_to_phys(const void *va);
 
 /*
- * A window on [base, base + size), any alignment, at most 2 MiB in all: device registers (PAGING_UNCACHED |
- * PAGING_WRITE) or firmware tables (0). NULL when the range is impossible on this CPU or no room is left. Works from
- * the first instruction of boot_main() on. Takes paging.lock.
+ * A window on [base, base + size), any alignment, at most 2 MiB in all: device registers
+ * (PAGING_UNCACHED | PAGING_WRITE) or firmware tables (0). NULL when the range is impossible on
+ * this CPU or no room is left. Works from the first instruction of boot_main() on. Takes
+ * paging.lock.
  */
 void *window_map(hpa_t base, uint64_t size, unsigned flags);
 

@@ -18,11 +18,13 @@
 #include "kernel/trap.h"
 #include "kernel/x86.h"
 
-#define NOBODY         UINT32_MAX
-#define BACKTRACE_MAX  32u
-#define STOP_LIMIT_NS  100000000ull
+#define NOBODY        UINT32_MAX
+#define BACKTRACE_MAX 32u
+#define DEPTH_MAX     16u
+#define STOP_LIMIT_NS 1000000000ull /* an emulated CPU may be late */
 
 static atomic_uint owner = NOBODY; /* [A] the CPU that panics */
+static unsigned depth;             /* of panics inside the panic; the owner's */
 static enum panic_action action;
 
 void panic_set_action(enum panic_action wanted)
@@ -40,55 +42,55 @@ void panic_stop_if_asked(void)
 
 static void print_registers(const struct trap_frame *f)
 {
-	console_printf("  rip %016lx  rflags %08lx  cr0 %08lx  cr2 %016lx\n", f->rip, f->rflags, cr0_read(), cr2_read());
-	console_printf("  rsp %016lx  rbp %016lx  cr3 %016lx  cr4 %08lx\n", f->rsp, f->rbp, cr3_read(), cr4_read());
-	console_printf("  rax %016lx  rbx %016lx  rcx %016lx  rdx %016lx\n", f->rax, f->rbx, f->rcx, f->rdx);
-	console_printf("  rsi %016lx  rdi %016lx  r8  %016lx  r9  %016lx\n", f->rsi, f->rdi, f->r8, f->r9);
-	console_printf("  r10 %016lx  r11 %016lx  r12 %016lx  r13 %016lx\n", f->r10, f->r11, f->r12, f->r13);
-	console_printf("  r14 %016lx  r15 %016lx  cs %04lx  ss %04lx\n", f->r14, f->r15, f->cs, f->ss);
+	console_printf("  rip %016lx  rflags %08lx  cr0 %08lx  cr2 %016lx\n", f->rip, f->rflags,
+		cr0_read(), cr2_read());
+	console_printf("  rsp %016lx  rbp %016lx  cr3 %016lx  cr4 %08lx\n", f->rsp, f->rbp,
+		cr3_read(), cr4_read());
+	console_printf("  rax %016lx  rbx %016lx  rcx %016lx  rdx %016lx\n", f->rax, f->rbx, f->rcx,
+		f->rdx);
+	console_printf(
+		"  rsi %016lx  rdi %016lx  r8  %016lx  r9  %016lx\n", f->rsi, f->rdi, f->r8, f->r9);
+	console_printf("  r10 %016lx  r11 %016lx  r12 %016lx  r13 %016lx\n", f->r10, f->r11, f->r12,
+		f->r13);
+	console_printf(
+		"  r14 %016lx  r15 %016lx  cs %04lx  ss %04lx\n", f->r14, f->r15, f->cs, f->ss);
 }
 
+/* `rip` is a return address but in the first frame, and may then lie just behind the function that
+ * called. */
 static void print_frame(unsigned number, uint64_t rip)
 {
+	uint64_t back = number == 0 ? 0 : 1;
 	uint64_t offset = 0;
-	const char *name = symbol_find(rip, &offset);
+	const char *name = symbol_find(rip - back, &offset);
 	if (name != NULL) {
-		console_printf("  #%u %016lx %s+0x%lx\n", number, rip, name, offset);
+		console_printf("  #%u %016lx %s+0x%lx\n", number, rip, name, offset + back);
 	} else {
 		console_printf("  #%u %016lx (not in Pintle's text)\n", number, rip);
 	}
 }
 
-/* Follow saved frame pointers upwards, only inside the stack page by page: a broken chain ends it, never faults twice. */
-static unsigned print_chain(unsigned number, uint64_t rbp, uint64_t rsp)
-{
-	uint64_t limit = rsp + STACK_SLOT_PAGES * PAGE_SIZE;
-	while (number < BACKTRACE_MAX && rbp >= rsp && rbp < limit && rbp % 8 == 0) {
-		const uint64_t *frame = (const uint64_t *)(uintptr_t)rbp;
-		if (frame[1] == 0) {
-			break;
-		}
-		print_frame(number++, frame[1]);
-		if (frame[0] <= rbp) {
-			break;
-		}
-		rbp = frame[0];
-	}
-	return number;
-}
-
+/* Follow the saved frame pointers upwards through one stack; a broken chain ends it. */
 static void print_backtrace(const struct trap_frame *frame)
 {
-	uint64_t rbp = (uint64_t)(uintptr_t)__builtin_frame_address(0);
-	unsigned number = 0;
-	if (frame != NULL) {
-		print_frame(number++, frame->rip);
-		print_chain(number, frame->rbp, frame->rsp);
-	} else {
-		print_chain(number, rbp, rbp);
+	uint64_t rbp = frame->rbp;
+	uint64_t floor = frame->rsp;
+	uint64_t ceiling = frame->rsp + STACK_SLOT_PAGES * PAGE_SIZE;
+
+	print_frame(0, frame->rip);
+	for (unsigned number = 1;
+		number < BACKTRACE_MAX && rbp >= floor && rbp < ceiling && rbp % 8 == 0; number++) {
+		const uint64_t *link = (const uint64_t *)(uintptr_t)rbp;
+		if (link[1] == 0) {
+			break;
+		}
+		print_frame(number, link[1]);
+		floor = rbp + 1;
+		rbp = link[0];
 	}
 }
 
+/* Wait until they have stopped; `cpus` shows which did not. */
 static void stop_others(void)
 {
 	smp_stop_others();
@@ -96,31 +98,34 @@ static void stop_others(void)
 	for (unsigned i = 0; i < cpu_count; i++) {
 		while (cpu_table[i] != this_cpu() && cpu_table[i]->state == CPU_ONLINE) {
 			if (time_ns() - start > STOP_LIMIT_NS) {
-				log_error("cpu %u does not stop", i);
-				cpu_table[i]->state = CPU_STOPPED; /* nobody will call it again */
+				cpu_table[i]->state = CPU_GIVEN_UP; /* nobody will call it again */
 			}
 			cpu_pause();
 		}
 	}
 }
 
-/* The first CPU to get here owns the panic; a second one stops; the same one again has failed while it reported. */
+/*
+ * The first CPU to get here owns the panic; a second one stops. The same one again has failed while
+ * it reported or in the monitor: it tries once more to be of use, but not for ever.
+ */
 static void take_over(void)
 {
 	unsigned nobody = NOBODY;
-	unsigned self = this_cpu()->index;
 
 	irq_disable();
-	if (!atomic_compare_exchange_strong(&owner, &nobody, self)) {
-		if (nobody == self && action == PANIC_REBOOT) {
-			power_reset();
-		}
+	if (!atomic_compare_exchange_strong(&owner, &nobody, this_cpu()->index) &&
+		nobody != this_cpu()->index) {
 		this_cpu()->state = CPU_STOPPED;
 		cpu_stop();
 	}
-	lock_break_all();
-	console_set_phase(CONSOLE_PANIC);
-	stop_others();
+	if (++depth == 1) {
+		stop_others();
+		lock_break_all();
+		console_begin_panic();
+	} else if (depth > DEPTH_MAX) {
+		power_reset();
+	}
 }
 
 NORETURN static void report(const struct trap_frame *frame, const char *fmt, va_list args)
@@ -131,10 +136,10 @@ NORETURN static void report(const struct trap_frame *frame, const char *fmt, va_
 	fmt_vwrite(reason, sizeof(reason), fmt, args);
 	console_put("\n", 1);
 	log_error("PANIC on cpu %u: %s", this_cpu()->index, reason);
-	if (frame != NULL) {
+	if (depth == 1) {
 		print_registers(frame);
+		print_backtrace(frame);
 	}
-	print_backtrace(frame);
 	if (action == PANIC_REBOOT) {
 		console_printf("Rebooting, as the option panic=reboot asks.\n");
 		console_drain();
@@ -146,9 +151,11 @@ NORETURN static void report(const struct trap_frame *frame, const char *fmt, va_
 
 void panic(const char *fmt, ...)
 {
+	struct trap_frame frame = {.cs = GDT_CODE, .ss = GDT_DATA};
 	va_list args;
+	trap_capture(&frame);
 	va_start(args, fmt);
-	report(NULL, fmt, args);
+	report(&frame, fmt, args);
 }
 
 void panic_at(const struct trap_frame *frame, const char *fmt, ...)

@@ -7,8 +7,9 @@
 #include "kernel/types.h"
 
 /*
- * Report `fmt`, this CPU's registers and a symbolised backtrace, stop all other CPUs by NMI, then do what the option
- * panic= says. Any context, any locks held. Never returns. Only for Pintle's own faults: no input may lead here.
+ * Report `fmt`, this CPU's registers and a symbolised backtrace, stop all other CPUs by NMI, then
+ * do what the option panic= says. Any context, any locks held. Never returns. Only for Pintle's own
+ * faults: no input may lead here.
  */
 NORETURN void panic(const char *fmt, ...) PRINTF_LIKE(1, 2);
 
@@ -19,20 +20,23 @@ NORETURN void panic_at(const struct trap_frame *frame, const char *fmt, ...) PRI
 /* In an NMI: stop here for good if a panic is going on. */
 void panic_stop_if_asked(void);
 
-enum panic_action { PANIC_STOP, PANIC_REBOOT };
+enum panic_action {
+	PANIC_STOP,
+	PANIC_REBOOT
+};
 void panic_set_action(enum panic_action action);
 
-#define ASSERT(condition)                                                                 \
-	do {                                                                              \
-		if (!(condition)) {                                                       \
-			panic("%s:%d: not true: %s", __FILE__, __LINE__, #condition);     \
-		}                                                                         \
+#define ASSERT(condition)                                                                          \
+	do {                                                                                       \
+		if (!(condition)) {                                                                \
+			panic("%s:%d: not true: %s", __FILE__, __LINE__, #condition);              \
+		}                                                                                  \
 	} while (0)
 
 /* Checked in the debug flavour only. */
-#define DEBUG_ASSERT(condition)                     \
-	do {                                        \
-		if (DEBUG_BUILD) {                  \
-			ASSERT(condition);          \
-		}                                   \
+#define DEBUG_ASSERT(condition)                                                                    \
+	do {                                                                                       \
+		if (DEBUG_BUILD) {                                                                 \
+			ASSERT(condition);                                                         \
+		}                                                                                  \
 	} while (0)

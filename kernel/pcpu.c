@@ -48,7 +48,8 @@ int stack_map(unsigned slot)
 			if (frame == NULL) {
 				return trace_err(-ENOMEM);
 			}
-			uint64_t va = stack_slot(slot) + (stack_layout[kind].first + page) * PAGE_SIZE;
+			uint64_t va =
+				stack_slot(slot) + (stack_layout[kind].first + page) * PAGE_SIZE;
 			int err = paging_map(va, virt_to_phys(frame), PAGE_SIZE, PAGING_WRITE);
 			if (err != 0) {
 				frame_free(frame, 1, FRAME_STACK);
@@ -66,7 +67,8 @@ static void gdt_fill(struct pcpu *cpu)
 	cpu->gdt[GDT_CODE / 8] = 0x00af9b000000ffff;
 	cpu->gdt[GDT_DATA / 8] = 0x00cf93000000ffff;
 	/* SDM vol. 3, 8.2.3: an available 64-bit TSS is type 9. */
-	cpu->gdt[GDT_TSS / 8] = limit | (base & 0xffffff) << 16 | 0x89ull << 40 | (base >> 24 & 0xff) << 56;
+	cpu->gdt[GDT_TSS / 8] =
+		limit | (base & 0xffffff) << 16 | 0x89ull << 40 | (base >> 24 & 0xff) << 56;
 	cpu->gdt[GDT_TSS / 8 + 1] = base >> 32;
 	cpu->tss.io_map = sizeof(struct tss);
 }
@@ -86,13 +88,15 @@ void cpu_prepare(struct pcpu *cpu, uint32_t index, uint32_t apic_id, uint32_t ac
 
 void cpu_boot_init(void)
 {
-	/* Until its stacks are mapped, faults are taken on one in .bss, so that a broken boot stack still reports. */
+	/* Until its stacks are mapped, faults are taken on one in .bss, so that a broken boot stack
+	 * still reports. */
 	static alignas(16) uint8_t fault_stack[PAGE_SIZE];
 
 	cpu_boot.self = &cpu_boot;
 	cpu_boot.state = CPU_ONLINE;
 	for (unsigned kind = STACK_MAIN + 1; kind < STACK_KIND_COUNT; kind++) {
-		cpu_boot.tss.ist[kind - 1] = (uint64_t)(uintptr_t)(fault_stack + sizeof(fault_stack));
+		cpu_boot.tss.ist[kind - 1] =
+			(uint64_t)(uintptr_t)(fault_stack + sizeof(fault_stack));
 	}
 	gdt_fill(&cpu_boot);
 	cpu_load(&cpu_boot);
@@ -112,7 +116,8 @@ void cpu_load(struct pcpu *cpu)
 
 void cpu_enable_features(void)
 {
-	/* CPUID leaf 7, subleaf 0 (SDM vol. 2, CPUID): what is there is used, nothing else is needed for its sake. */
+	/* CPUID leaf 7, subleaf 0 (SDM vol. 2, CPUID): what is there is used, nothing else is
+	 * needed for its sake. */
 	uint32_t max_leaf = cpuid_read(0, 0).eax;
 	struct cpuid extended = max_leaf >= 7 ? cpuid_read(7, 0) : (struct cpuid){0};
 	uint64_t cr4 = CR4_PAE | CR4_DE | CR4_MCE | CR4_PGE;
@@ -123,7 +128,7 @@ void cpu_enable_features(void)
 	msr_write(MSR_PAT, PAT_RESET_VALUE);
 	cr4_write(cr4);
 	if (this_cpu() == &cpu_boot) {
-		log_info("cpu: no-execute%s%s%s", cr4 & CR4_SMEP ? ", SMEP" : "", cr4 & CR4_SMAP ? ", SMAP" : "",
-			cr4 & CR4_UMIP ? ", UMIP" : "");
+		log_info("cpu: no-execute%s%s%s", cr4 & CR4_SMEP ? ", SMEP" : "",
+			cr4 & CR4_SMAP ? ", SMAP" : "", cr4 & CR4_UMIP ? ", UMIP" : "");
 	}
 }

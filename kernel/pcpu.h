@@ -9,12 +9,13 @@
 #include "kernel/lock.h"
 #include "kernel/types.h"
 
-/* Where the stacks of one CPU lie in its slot of the stack area; a page that no row names is a guard page. */
+/* Where the stacks of one CPU lie in its slot of the stack area; a page that no row names is a
+ * guard page. */
 #define STACK_SLOT_PAGES 16u
-#define STACK_LAYOUT(X)                                \
-	X(MAIN, 1, 4)   /* id, first page, pages */    \
-	X(NMI, 6, 2)                                   \
-	X(DOUBLE_FAULT, 9, 2)                          \
+#define STACK_LAYOUT(X)                                                                            \
+	X(MAIN, 1, 4) /* id, first page, pages */                                                  \
+	X(NMI, 6, 2)                                                                               \
+	X(DOUBLE_FAULT, 9, 2)                                                                      \
 	X(MACHINE_CHECK, 12, 2)
 
 enum stack_kind {
@@ -36,34 +37,40 @@ struct PACKED tss {
 };
 STATIC_ASSERT(sizeof(struct tss) == 104, "TSS layout");
 
-#define GDT_CODE 0x08u
-#define GDT_DATA 0x10u
-#define GDT_TSS  0x18u /* two entries */
+#define GDT_CODE  0x08u
+#define GDT_DATA  0x10u
+#define GDT_TSS   0x18u /* two entries */
 #define GDT_COUNT 5u
 
-#define VECTOR_OWN_FIRST 0xf0u /* Pintle's interrupt vectors are 0xf0-0xff, above all that a guest chooses */
+#define VECTOR_OWN_FIRST                                                                           \
+	0xf0u /* Pintle's interrupt vectors are 0xf0-0xff, above all that a guest chooses */
 #define VECTOR_OWN_COUNT 16u
 
-enum cpu_state { CPU_STARTING, CPU_ONLINE, CPU_GIVEN_UP, CPU_STOPPED };
+enum cpu_state {
+	CPU_STARTING,
+	CPU_ONLINE,
+	CPU_GIVEN_UP,
+	CPU_STOPPED
+};
 
 /* [I] constant once the CPU is online  [C] this CPU only  [A] atomic, any CPU */
 struct pcpu {
-	struct pcpu *self; /* [I] first: this_cpu() reads it through GS */
-	uint64_t stack_top; /* [I] of the main stack; read by ap.S */
-	uint32_t index; /* [I] 0 is the CPU that booted */
-	uint32_t apic_id; /* [I] */
-	uint32_t acpi_uid; /* [I] */
-	atomic_uint state; /* [A] enum cpu_state */
-	struct lock_held locks; /* [C] debug builds */
-	const struct trap_frame *trap; /* [C] the innermost exception or NMI being handled */
+	struct pcpu *self;                 /* [I] first: this_cpu() reads it through GS */
+	uint64_t stack_top;                /* [I] of the main stack; read by ap.S */
+	uint32_t index;                    /* [I] 0 is the CPU that booted */
+	uint32_t apic_id;                  /* [I] */
+	uint32_t acpi_uid;                 /* [I] */
+	atomic_uint state;                 /* [A] enum cpu_state */
+	struct lock_held locks;            /* [C] debug builds */
+	const struct trap_frame *trap;     /* [C] the innermost exception or NMI being handled */
 	atomic_ulong calls[CPUS_MAX / 64]; /* [A] CPUs whose cross-call waits for this one */
 	atomic_ulong interrupts[VECTOR_OWN_COUNT]; /* [C] counts; read by the monitor */
-	atomic_ulong nmis; /* [C] NMIs that nobody had asked for */
-	uint64_t nmis_reported; /* [C] of them */
-	uint64_t nmi_rip; /* [C] where the last one came */
-	atomic_ulong spurious; /* [C] interrupts without a handler */
-	uint64_t gdt[GDT_COUNT]; /* [I] */
-	struct tss tss; /* [I] */
+	atomic_ulong nmis;                         /* [C] NMIs that nobody had asked for */
+	uint64_t nmis_reported;                    /* [C] of them */
+	uint64_t nmi_rip;                          /* [C] where the last one came */
+	atomic_ulong spurious;                     /* [C] interrupts without a handler */
+	uint64_t gdt[GDT_COUNT];                   /* [I] */
+	struct tss tss;                            /* [I] */
 };
 
 static inline struct pcpu *this_cpu(void)
@@ -73,14 +80,15 @@ static inline struct pcpu *this_cpu(void)
 	return cpu;
 }
 
-/* CPUs by index; 0..cpu_count-1 are the CPUs that Pintle uses, all online once the machine is up. [I] after start */
+/* CPUs by index; 0..cpu_count-1 are the CPUs that Pintle uses, all online once the machine is up.
+ * [I] after start */
 extern struct pcpu *cpu_table[CPUS_MAX];
 extern unsigned cpu_count;
 extern struct pcpu cpu_boot; /* the boot CPU's, there from the first instruction of C on */
 
 /*
- * Prepare and load the boot CPU's area, GDT and this_cpu(); it stays on the boot stack, and cpu_prepare() gives it its
- * own ones later. Once, after trap_init().
+ * Prepare and load the boot CPU's area, GDT and this_cpu(); it stays on the boot stack, and
+ * cpu_prepare() gives it its own ones later. Once, after trap_init().
  */
 void cpu_boot_init(void);
 
@@ -90,7 +98,8 @@ void cpu_prepare(struct pcpu *cpu, uint32_t index, uint32_t apic_id, uint32_t ac
 /* On the CPU itself: load GDT, TSS, IDT and GS base. */
 void cpu_load(struct pcpu *cpu);
 
-/* On each CPU: the control registers, EFER and PAT that Pintle wants; says once what the CPU lacks. */
+/* On each CPU: the control registers, EFER and PAT that Pintle wants; says once what the CPU lacks.
+ */
 void cpu_enable_features(void);
 
 /* One past the last byte of a stack of slot `slot` (a CPU's index, or STACK_SLOT_MONITOR). */

@@ -18,8 +18,8 @@
 #include "kernel/trap.h"
 #include "kernel/x86.h"
 
-#define TIMER_NS      2000000ull
-#define TIMER_MAX_NS  1000000000ull /* an emulator may be late, but not that late */
+#define TIMER_NS     2000000ull
+#define TIMER_MAX_NS 1000000000ull /* an emulator may be late, but not that late */
 
 static bool frames_come_back(void)
 {
@@ -92,8 +92,8 @@ struct crossing {
 };
 
 /*
- * Asked of all: when all but the asker have come, they ask all again, so that each waits for the others while they wait
- * for it.
+ * Asked of all: when all but the asker have come, they ask all again, so that each waits for the
+ * others while they wait for it.
  */
 static void cross(void *argument)
 {

@@ -4,5 +4,6 @@
  */
 #pragma once
 
-/* Run them all, a line each on the console, then "selftest: N passed, N failed". Interrupts on, no locks held. */
+/* Run them all, a line each on the console, then "selftest: N passed, N failed". Interrupts on, no
+ * locks held. */
 void selftest_run(void);

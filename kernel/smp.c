@@ -29,7 +29,8 @@ static void answer(struct pcpu *cpu)
 		}
 		uint64_t askers = atomic_exchange(&cpu->calls[word], 0);
 		for (; askers != 0; askers &= askers - 1) {
-			struct request *request = &requests[word * 64 + (unsigned)__builtin_ctzll(askers)];
+			struct request *request =
+				&requests[word * 64 + (unsigned)__builtin_ctzll(askers)];
 			request->function(request->argument);
 			atomic_fetch_sub(&request->unanswered, 1);
 		}
@@ -54,7 +55,8 @@ static void ask(struct pcpu *target, unsigned asker)
 }
 
 /* Ask the CPUs of [first, end) but this one; answer others while waiting. */
-static void call_range(unsigned first, unsigned end, void (*function)(void *argument), void *argument)
+static void call_range(
+	unsigned first, unsigned end, void (*function)(void *argument), void *argument)
 {
 	uint64_t flags = irq_save();
 	struct pcpu *self = this_cpu();
@@ -78,7 +80,8 @@ static void call_range(unsigned first, unsigned end, void (*function)(void *argu
 		answer(self);
 		cpu_pause();
 		if (time_ns() - start > ANSWER_LIMIT_NS) {
-			panic("%u CPUs do not answer a cross-CPU call", atomic_load(&request->unanswered));
+			panic("%u CPUs do not answer a cross-CPU call",
+				atomic_load(&request->unanswered));
 		}
 	}
 	irq_restore(flags);

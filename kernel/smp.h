@@ -2,8 +2,8 @@
 /*
  * kernel/smp.h - one CPU asks others.
  *
- * Each CPU owns one request; a CPU that is asked has a bit for each asker. So nothing is queued, nothing is locked, and
- * a CPU that waits for an answer answers others meanwhile.
+ * Each CPU owns one request; a CPU that is asked has a bit for each asker. So nothing is queued,
+ * nothing is locked, and a CPU that waits for an answer answers others meanwhile.
  */
 #pragma once
 
@@ -11,12 +11,14 @@
 #include "kernel/types.h"
 
 /*
- * Run `function(argument)` on CPU `index` and wait until it has returned there. Interrupts may be on or off; no
- * locks may be held. On this CPU itself it is a plain call. Panics when a CPU does not answer for seconds.
+ * Run `function(argument)` on CPU `index` and wait until it has returned there. Interrupts may be
+ * on or off; no locks may be held. On this CPU itself it is a plain call. Panics when a CPU does
+ * not answer for seconds.
  */
 void smp_call(unsigned index, void (*function)(void *argument), void *argument);
 
-/* The same on all online CPUs, this one included, at the same time. `function` may not call again on the asking CPU. */
+/* The same on all online CPUs, this one included, at the same time. `function` may not call again
+ * on the asking CPU. */
 void smp_call_all(void (*function)(void *argument), void *argument);
 
 unsigned smp_online_count(void);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * kernel/string.h - the few C library functions that Pintle uses; on the host the C library's own serve.
+ * kernel/string.h - the few C library functions that Pintle uses; on the host the C library's own
+ * serve.
  */
 #pragma once
 

@@ -4,7 +4,8 @@
  */
 #include "kernel/symbols.h"
 
-/* Made by tools/symbols.sh: the low halves of ascending addresses, and their names in the same order. */
+/* Made by tools/symbols.sh: the low halves of ascending addresses, and their names in the same
+ * order. */
 extern const uint32_t symbol_count;
 extern const uint32_t symbol_addresses[];
 extern const char symbol_names[];

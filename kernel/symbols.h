@@ -7,7 +7,7 @@
 #include "kernel/types.h"
 
 /*
- * The function that holds `address`, and the offset in it; NULL when the address is not in Pintle's text. Pure, any
- * context.
+ * The function that holds `address`, and the offset in it; NULL when the address is not in Pintle's
+ * text. Pure, any context.
  */
 const char *symbol_find(uint64_t address, uint64_t *offset);

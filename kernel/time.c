@@ -6,12 +6,13 @@
 
 #include "kernel/x86.h"
 
-#define SHIFT 32u
+#define SHIFT         32u
 #define NS_PER_SECOND 1000000000ull
 
 extern uint64_t boot_entry_tsc;
 
-/* [I] after time_set_frequency: ns = ticks * scale >> SHIFT, exact to one part in 2^30 up to 4 GHz */
+/* [I] after time_set_frequency: ns = ticks * scale >> SHIFT, exact to one part in 2^30 up to 4 GHz
+ */
 static uint64_t frequency;
 static uint64_t scale = 1ull << SHIFT;
 

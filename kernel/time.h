@@ -6,11 +6,12 @@
 
 #include "kernel/types.h"
 
-/* Tell the TSC's frequency. Before it is called, 1 GHz is assumed: only log times and delays in refusals use it. */
+/* Tell the TSC's frequency. Before it is called, 1 GHz is assumed: only log times and delays in
+ * refusals use it. */
 void time_set_frequency(uint64_t hz);
 uint64_t time_frequency(void); /* Hz; 0 before time_set_frequency */
 
-uint64_t time_ns(void); /* since entry32 */
+uint64_t time_ns(void);               /* since entry32 */
 uint64_t time_from_tsc(uint64_t tsc); /* the same for a TSC value of this boot, in ns */
-uint64_t time_to_tsc(uint64_t ns); /* a duration in TSC ticks */
-void time_delay(uint64_t ns); /* busy; interrupts as they are */
+uint64_t time_to_tsc(uint64_t ns);    /* a duration in TSC ticks */
+void time_delay(uint64_t ns);         /* busy; interrupts as they are */

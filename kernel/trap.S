@@ -41,8 +41,11 @@ trap_common:
 	push %r15
 	cld
 	mov %rsp, %rdi
-	xor %ebp, %ebp                  /* a backtrace goes on from the frame's own rip and rbp */
+	pushq TRAP_RIP(%rsp)            /* as if the interrupted code had called us: backtraces go through */
+	push %rbp
+	mov %rsp, %rbp
 	call trap_dispatch
+	add $16, %rsp
 	pop %r15
 	pop %r14
 	pop %r13
@@ -60,4 +63,19 @@ trap_common:
 	pop %rax
 	add $16, %rsp
 	iretq
+
+	.globl trap_capture
+trap_capture:
+	offset = 0                      /* struct trap_frame begins with these, in this order */
+	.irp reg, r15, r14, r13, r12, r11, r10, r9, r8, rbp, rdi, rsi, rdx, rcx, rbx, rax
+	mov %\reg, offset(%rdi)
+	offset = offset + 8
+	.endr
+	pushfq
+	popq TRAP_RFLAGS(%rdi)
+	mov (%rsp), %rax
+	mov %rax, TRAP_RIP(%rdi)
+	lea 8(%rsp), %rax
+	mov %rax, TRAP_RSP(%rdi)
+	ret
 	.section .note.GNU-stack, "", @progbits

@@ -11,10 +11,11 @@
 #include "kernel/pcpu.h"
 #include "kernel/x86.h"
 
-#define VECTORS         256u
-#define EXCEPTIONS      32u
-#define ENTRY_SIZE      16u /* trap.S */
-#define GATE_INTERRUPT  0x8e00u /* present, privilege 0, 64-bit interrupt gate (SDM vol. 3, 6.14.1) */
+#define VECTORS    256u
+#define EXCEPTIONS 32u
+#define ENTRY_SIZE 16u /* trap.S */
+#define GATE_INTERRUPT                                                                             \
+	0x8e00u /* present, privilege 0, 64-bit interrupt gate (SDM vol. 3, 6.14.1) */
 
 struct gate {
 	uint16_t offset_low, selector, type_ist, offset_mid;
@@ -31,13 +32,13 @@ static struct {
 extern const char trap_entries[];
 void trap_dispatch(struct trap_frame *frame);
 
-static const char *const exception_names[EXCEPTIONS] = {
-	"divide error", "debug", "NMI", "breakpoint", "overflow", "bound range", "invalid opcode",
-	"device not available", "double fault", "coprocessor overrun", "invalid TSS", "segment not present",
-	"stack fault", "general protection", "page fault", "exception 15", "x87 error", "alignment check",
-	"machine check", "SIMD error", "virtualization", "control protection", "exception 22", "exception 23",
-	"exception 24", "exception 25", "exception 26", "exception 27", "hypervisor injection", "VMM communication",
-	"security", "exception 31"};
+static const char *const exception_names[EXCEPTIONS] = {"divide error", "debug", "NMI",
+	"breakpoint", "overflow", "bound range", "invalid opcode", "device not available",
+	"double fault", "coprocessor overrun", "invalid TSS", "segment not present", "stack fault",
+	"general protection", "page fault", "exception 15", "x87 error", "alignment check",
+	"machine check", "SIMD error", "virtualization", "control protection", "exception 22",
+	"exception 23", "exception 24", "exception 25", "exception 26", "exception 27",
+	"hypervisor injection", "VMM communication", "security", "exception 31"};
 
 static uint8_t ist_of(unsigned vector)
 {
@@ -118,26 +119,30 @@ void trap_report_nmis(void)
 	struct pcpu *cpu = this_cpu();
 	uint64_t count = atomic_load_explicit(&cpu->nmis, memory_order_relaxed);
 	if (count != cpu->nmis_reported) {
-		log_warning("nmi: %lu that nobody asked for on cpu %u, the last at rip 0x%lx", count - cpu->nmis_reported,
-			cpu->index, cpu->nmi_rip);
+		log_warning("nmi: %lu that nobody asked for on cpu %u, the last at rip 0x%lx",
+			count - cpu->nmis_reported, cpu->index, cpu->nmi_rip);
 		cpu->nmis_reported = count;
 	}
 }
 
-/* SDM vol. 3, 16.8: say what the banks hold; without a valid return address, or with a corrupt context, it is the end. */
-static void machine_check(const struct trap_frame *frame)
+/* SDM vol. 3, 16.8. The bank that tells most: one with an uncorrected error, else any that is
+ * valid. */
+NORETURN static void machine_check(const struct trap_frame *frame)
 {
-	uint64_t status = msr_read(MSR_MCG_STATUS);
 	unsigned banks = (unsigned)(msr_read(MSR_MCG_CAP) & MCG_CAP_BANKS);
+	uint64_t worst = 0;
+	unsigned worst_bank = 0;
+
 	for (unsigned bank = 0; bank < banks; bank++) {
-		uint64_t error = msr_read(MSR_MC_STATUS(bank));
-		if (error & MC_STATUS_VALID) {
-			uint64_t address = error & MC_STATUS_ADDRV ? msr_read(MSR_MC_ADDR(bank)) : 0;
-			panic_at(frame, "machine check, bank %u: status 0x%lx, address 0x%lx, global status 0x%lx", bank, error,
-				address, status);
+		uint64_t status = msr_read(MSR_MC_STATUS(bank));
+		if ((status & MC_STATUS_VALID) && (worst == 0 || (status & MC_STATUS_UC))) {
+			worst = status;
+			worst_bank = bank;
 		}
 	}
-	panic_at(frame, "machine check, no bank says why, global status 0x%lx", status);
+	panic_at(frame, "machine check, bank %u: status 0x%lx, address 0x%lx, global status 0x%lx",
+		worst_bank, worst, worst & MC_STATUS_ADDRV ? msr_read(MSR_MC_ADDR(worst_bank)) : 0,
+		msr_read(MSR_MCG_STATUS));
 }
 
 void trap_dispatch(struct trap_frame *frame)
@@ -155,7 +160,6 @@ void trap_dispatch(struct trap_frame *frame)
 		return;
 	case VECTOR_MACHINE_CHECK:
 		machine_check(frame);
-		return;
 	case VECTOR_PAGE_FAULT:
 		panic_at(frame, "page fault at 0x%lx, error 0x%lx", cr2_read(), frame->error);
 	default:

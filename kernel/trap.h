@@ -11,11 +11,18 @@ struct trap_frame {
 	uint64_t r15, r14, r13, r12, r11, r10, r9, r8;
 	uint64_t rbp, rdi, rsi, rdx, rcx, rbx, rax;
 	uint64_t vector;
-	uint64_t error; /* 0 where the CPU pushes none */
+	uint64_t error;                    /* 0 where the CPU pushes none */
 	uint64_t rip, cs, rflags, rsp, ss; /* by the CPU */
 };
 
-/* An interrupt handler; runs with interrupts off on the CPU that took it, and ends the interrupt itself (EOI). */
+STATIC_ASSERT(offsetof(struct trap_frame, rax) == 14 * 8, "trap.S pushes fifteen registers");
+
+/* The caller's registers as they are now, as far as a call leaves them: vector, error, cs and ss
+ * stay as they were. */
+void trap_capture(struct trap_frame *frame);
+
+/* An interrupt handler; runs with interrupts off on the CPU that took it, and ends the interrupt
+ * itself (EOI). */
 typedef void trap_handler(void);
 
 /* Fill the IDT. Once, on the boot CPU, before cpu_load(). */
@@ -25,15 +32,16 @@ void trap_init(void);
 void trap_load(void);
 
 /*
- * Let `handler` take interrupt `vector` (VECTOR_OWN_FIRST..0xff) on every CPU; `name` is for the monitor. Before
- * the interrupt can come. Panics when the vector has a handler.
+ * Let `handler` take interrupt `vector` (VECTOR_OWN_FIRST..0xff) on every CPU; `name` is for the
+ * monitor. Before the interrupt can come. Panics when the vector has a handler.
  */
 void trap_set_handler(uint8_t vector, trap_handler *handler, const char *name);
 
 /* The name of `vector`'s handler, or NULL when there is none. */
 const char *trap_handler_name(uint8_t vector);
 
-/* Log the NMIs that came to this CPU and that nobody had asked for. For the idle loops: an NMI itself cannot log. */
+/* Log the NMIs that came to this CPU and that nobody had asked for. For the idle loops: an NMI
+ * itself cannot log. */
 void trap_report_nmis(void);
 
 /* The vectors in use. Higher is more urgent. */

@@ -8,21 +8,21 @@
 #include "kernel/types.h"
 
 /* Control registers (SDM vol. 3, 2.5). */
-#define CR0_PE     BIT(0)
-#define CR0_MP     BIT(1)
-#define CR0_TS     BIT(3)
-#define CR0_ET     BIT(4)
-#define CR0_NE     BIT(5)
-#define CR0_WP     BIT(16)
-#define CR0_PG     BIT(31)
-#define CR4_DE     BIT(3)
-#define CR4_PAE    BIT(5)
-#define CR4_MCE    BIT(6)
-#define CR4_PGE    BIT(7)
-#define CR4_UMIP   BIT(11)
-#define CR4_SMEP   BIT(20)
-#define CR4_SMAP   BIT(21)
-#define RFLAGS_IF  BIT(9)
+#define CR0_PE    BIT(0)
+#define CR0_MP    BIT(1)
+#define CR0_TS    BIT(3)
+#define CR0_ET    BIT(4)
+#define CR0_NE    BIT(5)
+#define CR0_WP    BIT(16)
+#define CR0_PG    BIT(31)
+#define CR4_DE    BIT(3)
+#define CR4_PAE   BIT(5)
+#define CR4_MCE   BIT(6)
+#define CR4_PGE   BIT(7)
+#define CR4_UMIP  BIT(11)
+#define CR4_SMEP  BIT(20)
+#define CR4_SMAP  BIT(21)
+#define RFLAGS_IF BIT(9)
 
 /* Model-specific registers (SDM vol. 4). */
 #define MSR_APIC_BASE       0x1bu
@@ -33,13 +33,10 @@
 #define MSR_MCG_CAP         0x179u
 #define MCG_CAP_BANKS       0xffu
 #define MSR_MCG_STATUS      0x17au
-#define MCG_STATUS_RIPV     BIT(0)
-#define MCG_STATUS_MCIP     BIT(2)
 #define MSR_PAT             0x277u
 #define PAT_RESET_VALUE     0x0007040600070406ull /* entry 3, PCD and PWT: uncached */
 #define MSR_MC_STATUS(bank) (0x401u + 4 * (bank))
 #define MC_STATUS_VALID     BIT(63)
-#define MC_STATUS_PCC       BIT(57)
 #define MC_STATUS_ADDRV     BIT(58)
 #define MC_STATUS_UC        BIT(61)
 #define MSR_MC_ADDR(bank)   (0x402u + 4 * (bank))
@@ -63,7 +60,9 @@ struct cpuid {
 static inline struct cpuid cpuid_read(uint32_t leaf, uint32_t subleaf)
 {
 	struct cpuid r;
-	__asm__ volatile("cpuid" : "=a"(r.eax), "=b"(r.ebx), "=c"(r.ecx), "=d"(r.edx) : "a"(leaf), "c"(subleaf));
+	__asm__ volatile("cpuid"
+			 : "=a"(r.eax), "=b"(r.ebx), "=c"(r.ecx), "=d"(r.edx)
+			 : "a"(leaf), "c"(subleaf));
 	return r;
 }
 
@@ -76,34 +75,37 @@ static inline uint64_t msr_read(uint32_t msr)
 
 static inline void msr_write(uint32_t msr, uint64_t value)
 {
-	__asm__ volatile("wrmsr" : : "c"(msr), "a"((uint32_t)value), "d"((uint32_t)(value >> 32)) : "memory");
+	__asm__ volatile("wrmsr"
+			 :
+			 : "c"(msr), "a"((uint32_t)value), "d"((uint32_t)(value >> 32))
+			 : "memory");
 }
 
 #define CR_ACCESSORS(X) X(cr0) X(cr2) X(cr3) X(cr4)
-#define X(reg)                                                                 \
-	static inline uint64_t reg##_read(void)                                \
-	{                                                                      \
-		uint64_t value;                                                \
-		__asm__ volatile("mov %%" #reg ", %0" : "=r"(value) : : "memory"); \
-		return value;                                                  \
-	}                                                                      \
-	static inline void reg##_write(uint64_t value)                         \
-	{                                                                      \
-		__asm__ volatile("mov %0, %%" #reg : : "r"(value) : "memory");  \
+#define X(reg)                                                                                     \
+	static inline uint64_t reg##_read(void)                                                    \
+	{                                                                                          \
+		uint64_t value;                                                                    \
+		__asm__ volatile("mov %%" #reg ", %0" : "=r"(value) : : "memory");                 \
+		return value;                                                                      \
+	}                                                                                          \
+	static inline void reg##_write(uint64_t value)                                             \
+	{                                                                                          \
+		__asm__ volatile("mov %0, %%" #reg : : "r"(value) : "memory");                     \
 	}
 CR_ACCESSORS(X)
 #undef X
 
-#define X(type, name, suffix)                                                              \
-	static inline type port_read##name(uint16_t port)                                  \
-	{                                                                                  \
-		type value;                                                                \
-		__asm__ volatile("in" suffix " %1, %0" : "=a"(value) : "Nd"(port) : "memory"); \
-		return value;                                                              \
-	}                                                                                  \
-	static inline void port_write##name(uint16_t port, type value)                     \
-	{                                                                                  \
-		__asm__ volatile("out" suffix " %0, %1" : : "a"(value), "Nd"(port) : "memory"); \
+#define X(type, name, suffix)                                                                      \
+	static inline type port_read##name(uint16_t port)                                          \
+	{                                                                                          \
+		type value;                                                                        \
+		__asm__ volatile("in" suffix " %1, %0" : "=a"(value) : "Nd"(port) : "memory");     \
+		return value;                                                                      \
+	}                                                                                          \
+	static inline void port_write##name(uint16_t port, type value)                             \
+	{                                                                                          \
+		__asm__ volatile("out" suffix " %0, %1" : : "a"(value), "Nd"(port) : "memory");    \
 	}
 X(uint8_t, 8, "b")
 X(uint16_t, 16, "w")
@@ -111,14 +113,14 @@ X(uint32_t, 32, "l")
 #undef X
 
 /* Memory-mapped registers: exactly one access of exactly this width. */
-#define X(type, name)                                                                          \
-	static inline type mmio_read##name(const volatile void *base, size_t offset)           \
-	{                                                                                      \
-		return *(const volatile type *)((const volatile char *)base + offset);         \
-	}                                                                                      \
-	static inline void mmio_write##name(volatile void *base, size_t offset, type value)    \
-	{                                                                                      \
-		*(volatile type *)((volatile char *)base + offset) = value;                    \
+#define X(type, name)                                                                              \
+	static inline type mmio_read##name(const volatile void *base, size_t offset)               \
+	{                                                                                          \
+		return *(const volatile type *)((const volatile char *)base + offset);             \
+	}                                                                                          \
+	static inline void mmio_write##name(volatile void *base, size_t offset, type value)        \
+	{                                                                                          \
+		*(volatile type *)((volatile char *)base + offset) = value;                        \
 	}
 X(uint8_t, 8)
 X(uint16_t, 16)
@@ -167,7 +169,8 @@ static inline void irq_disable(void)
 	__asm__ volatile("cli" : : : "memory");
 }
 
-/* Sleep until an interrupt, which is taken before this returns; interrupts are off again then. No wake-up is lost. */
+/* Sleep until an interrupt, which is taken before this returns; interrupts are off again then. No
+ * wake-up is lost. */
 static inline void irq_wait(void)
 {
 	__asm__ volatile("sti; hlt; cli" : : : "memory");

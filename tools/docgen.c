@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * tools/docgen.c - the generator of docs/options.md and docs/monitor.md, from the tables that the code itself reads.
- * Runs: on the build host: `docgen options` or `docgen monitor`, the document on standard output.
+ * tools/docgen.c - the generator of docs/options.md and docs/monitor.md, from the tables that the
+ * code itself reads. Runs: on the build host: `docgen options` or `docgen monitor`, the document on
+ * standard output.
  */
 #include <stdio.h>
 #include <string.h>

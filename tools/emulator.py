@@ -73,6 +73,7 @@ class Emulator:
         self._passed = []  # of them, the ones that are the child's
         self._line_closed = False
         self._qmp = None
+        self._qmp_count = 0  # commands so far: the identity of each
 
     def __enter__(self):
         self.start()
@@ -167,7 +168,8 @@ class Emulator:
         """Run one QMP command of QEMU and return its answer."""
         if self._qmp is None:
             raise EmulatorError("only QEMU has QMP")
-        request = {"execute": command, "arguments": arguments}
+        self._qmp_count += 1
+        request = {"execute": command, "arguments": arguments, "id": self._qmp_count}
         self._qmp.write(json.dumps(request).encode() + b"\n")
         self._qmp.flush()
         while True:
@@ -175,10 +177,11 @@ class Emulator:
             if not line:
                 raise EmulatorError(f"QEMU ended during QMP command {command}")
             answer = json.loads(line)
+            if answer.get("id") != self._qmp_count:
+                continue  # the greeting, an event, or the answer to what was sent at the start
             if "error" in answer:
                 raise EmulatorError(f"QMP command {command}: {answer['error']['desc']}")
-            if "return" in answer:  # anything else is an event or the greeting
-                return answer["return"]
+            return answer["return"]
 
     def gdb_path(self):
         """The unix socket of the GDB stub."""

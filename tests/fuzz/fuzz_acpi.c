@@ -3,10 +3,10 @@
  * tests/fuzz/fuzz_acpi.c - hostile ACPI tables.
  * Links: drivers/acpi.c drivers/acpi_tables.c
  *
- * Byte 0 of the input says how to read the rest. Bit 0 set: it is memory as it stands, the RSDP first.
- * Clear: it is a row of tables, each after a length of two bytes, whose headers and checksums are made
- * right, so that the fuzzer comes to the decoders; bit 1 puts them into an RSDT instead of an XSDT.
- * A FADT leads to the last DSDT and FACS before it.
+ * Byte 0 of the input says how to read the rest. Bit 0 set: it is memory as it stands, the RSDP
+ * first. Clear: it is a row of tables, each after a length of two bytes, whose headers and
+ * checksums are made right, so that the fuzzer comes to the decoders; bit 1 puts them into an RSDT
+ * instead of an XSDT. A FADT leads to the last DSDT and FACS before it.
  */
 #include "tests/unit/fake.h"
 

@@ -30,6 +30,8 @@ BOOT_SECONDS = {("qemu", "bios"): 60, ("qemu", "uefi"): 120,
                 ("bochs", "bios"): 120, ("bochs", "uefi"): 240}
 COMMAND_SECONDS = {"qemu": 20, "bochs": 90}
 
+BANNER = "a microhypervisor"  # in the first line of each start
+
 # No wait goes on after one of these, unless it waits for just that.
 FATAL = re.compile(r"(?:PANIC on cpu|error: cannot start).*\n")
 
@@ -93,10 +95,14 @@ class Machine:
             if fatal:
                 self._read_report()
                 raise Failure(f"{fatal.group().strip()!r} instead of {pattern!r}")
+            if self.screen.text.count(BANNER, self._seen) > 1:
+                raise Failure(f"the machine restarts by itself; {self.last_line()}")
             if time.monotonic() > limit:
                 raise Failure(f"no {pattern!r} in {seconds} s; {self.last_line()}")
             if not self.read_some(limit - time.monotonic()):
-                raise Failure(f"the emulator ended instead of {pattern!r}; {self.last_line()}")
+                status = self.emulator.process.returncode
+                raise Failure(f"the emulator ended (status {status}) instead of {pattern!r}; "
+                              + self.last_line())
 
     def _read_report(self):
         """Read what follows a fatal line, for the log file: up to the panic prompt or a silence."""

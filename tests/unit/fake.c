@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * tests/unit/fake.c - log, panic and locks for pure modules on the host. Linked into every unit test and fuzz target.
+ * tests/unit/fake.c - log, panic and locks for pure modules on the host. Linked into every unit
+ * test and fuzz target.
  */
 #include "tests/unit/fake.h"
 
@@ -32,7 +33,8 @@ void log_write(enum log_level level, const char *fmt, ...)
 	if (fake_log_len + 1 >= FAKE_LOG_MAX) {
 		return;
 	}
-	int n = snprintf(fake_log + fake_log_len, FAKE_LOG_MAX - fake_log_len, "%s: %s\n", names[level], line);
+	int n = snprintf(fake_log + fake_log_len, FAKE_LOG_MAX - fake_log_len, "%s: %s\n",
+		names[level], line);
 	fake_log_len += (size_t)n;
 	if (fake_log_len >= FAKE_LOG_MAX) {
 		fake_log_len = FAKE_LOG_MAX - 1;

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * tests/unit/fake_acpi.h - a machine made of ACPI tables, in an array that stands for its memory.
- * Tables are written one after another, at odd addresses; what is mapped is a copy of just that size,
- * so that ASan sees every byte read outside it, or after it was given back.
+ * Tables are written one after another, at odd addresses; what is mapped is a copy of just that
+ * size, so that ASan sees every byte read outside it, or after it was given back.
  */
 #pragma once
 

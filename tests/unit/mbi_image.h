@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * tests/unit/mbi_image.h - a Multiboot2 boot information, built tag by tag and parsed, for the tests of boot/mbi.c.
+ * tests/unit/mbi_image.h - a Multiboot2 boot information, built tag by tag and parsed, for the
+ * tests of boot/mbi.c.
  */
 #pragma once
 
@@ -9,7 +10,8 @@
 #include "boot/mbi.h"
 #include "kernel/errno.h"
 
-/* The boot information under construction; tags are put one after the other, each at its alignment. */
+/* The boot information under construction; tags are put one after the other, each at its alignment.
+ */
 static _Alignas(8) uint8_t image[65536];
 static uint32_t image_size;
 static struct boot_info info;
@@ -85,7 +87,8 @@ static inline void image_end(void)
 	image_tag(0, 0);
 }
 
-/* Parse a copy that ends where the information may no longer be read, so that ASan sees every step beyond. */
+/* Parse a copy that ends where the information may no longer be read, so that ASan sees every step
+ * beyond. */
 static inline int parse_limit(size_t limit)
 {
 	uint8_t *tight = malloc(limit);

@@ -346,11 +346,13 @@ struct s5_case {
 		(aml), sizeof(aml) - 1, false, 0, 0                                                \
 	}
 
-/* Look for \_S5 in a table of `size` bytes of AML; behind them is nothing. */
+/* Look for \_S5 in `size` bytes of AML; behind them is nothing, before them a byte like a NameOp.
+ */
 static bool find_s5(struct acpi_fadt *fadt, const void *aml, size_t size)
 {
 	uint8_t *table = calloc(1, sizeof(struct acpi_header) + size);
 	fake_require(table != NULL, "there is memory");
+	table[sizeof(struct acpi_header) - 1] = 0x08;
 	memcpy(table + sizeof(struct acpi_header), aml, size);
 	memset(fadt, 0, sizeof(*fadt));
 	bool found = acpi_find_s5(fadt, table, (uint32_t)(sizeof(struct acpi_header) + size));
@@ -386,6 +388,8 @@ static void s5_is_read_in_every_encoding(void **state)
 		S5_FOUND("\x08_S5_\x12\x45\x00\x02\x01\x01", 1, 1),
 		S5_FOUND("\x08_S5_\x12\x86\x00\x00\x02\x01\x01", 1, 1),
 		S5_FOUND("\x08_S5_\x12\xc7\x00\x00\x00\x02\x01\x01", 1, 1),
+		S5_FOUND("\x08_S5_\x12\x41\x01\x02\x01\x01\0\0\0\0\0\0\0\0\0\0\0\0", 1, 1),
+		S5_FOUND("\x08_S5_\x12\x75\x00\x02\x01\x01", 1, 1), /* bits 5 and 4 don't count */
 		S5_FOUND("\x10\x01\x5c_SB_\x08_S5_\x12\x04\x02\x01\x01\xa4\x00", 1, 1),
 		S5_FOUND("\x08_S5_\x12\x04\xff\x01\x01", 1, 1),
 	};
@@ -398,7 +402,7 @@ static void what_only_looks_like_s5_is_passed_over(void **state)
 	static const struct s5_case cases[] = {
 		S5_NONE(""),
 		S5_NONE("\x08"),
-		S5_NONE("_S5_\x12\x04\x02\x01\x01"), /* the header's last byte is no NameOp */
+		S5_NONE("_S5_\x12\x04\x02\x01\x01"), /* the NameOp is not in the AML */
 		S5_NONE("\\_S5_\x12\x04\x02\x01\x01"),
 		S5_NONE("\x5b_S5_\x12\x04\x02\x01\x01"),
 		S5_NONE("\x14\\_S5_\x12\x04\x02\x01\x01"),
@@ -420,6 +424,7 @@ static void what_only_looks_like_s5_is_passed_over(void **state)
 		S5_NONE("\x08_S5_\x12\x04\x02\xff\x01"), /* not integers */
 		S5_NONE("\x08_S5_\x12\x05\x02\x0d\x35\x00"),
 		S5_NONE("\x08_S5_\x12\x04\x02\x02\x01"),
+		S5_NONE("\x08_S5_\x12\x04\x02\x0f\x01"),
 		S5_NONE("\x08_S5_\x12\x05\x02\x01\x0b\x05\x00"), /* cut by the package's end */
 		/* A sound one behind an unsound one counts. */
 		S5_FOUND("\x08_S5_\x12\x04\x01\x01\x08_S5_\x12\x04\x02\x00\x01", 0, 1),

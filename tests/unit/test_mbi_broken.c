@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * tests/unit/test_mbi_broken.c - the Multiboot2 boot information: what is broken is refused, and why.
- * Links: boot/mbi.c
+ * tests/unit/test_mbi_broken.c - the Multiboot2 boot information: what is broken is refused, and
+ * why. Links: boot/mbi.c
  */
 #include "tests/unit/fake.h"
 

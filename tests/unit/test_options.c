@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * tests/unit/test_options.c - Pintle's command line: every value of every option, and all that is none.
- * Links: boot/options.c kernel/fmt.c
+ * tests/unit/test_options.c - Pintle's command line: every value of every option, and all that is
+ * none. Links: boot/options.c kernel/fmt.c
  */
 #include "tests/unit/fake.h"
 
