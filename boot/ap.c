@@ -48,7 +48,7 @@ unsigned ap_count(unsigned maxcpus)
 		log_warning("cpu: %u CPUs have APIC ids that need x2APIC mode: left out", far);
 	}
 	if (acpi->cpus_over != 0) {
-		log_warning("cpu: too many CPUs: %u beyond the %u that Pintle can use are left out",
+		log_warning("cpu: %u CPUs beyond the %u that Pintle can use are left out",
 			acpi->cpus_over, CPUS_MAX);
 	}
 	unsigned used = usable < maxcpus ? usable : maxcpus;

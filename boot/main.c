@@ -13,7 +13,6 @@
 #include "drivers/pci.h"
 #include "drivers/pic.h"
 #include "drivers/power.h"
-#include "kernel/errno.h"
 #include "kernel/frame.h"
 #include "kernel/layout.h"
 #include "kernel/log.h"
@@ -75,15 +74,16 @@ static void read_information(uint32_t magic, hpa_t information)
 static void read_memory_map(void)
 {
 	struct memmap *map = &machine.memmap;
-	int err = memmap_build(map, boot_info.range, boot_info.range_count);
-	if (err == -ENOENT) {
+	if (memmap_build(map, boot_info.range, boot_info.range_count) != 0) {
 		refuse("the firmware's memory map has no usable memory");
 	}
-	if (map->dropped != 0 || err != 0) {
+	if (map->dropped != 0) {
 		log_warning("memory: %u entries of the firmware's map are unusable", map->dropped);
 	}
-	err = memmap_set(map, image_base, (uint64_t)(uintptr_t)image_end - IMAGE_VA, MEM_IMAGE);
+	int err = memmap_set(map, image_base, (uint64_t)(uintptr_t)image_end - IMAGE_VA, MEM_IMAGE);
 	for (unsigned i = 0; i < boot_info.module_count && err == 0; i++) {
+		const struct boot_module *module = &boot_info.module[i];
+		log_info("module: \"%s\", %lu KiB at 0x%lx", module->name, module->size / KIB, module->base);
 		if (boot_info.module[i].size != 0) {
 			err = memmap_set(map, boot_info.module[i].base, boot_info.module[i].size,
 				MEM_MODULE);
@@ -145,7 +145,7 @@ static void take_memory(void)
 	uint64_t size = ALIGN_UP(OWN_BASE + cpus_wanted * OWN_PER_CPU, LARGE_SIZE);
 	/* Below 4 GiB, where the boot page tables reach it; as high as can be, next to the
 	 * firmware's own. */
-	if (memmap_find(&machine.memmap, size, LARGE_SIZE, MIB, 4 * GIB, true, &base) != 0 ||
+	if (memmap_find(&machine.memmap, size, LARGE_SIZE, MIB, 4 * GIB, &base) != 0 ||
 		memmap_set(&machine.memmap, base, size, MEM_OWN) != 0) {
 		refuse("there is no free piece of memory below 4 GiB that is large enough for Pintle");
 	}
@@ -172,8 +172,8 @@ static void start_cpus(void)
 {
 	uint64_t page;
 	if (cpus_wanted > 1 &&
-		memmap_find(&machine.memmap, PAGE_SIZE, PAGE_SIZE, LOW_FIRST, LOW_END, true,
-			&page) != 0) {
+		memmap_find(&machine.memmap, PAGE_SIZE, PAGE_SIZE, LOW_FIRST, LOW_END, &page) !=
+			0) {
 		log_warning(
 			"cpu: no free page below 640 KiB, which other CPUs need to start: only one is used");
 		machine.cpus_left_out += cpus_wanted - 1;

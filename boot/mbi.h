@@ -14,17 +14,19 @@
 
 #define BOOT_CMDLINE_MAX 1024u
 #define BOOT_MODULES_MAX 8u
-#define BOOT_RANGES_MAX  256u
-#define BOOT_RSDP_MAX    36u
+#define BOOT_RANGES_MAX  MEMMAP_RAW_MAX
+#define BOOT_RSDP1_SIZE  20u /* ACPI 6.5, 5.2.5.3: the first 20 bytes are ACPI 1.0's */
+#define BOOT_RSDP2_SIZE  36u
 
 struct boot_module {
 	uint64_t base;               /* host-physical */
 	uint64_t size;               /* bytes, may be 0 */
-	char name[32];               /* the first word of its command line, cut to fit */
+	char name[32];               /* its command line up to the first space, cut to fit */
 	char args[BOOT_CMDLINE_MAX]; /* the rest, cut to fit */
 };
 
-/* The text or pixel screen the loader left on (specification 3.6.12). width 0: none. */
+/* The text or pixel screen the loader left on, laid out as in specification 3.6.12. width 0: none.
+ */
 struct boot_screen {
 	uint64_t base; /* host-physical */
 	uint32_t pitch;
@@ -43,19 +45,18 @@ struct boot_info {
 	unsigned module_count;
 	struct mem_range range[BOOT_RANGES_MAX]; /* as the firmware gave them */
 	struct boot_module module[BOOT_MODULES_MAX];
-	uint8_t rsdp[BOOT_RSDP_MAX];
-	unsigned rsdp_size;        /* bytes: 20 (ACPI 1), 36 (ACPI 2) or 0: none; the newer wins */
-	bool efi;                  /* the firmware is UEFI */
-	uint64_t efi_system_table; /* host-physical, 0: none */
+	uint8_t rsdp[BOOT_RSDP2_SIZE];
+	unsigned rsdp_size; /* bytes: 20 (ACPI 1), 36 (ACPI 2) or 0: none; the newer wins */
+	bool efi;           /* the firmware is UEFI */
 	struct boot_screen screen;
 };
 
 /*
  * Check and copy the boot information at `mbi` into *info; `limit` is how many bytes may be read at
  * most. Every tag's size is checked against what its type needs and against the whole; tags of
- * unknown type are skipped; a map, modules or a command line too long to keep are cut, with a
- * warning in the log. Returns 0, or -EBADMSG after an error in the log that says which tag is wrong
- * and how; *info is then unusable. A missing memory map is an error; a map without free memory is
- * not (the caller sees it).
+ * unknown type are skipped, the last of a repeated one counts; a map, modules or texts too long to
+ * keep are cut, with a warning in the log. Returns 0, or -EBADMSG after an error in the log that
+ * says which tag is malformed; *info is then unusable. A missing memory map is none without memory:
+ * the caller sees it.
  */
 int mbi_parse(const void *mbi, size_t limit, struct boot_info *info);

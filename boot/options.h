@@ -40,9 +40,8 @@ struct options {
 void options_default(struct options *options);
 
 /*
- * Read `cmdline`: words split at spaces, each `name=value`; "..." may hold a value with spaces.
- * What is unknown or malformed is left at its default and reported by one warning in the log that
- * names the word and what would be right; when an option is given twice the last one counts.
- * Returns the number of words that were refused.
+ * Read `cmdline`: words split at spaces, each `name=value`. What is unknown or malformed is left at
+ * its default and reported by one warning in the log that names the word and what would be right;
+ * when an option is given twice the last one counts. Returns the number of words that were refused.
  */
 unsigned options_parse(struct options *options, const char *cmdline);

@@ -17,6 +17,7 @@
 #define ACPI_SEGMENTS_MAX  16u
 #define ACPI_REMAPPERS_MAX 32u
 #define ACPI_TABLE_LIMIT   (1 * MIB) /* bytes; a longer table is refused */
+#define ACPI_REFUSED_SHOWN 16u       /* warnings about what is left out; the rest is counted */
 
 /* How the parser sees host-physical memory: unmap gives back what map gave. map may return NULL
  * (refused). */
@@ -56,8 +57,7 @@ struct acpi_override {
 /* A Generic Address Structure (ACPI 6.5, 5.2.3.2). */
 struct acpi_gas {
 	uint8_t space;    /* 0 memory, 1 port */
-	uint8_t width;    /* bits */
-	uint8_t access;   /* 0 undefined, 1 byte, 2 word, 3 dword, 4 qword */
+	uint8_t width;    /* bits; 0: not said */
 	uint64_t address; /* 0: not there */
 };
 #define ACPI_SPACE_MEMORY 0u
@@ -80,6 +80,7 @@ struct acpi_spcr {
 
 struct acpi_fadt {
 	bool present;
+	hpa_t dsdt;
 	bool hardware_reduced;
 	bool has_8042;        /* the keyboard controller may be used for a reset */
 	uint16_t smi_command; /* port; 0: none */
@@ -103,12 +104,11 @@ enum acpi_remapper_kind {
 
 struct acpi_remapper { /* one IOMMU, from DMAR or IVRS */
 	enum acpi_remapper_kind kind;
-	uint16_t segment;
 	hpa_t base;
 };
 
 struct acpi {
-	uint8_t revision; /* of the RSDP; meaningful when table_count is not 0 */
+	unsigned refused; /* wrong things that were left out */
 	unsigned table_count;
 	unsigned cpu_count; /* enabled CPUs kept in cpu[] */
 	unsigned cpus_over; /* enabled CPUs beyond CPUS_MAX, left out */
@@ -117,13 +117,11 @@ struct acpi {
 	unsigned segment_count;
 	unsigned remapper_count;
 	bool has_madt;
-	bool has_8259;    /* MADT: PC-AT dual 8259 present */
-	hpa_t lapic_base; /* with the 64-bit override applied; 0: not said */
 	bool has_hpet;
 	hpa_t hpet_base;
 	struct acpi_fadt fadt;
 	struct acpi_spcr spcr;
-	struct acpi_table table[ACPI_TABLES_MAX]; /* the root first; the DSDT and the FACS last */
+	struct acpi_table table[ACPI_TABLES_MAX]; /* the root first; the DSDT last */
 	struct acpi_cpu cpu[CPUS_MAX];            /* in MADT order, no APIC id twice */
 	struct acpi_ioapic ioapic[ACPI_IOAPICS_MAX];
 	struct acpi_override override[ACPI_OVERRIDES_MAX];

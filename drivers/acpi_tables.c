@@ -1,479 +1,377 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * drivers/acpi_tables.c - a decoder for each ACPI table that Pintle reads, and the search for \_S5.
- * Pure. Structures are copied out of the table before they are looked at: tables keep no alignment.
+ * Pure. What a decoder refuses, it says in the log and leaves out.
  */
 #include "drivers/acpi_tables.h"
 
 #include "kernel/log.h"
 #include "kernel/string.h"
 
-/* An entry of a table that is a list: `decode` gets at least `size` bytes. */
-struct entry_kind {
-	uint16_t type;
-	uint16_t size;
-	void (*decode)(struct acpi *acpi, const uint8_t *entry);
+#define FADT_BOOT_ARCH_8042        BIT(1)
+#define FADT_FLAG_TIMER_32         BIT(8)
+#define FADT_FLAG_RESET            BIT(10)
+#define FADT_FLAG_HARDWARE_REDUCED BIT(20)
+#define MADT_CPU_ENABLED           BIT(0)
+#define ISA_IRQS                   16u
+#define MPS_ACTIVE_LOW             0x3u /* of two bits each: MultiProcessor Specification 1.4, 4.3.4 */
+#define MPS_LEVEL                  0xcu
+#define SPCR_INTERRUPT_GSI         BIT(1)
+#define MCFG_FIRST                 44u /* offset of the first entry */
+#define MADT_FIRST                 44u
+#define REMAPPERS_FIRST            48u /* of DMAR and IVRS */
+#define SEGMENT_SIZE               16u
+#define BUS_SIZE                   MIB /* of one bus's configuration space */
+
+/* ACPI 6.5, 20.2: the AML encodings that an \_S5 package is made of. */
+#define AML_ONE        0x01
+#define AML_NAME       0x08
+#define AML_BYTE       0x0a
+#define AML_PACKAGE    0x12
+#define AML_ROOT       0x5c /* a backslash */
+#define SLEEP_TYPE_MAX 7u   /* SLP_TYP has three bits: ACPI 6.5, 4.8.3.2.1 */
+
+struct decoder {
+	char table[5];
+	int type;        /* of an entry, or ACPI_TABLE_ */
+	size_t size_min; /* what is shorter is refused */
+	void (*decode)(struct acpi *acpi, struct acpi_span bytes);
 };
 
-struct entry_list {
-	const char *signature;
-	uint32_t first; /* offset of the first entry */
-	uint8_t type_bytes;
-	uint8_t length_bytes; /* the length field's size and also, in all three tables, its offset
-			       */
-	uint8_t kind_count;
-	const struct entry_kind *kinds;
-};
+void acpi_refuse(struct acpi *acpi, const char *table, const char *what, uint64_t where)
+{
+	if (acpi->refused++ < ACPI_REFUSED_SHOWN) {
+		log_warning("ACPI: %s: %s 0x%lx", table, what, where);
+	}
+}
 
-static uint64_t bytes_get(const uint8_t *bytes, size_t count)
+uint64_t acpi_get(struct acpi_span span, enum acpi_field field)
 {
 	uint64_t value = 0;
-	memcpy(&value, bytes, count);
+	if (FIELD_BYTES(field) <= sizeof(value) && FIELD_END(field) <= span.size) {
+		memcpy(&value, span.at + FIELD_OFFSET(field), FIELD_BYTES(field));
+	}
 	return value;
 }
 
-static bool table_reaches(const uint8_t *bytes, uint32_t size, size_t size_min)
+/* What the span holds of the bytes from `offset` on, `size` at most. */
+static struct acpi_span span_part(struct acpi_span span, size_t offset, size_t size)
 {
-	if (size < size_min) {
-		log_warning("ACPI: %.4s: %u bytes are too few", (const char *)bytes, size);
-	}
-	return size >= size_min;
+	size_t start = min_u64(offset, span.size);
+	return (struct acpi_span){span.table, span.at + start, min_u64(size, span.size - start)};
 }
 
-/* Copy the fixed part of a table; what an older, shorter revision lacks is zero. */
-static bool table_copy(
-	void *out, size_t size_out, size_t size_min, const uint8_t *bytes, uint32_t size)
+/* A Generic Address Structure or the bare number of a port; address 0 when Pintle can't reach it.
+ */
+static struct acpi_gas get_gas(struct acpi *acpi, struct acpi_span table, enum acpi_field field)
 {
-	if (!table_reaches(bytes, size, size_min)) {
-		return false;
+	struct acpi_gas gas = {.space = ACPI_SPACE_PORT, .address = acpi_get(table, field)};
+	if (FIELD_BYTES(field) == GAS_SIZE) {
+		struct acpi_span raw = span_part(table, FIELD_OFFSET(field), GAS_SIZE);
+		gas.space = (uint8_t)acpi_get(raw, GAS_SPACE);
+		gas.width = (uint8_t)acpi_get(raw, GAS_WIDTH);
+		gas.address = acpi_get(raw, GAS_ADDRESS);
 	}
-	memset(out, 0, size_out);
-	memcpy(out, bytes, min_u64(size, size_out));
-	return true;
+	bool reachable = gas.space == ACPI_SPACE_MEMORY ||
+		(gas.space == ACPI_SPACE_PORT && gas.address <= UINT16_MAX);
+	if (gas.address != 0 && !reachable) {
+		acpi_refuse(acpi, table.table, "no use for the register at", gas.address);
+	}
+	return gas.address != 0 && reachable ? gas : (struct acpi_gas){0};
 }
 
-static void entry_decode(
-	struct acpi *acpi, const struct entry_list *list, const uint8_t *entry, uint32_t length)
+/* A register of ACPI's fixed hardware: the 64-bit description where there is one, else the port. */
+static struct acpi_gas get_fixed(
+	struct acpi *acpi, struct acpi_span table, enum acpi_field extended, enum acpi_field port)
 {
-	uint64_t type = bytes_get(entry, list->type_bytes);
-	for (unsigned i = 0; i < list->kind_count; i++) {
-		const struct entry_kind *kind = &list->kinds[i];
-		if (kind->type != type) {
-			continue;
-		}
-		if (length < kind->size) {
-			log_warning("ACPI: %s: an entry of type %u with %u bytes is too short",
-				list->signature, kind->type, length);
-			return;
-		}
-		kind->decode(acpi, entry);
-		return;
-	}
+	struct acpi_gas gas = get_gas(acpi, table, extended);
+	return gas.address != 0 ? gas : get_gas(acpi, table, port);
 }
 
-static void entries_decode(
-	struct acpi *acpi, const struct entry_list *list, const uint8_t *bytes, uint32_t size)
+static void decode_fadt(struct acpi *acpi, struct acpi_span table)
 {
-	uint32_t head = 2u * list->length_bytes;
-	uint32_t length = 0;
-	if (!table_reaches(bytes, size, list->first)) {
-		return;
-	}
-	for (uint32_t at = list->first; at < size; at += length) {
-		const uint8_t *entry = bytes + at;
-		size_t field = list->length_bytes;
-		length = size - at < head ? 0 : (uint32_t)bytes_get(entry + field, field);
-		if (length < head || length > size - at) {
-			log_warning(
-				"ACPI: %s: wrong length of the entry at offset %u, the rest is left out",
-				list->signature, at);
-			return;
-		}
-		entry_decode(acpi, list, entry, length);
-	}
-}
-
-/* Space, port and memory addresses checked; address 0 when there is no register that Pintle can
- * reach. */
-static struct acpi_gas gas_decode(struct gas raw, const char *what)
-{
-	bool reachable = raw.space == ACPI_SPACE_MEMORY ||
-		(raw.space == ACPI_SPACE_PORT && raw.address <= UINT16_MAX);
-	if (raw.address == 0) {
-		return (struct acpi_gas){0};
-	}
-	if (!reachable) {
-		log_warning("ACPI: %s: no use for address 0x%lx in space %u", what, raw.address,
-			raw.space);
-		return (struct acpi_gas){0};
-	}
-	return (struct acpi_gas){
-		.space = raw.space,
-		.width = raw.width,
-		.access = raw.access <= 4 ? raw.access : 0,
-		.address = raw.address,
-	};
-}
-
-/* A register block of ACPI's fixed hardware: the 64-bit description where there is one, else the
- * port. */
-static struct acpi_gas fixed_block(
-	struct gas extended, uint32_t port, uint8_t width, const char *what)
-{
-	struct acpi_gas block = gas_decode(extended, what);
-	if (block.address != 0) {
-		return block;
-	}
-	return gas_decode(
-		(struct gas){.space = ACPI_SPACE_PORT, .width = width, .address = port}, what);
-}
-
-struct acpi_links acpi_decode_fadt(struct acpi_fadt *fadt, const uint8_t *bytes, uint32_t size)
-{
-	struct fadt raw;
-	if (!table_copy(&raw, sizeof(raw), FADT_V1_SIZE, bytes, size)) {
-		return (struct acpi_links){{0}, {0}};
-	}
+	struct acpi_fadt *fadt = &acpi->fadt;
+	uint64_t flags = acpi_get(table, FADT_FLAGS);
+	uint64_t dsdt = acpi_get(table, FADT_X_DSDT);
 	fadt->present = true;
-	fadt->hardware_reduced = (raw.flags & FADT_FLAG_HARDWARE_REDUCED) != 0;
-	fadt->has_8042 = raw.header.revision < 3 || (raw.boot_arch & FADT_BOOT_ARCH_8042) != 0;
+	fadt->dsdt = hpa(dsdt != 0 ? dsdt : acpi_get(table, FADT_DSDT));
+	fadt->hardware_reduced = (flags & FADT_FLAG_HARDWARE_REDUCED) != 0;
+	fadt->has_8042 = acpi_get(table, HEADER_REVISION) < 3 ||
+		(acpi_get(table, FADT_BOOT_ARCH) & FADT_BOOT_ARCH_8042) != 0;
 	if (!fadt->hardware_reduced) { /* else these fields mean nothing: ACPI 6.5, 5.2.9 */
-		struct gas smi = {.space = ACPI_SPACE_PORT, .width = 8, .address = raw.smi_command};
-		fadt->smi_command = (uint16_t)gas_decode(smi, "SMI command").address;
-		fadt->acpi_enable = raw.acpi_enable;
-		fadt->pm1a_control = fixed_block(raw.x_pm1a_control, raw.pm1a_control, 16, "PM1a");
-		fadt->pm1b_control = fixed_block(raw.x_pm1b_control, raw.pm1b_control, 16, "PM1b");
-		fadt->pm_timer = fixed_block(raw.x_pm_timer, raw.pm_timer, 32, "PM timer");
-		fadt->pm_timer_32 = (raw.flags & FADT_FLAG_TIMER_32) != 0;
+		fadt->smi_command = (uint16_t)get_gas(acpi, table, FADT_SMI_COMMAND).address;
+		fadt->acpi_enable = (uint8_t)acpi_get(table, FADT_ACPI_ENABLE);
+		fadt->pm1a_control = get_fixed(acpi, table, FADT_X_PM1A_CNT, FADT_PM1A_CNT);
+		fadt->pm1b_control = get_fixed(acpi, table, FADT_X_PM1B_CNT, FADT_PM1B_CNT);
+		fadt->pm_timer = get_fixed(acpi, table, FADT_X_PM_TIMER, FADT_PM_TIMER);
+		fadt->pm_timer_32 = (flags & FADT_FLAG_TIMER_32) != 0;
 	}
-	if ((raw.flags & FADT_FLAG_RESET) != 0) {
-		fadt->reset = gas_decode(raw.reset, "reset register");
-		fadt->reset_value = raw.reset_value;
+	if ((flags & FADT_FLAG_RESET) != 0) {
+		fadt->reset = get_gas(acpi, table, FADT_RESET);
+		fadt->reset_value = (uint8_t)acpi_get(table, FADT_RESET_VALUE);
 	}
-	fadt->sleep_control = gas_decode(raw.sleep_control, "sleep control");
-	return (struct acpi_links){
-		.dsdt = hpa(raw.x_dsdt != 0 ? raw.x_dsdt : raw.dsdt),
-		.facs = hpa(raw.x_facs != 0 ? raw.x_facs : raw.facs),
-	};
+	fadt->sleep_control = get_gas(acpi, table, FADT_SLEEP_CONTROL);
 }
 
-static void cpu_add(struct acpi *acpi, uint32_t apic_id, uint32_t acpi_uid)
+static void decode_hpet(struct acpi *acpi, struct acpi_span table)
 {
+	struct acpi_gas base = get_gas(acpi, table, HPET_BASE);
+	if (base.address == 0 || base.space != ACPI_SPACE_MEMORY) {
+		acpi_refuse(acpi, table.table, "it is not in memory, but at", base.address);
+		return;
+	}
+	acpi->has_hpet = true;
+	acpi->hpet_base = hpa(base.address);
+}
+
+static void decode_spcr(struct acpi *acpi, struct acpi_span table)
+{
+	static const uint32_t bauds[] = {[3] = 9600, [4] = 19200, [6] = 57600, [7] = 115200};
+	struct acpi_spcr *spcr = &acpi->spcr;
+	uint64_t interface = acpi_get(table, SPCR_INTERFACE);
+	uint64_t baud = acpi_get(table, SPCR_BAUD);
+	/* DBG2, table 3: 16550, its 16450 subset, and a 16550 whose registers lie as its GAS says.
+	 */
+	if (interface != 0x00 && interface != 0x01 && interface != 0x12) {
+		acpi_refuse(acpi, table.table, "the console is not a 16550: type", interface);
+		return;
+	}
+	spcr->base = get_gas(acpi, table, SPCR_BASE);
+	spcr->present = spcr->base.address != 0;
+	spcr->baud = baud < ARRAY_COUNT(bauds) ? bauds[baud] : 0;
+	spcr->has_gsi = (acpi_get(table, SPCR_INTERRUPT) & SPCR_INTERRUPT_GSI) != 0;
+	spcr->gsi = (uint32_t)acpi_get(table, SPCR_GSI);
+}
+
+static void cpu_add(struct acpi *acpi, struct acpi_span entry, enum acpi_field id_field,
+	enum acpi_field uid_field, enum acpi_field flags_field)
+{
+	uint32_t id = (uint32_t)acpi_get(entry, id_field);
+	uint32_t broadcast = UINT32_MAX >> (32 - 8 * FIELD_BYTES(id_field));
+	if ((acpi_get(entry, flags_field) & MADT_CPU_ENABLED) == 0 || id == broadcast) {
+		return;
+	}
 	for (unsigned i = 0; i < acpi->cpu_count; i++) {
-		if (acpi->cpu[i].apic_id == apic_id) {
-			log_debug("ACPI: MADT: APIC id %u is there twice", apic_id);
-			return;
+		if (acpi->cpu[i].apic_id == id) {
+			return; /* some firmware lists a CPU in both forms */
 		}
 	}
 	if (acpi->cpu_count == CPUS_MAX) {
 		acpi->cpus_over++;
 		return;
 	}
-	acpi->cpu[acpi->cpu_count++] = (struct acpi_cpu){.apic_id = apic_id, .acpi_uid = acpi_uid};
+	acpi->cpu[acpi->cpu_count++] = (struct acpi_cpu){id, (uint32_t)acpi_get(entry, uid_field)};
 }
 
-static void madt_decode_lapic(struct acpi *acpi, const uint8_t *entry)
+static void decode_lapic(struct acpi *acpi, struct acpi_span entry)
 {
-	struct madt_lapic raw;
-	memcpy(&raw, entry, sizeof(raw));
-	if ((raw.flags & MADT_CPU_ENABLED) != 0 && raw.apic_id != UINT8_MAX) { /* 0xff: all CPUs */
-		cpu_add(acpi, raw.apic_id, raw.acpi_uid);
-	}
+	cpu_add(acpi, entry, LAPIC_ID, LAPIC_UID, LAPIC_FLAGS);
 }
 
-static void madt_decode_x2apic(struct acpi *acpi, const uint8_t *entry)
+static void decode_x2apic(struct acpi *acpi, struct acpi_span entry)
 {
-	struct madt_x2apic raw;
-	memcpy(&raw, entry, sizeof(raw));
-	if ((raw.flags & MADT_CPU_ENABLED) != 0 && raw.apic_id != UINT32_MAX) {
-		cpu_add(acpi, raw.apic_id, raw.acpi_uid);
-	}
+	cpu_add(acpi, entry, X2APIC_ID, X2APIC_UID, X2APIC_FLAGS);
 }
 
-static void madt_decode_ioapic(struct acpi *acpi, const uint8_t *entry)
+static void decode_ioapic(struct acpi *acpi, struct acpi_span entry)
 {
-	struct madt_ioapic raw;
-	memcpy(&raw, entry, sizeof(raw));
-	bool twice = false;
+	struct acpi_ioapic ioapic = {
+		.id = (uint8_t)acpi_get(entry, IOAPIC_ID),
+		.base = hpa(acpi_get(entry, IOAPIC_BASE)),
+		.gsi_base = (uint32_t)acpi_get(entry, IOAPIC_GSI),
+	};
+	bool sound = ioapic.base.raw != 0 && acpi->ioapic_count < ACPI_IOAPICS_MAX;
 	for (unsigned i = 0; i < acpi->ioapic_count; i++) {
-		const struct acpi_ioapic *other = &acpi->ioapic[i];
-		twice |= other->base.raw == raw.base || other->gsi_base == raw.gsi_base;
+		sound = sound && acpi->ioapic[i].base.raw != ioapic.base.raw &&
+			acpi->ioapic[i].gsi_base != ioapic.gsi_base;
 	}
-	if (raw.base == 0 || twice || acpi->ioapic_count == ACPI_IOAPICS_MAX) {
-		log_warning(
-			"ACPI: MADT: I/O APIC %u at 0x%x, GSI %u is left out: no address, twice or too many",
-			raw.id, raw.base, raw.gsi_base);
+	if (!sound) {
+		acpi_refuse(acpi, entry.table, "unsound or too many: I/O APIC at", ioapic.base.raw);
 		return;
 	}
-	acpi->ioapic[acpi->ioapic_count++] = (struct acpi_ioapic){
-		.id = raw.id,
-		.base = hpa(raw.base),
-		.gsi_base = raw.gsi_base,
+	acpi->ioapic[acpi->ioapic_count++] = ioapic;
+}
+
+static void decode_override(struct acpi *acpi, struct acpi_span entry)
+{
+	uint64_t flags = acpi_get(entry, OVERRIDE_FLAGS);
+	struct acpi_override line = {
+		.irq = (uint8_t)acpi_get(entry, OVERRIDE_IRQ),
+		.gsi = (uint32_t)acpi_get(entry, OVERRIDE_GSI),
+		.active_low = (flags & MPS_ACTIVE_LOW) == MPS_ACTIVE_LOW,
+		.level = (flags & MPS_LEVEL) == MPS_LEVEL,
 	};
-}
-
-static void madt_decode_override(struct acpi *acpi, const uint8_t *entry)
-{
-	struct madt_override raw;
-	memcpy(&raw, entry, sizeof(raw));
-	bool twice = false;
-	for (unsigned i = 0; i < acpi->override_count; i++) {
-		twice |= acpi->override[i].irq == raw.irq;
-	}
-	if (raw.bus != 0 || raw.irq >= ISA_IRQS || twice) {
-		log_warning(
-			"ACPI: MADT: the override of interrupt %u of bus %u is left out: not ISA, or twice",
-			raw.irq, raw.bus);
+	if (acpi_get(entry, OVERRIDE_BUS) != 0 || line.irq >= ISA_IRQS ||
+		acpi->override_count == ACPI_OVERRIDES_MAX) {
+		acpi_refuse(acpi, entry.table, "not ISA or too many: interrupt", line.irq);
 		return;
 	}
-	STATIC_ASSERT(ACPI_OVERRIDES_MAX >= ISA_IRQS, "there is room for one of each");
-	acpi->override[acpi->override_count++] = (struct acpi_override){
-		.irq = raw.irq,
-		.gsi = raw.gsi,
-		.active_low = (raw.flags & MPS_POLARITY_MASK) == MPS_ACTIVE_LOW,
-		.level = (raw.flags & MPS_TRIGGER_MASK) == MPS_LEVEL,
-	};
+	acpi->override[acpi->override_count++] = line;
 }
 
-static void madt_decode_lapic_base(struct acpi *acpi, const uint8_t *entry)
+static void decode_mcfg(struct acpi *acpi, struct acpi_span table)
 {
-	struct madt_lapic_base raw;
-	memcpy(&raw, entry, sizeof(raw));
-	acpi->lapic_base = hpa(raw.base);
-}
-
-void acpi_decode_madt(struct acpi *acpi, const uint8_t *bytes, uint32_t size)
-{
-	static const struct entry_kind kinds[] = {
-		{0, sizeof(struct madt_lapic), madt_decode_lapic},
-		{1, sizeof(struct madt_ioapic), madt_decode_ioapic},
-		{2, sizeof(struct madt_override), madt_decode_override},
-		{5, sizeof(struct madt_lapic_base), madt_decode_lapic_base},
-		{9, sizeof(struct madt_x2apic), madt_decode_x2apic},
-	};
-	static const struct entry_list list = {
-		"MADT", sizeof(struct madt), 1, 1, ARRAY_COUNT(kinds), kinds};
-	struct madt raw;
-	if (!table_copy(&raw, sizeof(raw), sizeof(raw), bytes, size)) {
-		return;
-	}
-	acpi->has_madt = true;
-	acpi->has_8259 = (raw.flags & MADT_FLAG_8259) != 0;
-	acpi->lapic_base = hpa(raw.lapic_base);
-	entries_decode(acpi, &list, bytes, size);
-	if (acpi->cpus_over != 0) {
-		log_warning("ACPI: MADT: %u CPUs beyond the first %u are left out", acpi->cpus_over,
-			CPUS_MAX);
-	}
-}
-
-void acpi_decode_mcfg(struct acpi *acpi, const uint8_t *bytes, uint32_t size)
-{
-	struct mcfg_segment raw;
-	if (!table_reaches(bytes, size, MCFG_FIRST)) {
-		return;
-	}
-	for (uint32_t at = MCFG_FIRST; size - at >= sizeof(raw); at += sizeof(raw)) {
-		memcpy(&raw, bytes + at, sizeof(raw));
-		bool sound = raw.bus_first <= raw.bus_last && raw.base != 0 &&
-			raw.base % BUS_SIZE == 0 && raw.base <= UINT64_MAX - 256 * BUS_SIZE;
-		if (!sound || acpi->segment_count == ACPI_SEGMENTS_MAX) {
-			log_warning(
-				"ACPI: MCFG: segment %u, buses %u to %u, at 0x%lx is left out: %s",
-				raw.segment, raw.bus_first, raw.bus_last, raw.base,
-				sound ? "too many" : "unsound");
-			continue;
-		}
-		acpi->segment[acpi->segment_count++] = (struct acpi_segment){
-			.base = hpa(raw.base),
-			.segment = raw.segment,
-			.bus_first = raw.bus_first,
-			.bus_last = raw.bus_last,
+	for (size_t at = MCFG_FIRST; table.size - at >= SEGMENT_SIZE; at += SEGMENT_SIZE) {
+		struct acpi_span entry = span_part(table, at, SEGMENT_SIZE);
+		struct acpi_segment segment = {
+			.base = hpa(acpi_get(entry, SEGMENT_BASE)),
+			.segment = (uint16_t)acpi_get(entry, SEGMENT_NUMBER),
+			.bus_first = (uint8_t)acpi_get(entry, SEGMENT_BUS_FIRST),
+			.bus_last = (uint8_t)acpi_get(entry, SEGMENT_BUS_LAST),
 		};
+		bool sound = segment.bus_first <= segment.bus_last && segment.base.raw != 0 &&
+			segment.base.raw % BUS_SIZE == 0 &&
+			segment.base.raw <= UINT64_MAX - 256 * BUS_SIZE;
+		if (sound && acpi->segment_count < ACPI_SEGMENTS_MAX) {
+			acpi->segment[acpi->segment_count++] = segment;
+		} else {
+			acpi_refuse(acpi, table.table, "no use for the buses at", segment.base.raw);
+		}
 	}
 }
 
-void acpi_decode_hpet(struct acpi *acpi, const uint8_t *bytes, uint32_t size)
+static void decode_remapper(struct acpi *acpi, struct acpi_span entry)
 {
-	struct hpet raw;
-	if (!table_copy(&raw, sizeof(raw), sizeof(raw), bytes, size)) {
-		return;
-	}
-	if (raw.base.space != ACPI_SPACE_MEMORY || raw.base.address == 0) {
-		log_warning("ACPI: HPET: no use for address 0x%lx in space %u", raw.base.address,
-			raw.base.space);
-		return;
-	}
-	acpi->has_hpet = true;
-	acpi->hpet_base = hpa(raw.base.address);
-}
-
-void acpi_decode_spcr(struct acpi *acpi, const uint8_t *bytes, uint32_t size)
-{
-	static const uint32_t bauds[] = {[3] = 9600, [4] = 19200, [6] = 57600, [7] = 115200};
-	struct spcr raw;
-	if (!table_copy(&raw, sizeof(raw), sizeof(raw), bytes, size)) {
-		return;
-	}
-	/* DBG2, table 3: 16550, its 16450 subset, and a 16550 whose registers lie as its GAS says.
-	 */
-	if (raw.interface != 0x00 && raw.interface != 0x01 && raw.interface != 0x12) {
-		log_warning("ACPI: SPCR: the console (type %u) is not a 16550", raw.interface);
-		return;
-	}
-	acpi->spcr.base = gas_decode(raw.base, "SPCR");
-	if (acpi->spcr.base.address == 0) {
-		return;
-	}
-	acpi->spcr.present = true;
-	acpi->spcr.baud = raw.baud < ARRAY_COUNT(bauds) ? bauds[raw.baud] : 0;
-	acpi->spcr.has_gsi = (raw.interrupt_type & SPCR_INTERRUPT_GSI) != 0;
-	acpi->spcr.gsi = acpi->spcr.has_gsi ? raw.gsi : 0;
-}
-
-static void remapper_add(struct acpi *acpi, struct acpi_remapper remapper)
-{
+	bool vtd = strcmp(entry.table, "DMAR") == 0;
+	hpa_t base = hpa(acpi_get(entry, REMAPPER_BASE));
 	for (unsigned i = 0; i < acpi->remapper_count; i++) {
-		if (acpi->remapper[i].base.raw == remapper.base.raw) {
+		if (acpi->remapper[i].base.raw == base.raw) {
 			return; /* IVRS describes each IOMMU once for every generation of IVHD */
 		}
 	}
-	bool sound = remapper.base.raw != 0 && remapper.base.raw % PAGE_SIZE == 0;
-	if (!sound || acpi->remapper_count == ACPI_REMAPPERS_MAX) {
-		log_warning("ACPI: the IOMMU at 0x%lx of segment %u is left out: %s",
-			remapper.base.raw, remapper.segment,
-			sound ? "too many" : "unsound address");
+	if (base.raw == 0 || base.raw % PAGE_SIZE != 0 ||
+		acpi->remapper_count == ACPI_REMAPPERS_MAX) {
+		acpi_refuse(acpi, entry.table, "unsound or too many: IOMMU at", base.raw);
 		return;
 	}
-	acpi->remapper[acpi->remapper_count++] = remapper;
+	acpi->remapper[acpi->remapper_count++] =
+		(struct acpi_remapper){vtd ? ACPI_REMAPPER_VTD : ACPI_REMAPPER_AMDVI, base};
 }
 
-static void dmar_decode_drhd(struct acpi *acpi, const uint8_t *entry)
+/* Decode the entries that follow one another from offset `at` on, each with its type and length. */
+static void decode_entries(struct acpi *acpi, struct acpi_span table, size_t at,
+	enum acpi_field type, enum acpi_field length)
 {
-	struct drhd raw;
-	memcpy(&raw, entry, sizeof(raw));
-	remapper_add(acpi, (struct acpi_remapper){ACPI_REMAPPER_VTD, raw.segment, hpa(raw.base)});
+	while (at < table.size) {
+		struct acpi_span rest = span_part(table, at, table.size);
+		size_t size = acpi_get(rest, length);
+		if (size < FIELD_END(length) || size > rest.size) {
+			acpi_refuse(acpi, table.table, "wrong length of the entry at offset", at);
+			return;
+		}
+		acpi_decode(acpi, (int)acpi_get(rest, type), span_part(rest, 0, size));
+		at += size;
+	}
 }
 
-static void ivrs_decode_ivhd(struct acpi *acpi, const uint8_t *entry)
+static void decode_madt(struct acpi *acpi, struct acpi_span table)
 {
-	struct ivhd raw;
-	memcpy(&raw, entry, sizeof(raw));
-	remapper_add(acpi, (struct acpi_remapper){ACPI_REMAPPER_AMDVI, raw.segment, hpa(raw.base)});
+	acpi->has_madt = true;
+	decode_entries(acpi, table, MADT_FIRST, MADT_TYPE, MADT_LENGTH);
 }
 
-void acpi_decode_dmar(struct acpi *acpi, const uint8_t *bytes, uint32_t size)
+static void decode_dmar(struct acpi *acpi, struct acpi_span table)
 {
-	static const struct entry_kind kinds[] = {{0, sizeof(struct drhd), dmar_decode_drhd}};
-	static const struct entry_list list = {"DMAR", DMAR_FIRST, 2, 2, ARRAY_COUNT(kinds), kinds};
-	entries_decode(acpi, &list, bytes, size);
+	decode_entries(acpi, table, REMAPPERS_FIRST, DMAR_TYPE, REMAPPER_LENGTH);
 }
 
-void acpi_decode_ivrs(struct acpi *acpi, const uint8_t *bytes, uint32_t size)
+static void decode_ivrs(struct acpi *acpi, struct acpi_span table)
 {
-	static const struct entry_kind kinds[] = {
-		{0x10, sizeof(struct ivhd), ivrs_decode_ivhd},
-		{0x11, sizeof(struct ivhd), ivrs_decode_ivhd},
-		{0x40, sizeof(struct ivhd), ivrs_decode_ivhd},
-	};
-	static const struct entry_list list = {"IVRS", IVRS_FIRST, 1, 2, ARRAY_COUNT(kinds), kinds};
-	entries_decode(acpi, &list, bytes, size);
+	decode_entries(acpi, table, REMAPPERS_FIRST, IVRS_TYPE, REMAPPER_LENGTH);
 }
 
-/* ACPI 6.5, 20.2 and 20.3: the AML encodings that an \_S5 package is made of. */
-#define AML_ZERO    0x00u
-#define AML_ONE     0x01u
-#define AML_NAME    0x08u
-#define AML_BYTE    0x0au
-#define AML_WORD    0x0bu
-#define AML_DWORD   0x0cu
-#define AML_QWORD   0x0eu
-#define AML_PACKAGE 0x12u
-#define AML_ROOT    0x5cu /* a backslash */
-
-#define SLEEP_TYPE_MAX 7u /* SLP_TYP has three bits: ACPI 6.5, 4.8.3.2.1 */
-
-struct aml {
-	const uint8_t *at;
-	const uint8_t *end;
-};
-
-static bool aml_get(struct aml *aml, size_t count, uint64_t *value)
+/* The next byte, or -1 behind the last. */
+static int aml_next(struct acpi_span *aml)
 {
-	if ((size_t)(aml->end - aml->at) < count) {
+	if (aml->size == 0) {
+		return -1;
+	}
+	aml->size--;
+	return *aml->at++;
+}
+
+/* An integer below 256 in its shortest form, which compilers choose; or -1. */
+static int aml_integer(struct acpi_span *aml)
+{
+	int byte = aml_next(aml);
+	if (byte == AML_BYTE) {
+		return aml_next(aml);
+	}
+	return byte <= AML_ONE ? byte : -1;
+}
+
+/* Take the sleep types from the package that stands behind the name \_S5. */
+static bool s5_take(struct acpi_fadt *fadt, struct acpi_span aml)
+{
+	if (aml_next(&aml) != AML_PACKAGE) {
 		return false;
 	}
-	*value = bytes_get(aml->at, count);
-	aml->at += count;
+	for (int more = aml_next(&aml) >> 6; more > 0; more--) { /* PkgLength: 20.2.4 */
+		aml_next(&aml);
+	}
+	int element_count = aml_next(&aml);
+	unsigned type_a = (unsigned)aml_integer(&aml);
+	unsigned type_b = (unsigned)aml_integer(&aml);
+	if (element_count < 2 || type_a > SLEEP_TYPE_MAX || type_b > SLEEP_TYPE_MAX) {
+		return false;
+	}
+	fadt->has_s5 = true;
+	fadt->s5_type_a = (uint8_t)type_a;
+	fadt->s5_type_b = (uint8_t)type_b;
 	return true;
 }
 
-static bool aml_get_sleep_type(struct aml *aml, uint8_t *type)
+/* Look for a sound \_S5, without AML: a name definition with these bytes is hardly anything else.
+ */
+static void decode_aml(struct acpi *acpi, struct acpi_span table)
 {
-	static const uint8_t prefixed[] = {
-		[AML_BYTE] = 1, [AML_WORD] = 2, [AML_DWORD] = 4, [AML_QWORD] = 8};
-	uint64_t value = 0;
-	if (!aml_get(aml, 1, &value) || value >= ARRAY_COUNT(prefixed)) {
-		return false;
-	}
-	if (value != AML_ZERO && value != AML_ONE) {
-		size_t count = prefixed[value];
-		if (count == 0 || !aml_get(aml, count, &value)) {
-			return false;
-		}
-	}
-	*type = (uint8_t)value;
-	return value <= SLEEP_TYPE_MAX;
-}
-
-/* Enter a package that lies wholly inside: aml then spans its elements. */
-static bool aml_enter_package(struct aml *aml, uint64_t *element_count)
-{
-	uint64_t opcode = 0;
-	uint64_t length = 0;
-	uint64_t high = 0;
-	if (!aml_get(aml, 1, &opcode) || opcode != AML_PACKAGE) {
-		return false;
-	}
-	const uint8_t *start = aml->at; /* PkgLength counts itself: ACPI 6.5, 20.2.4 */
-	if (!aml_get(aml, 1, &length)) {
-		return false;
-	}
-	size_t more = length >> 6;
-	if (more != 0) {
-		if (!aml_get(aml, more, &high)) {
-			return false;
-		}
-		length = (length & 0xf) | (high << 4);
-	}
-	if (length < 1 + more || length > (size_t)(aml->end - start)) {
-		return false;
-	}
-	aml->end = start + length;
-	return aml_get(aml, 1, element_count);
-}
-
-bool acpi_find_s5(struct acpi_fadt *fadt, const uint8_t *bytes, uint32_t size)
-{
-	static const uint8_t name[] = {'_', 'S', '5', '_'};
-	uint32_t code = sizeof(struct acpi_header);
-	for (uint32_t at = code + 1; at + sizeof(name) <= size; at++) {
-		const uint8_t *found = bytes + at;
-		bool named = found[-1] == AML_NAME ||
-			(found[-1] == AML_ROOT && at - code >= 2 && found[-2] == AML_NAME);
-		if (!named || memcmp(found, name, sizeof(name)) != 0) {
+	/* The DSDT comes last, and its \_S5 goes before that of an SSDT. */
+	bool found = acpi->fadt.has_s5 && strcmp(table.table, "SSDT") == 0;
+	for (size_t at = ACPI_HEADER_SIZE; at < table.size && !found; at++) {
+		struct acpi_span aml = span_part(table, at, table.size);
+		if (aml_next(&aml) != AML_NAME) {
 			continue;
 		}
-		struct aml aml = {.at = found + sizeof(name), .end = bytes + size};
-		uint64_t element_count = 0;
-		uint8_t type[2];
-		if (aml_enter_package(&aml, &element_count) && element_count >= 2 &&
-			aml_get_sleep_type(&aml, &type[0]) && aml_get_sleep_type(&aml, &type[1])) {
-			fadt->has_s5 = true;
-			fadt->s5_type_a = type[0];
-			fadt->s5_type_b = type[1];
-			return true;
+		if (aml.size > 0 && aml.at[0] == AML_ROOT) {
+			aml_next(&aml);
 		}
+		found = aml.size > 4 && memcmp(aml.at, "_S5_", 4) == 0 &&
+			s5_take(&acpi->fadt, span_part(aml, 4, aml.size));
 	}
-	return false;
+}
+
+static const struct decoder decoders[] = {
+	{"FACP", ACPI_TABLE_FIRST, FIELD_END(FADT_FLAGS), decode_fadt},
+	{"DSDT", ACPI_TABLE_FIRST, ACPI_HEADER_SIZE, decode_aml},
+	{"SSDT", ACPI_TABLE_FIRST, ACPI_HEADER_SIZE, decode_aml},
+	{"SSDT", ACPI_TABLE_MORE, ACPI_HEADER_SIZE, decode_aml},
+	{"HPET", ACPI_TABLE_FIRST, 56, decode_hpet},
+	{"SPCR", ACPI_TABLE_FIRST, 80, decode_spcr},
+	{"MCFG", ACPI_TABLE_FIRST, MCFG_FIRST, decode_mcfg},
+	{"APIC", ACPI_TABLE_FIRST, MADT_FIRST, decode_madt},
+	{"APIC", 0, 8, decode_lapic},
+	{"APIC", 1, 12, decode_ioapic},
+	{"APIC", 2, 10, decode_override},
+	{"APIC", 9, 16, decode_x2apic},
+	{"DMAR", ACPI_TABLE_FIRST, REMAPPERS_FIRST, decode_dmar},
+	{"DMAR", 0, 16, decode_remapper},
+	{"IVRS", ACPI_TABLE_FIRST, REMAPPERS_FIRST, decode_ivrs},
+	{"IVRS", 0x10, 24, decode_remapper},
+	{"IVRS", 0x11, 24, decode_remapper},
+	{"IVRS", 0x40, 24, decode_remapper},
+};
+
+void acpi_decode(struct acpi *acpi, int type, struct acpi_span bytes)
+{
+	for (size_t i = 0; i < ARRAY_COUNT(decoders); i++) {
+		const struct decoder *row = &decoders[i];
+		if (row->type != type || strcmp(row->table, bytes.table) != 0) {
+			continue;
+		}
+		if (bytes.size < row->size_min) {
+			acpi_refuse(acpi, row->table, "table or entry too short:", bytes.size);
+			return;
+		}
+		row->decode(acpi, bytes);
+	}
 }

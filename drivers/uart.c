@@ -34,6 +34,7 @@ enum uart_register {
 #define MCR_LOOP     0x10u
 #define LSR_RECEIVED 0x01u
 #define LSR_EMPTY    0x20u
+#define LSR_IDLE      0x40u
 #define LSR_ABSENT   0xffu
 #define CLOCK_HZ     115200u /* the divisor's unit */
 #define FIFO_DEPTH   16u
@@ -111,6 +112,11 @@ bool uart_can_write(struct uart *uart)
 {
 	uint8_t status = read_register(uart, UART_LSR);
 	return status != LSR_ABSENT && (status & LSR_EMPTY);
+}
+
+bool uart_is_idle(struct uart *uart)
+{
+	return read_register(uart, UART_LSR) & LSR_IDLE; /* also when nothing is there any more */
 }
 
 void uart_write(struct uart *uart, char byte)

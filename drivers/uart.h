@@ -32,6 +32,7 @@ int uart_open(struct uart *uart, const struct uart_place *place);
 
 bool uart_can_write(
 	struct uart *uart); /* the transmitter is empty: uart->depth bytes may be written */
+bool uart_is_idle(struct uart *uart); /* all that was written is on the line */
 void uart_write(struct uart *uart, char byte);
 int uart_read(struct uart *uart); /* a byte 0-255, or -1: none there */
 

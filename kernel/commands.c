@@ -23,6 +23,7 @@
 #include "kernel/string.h"
 #include "kernel/time.h"
 #include "kernel/trap.h"
+#include "kernel/x86.h"
 
 #define COMMAND(name, usage, help, more) static void run_##name(const struct arguments *arguments);
 #include "kernel/commands.def"
@@ -244,7 +245,6 @@ static void run_map(const struct arguments *arguments)
 static void run_mem(const struct arguments *arguments)
 {
 	struct frame_stats frames;
-	struct object_stats objects;
 
 	(void)arguments;
 	for (unsigned i = 0; i < machine.memmap.count; i++) {
@@ -260,13 +260,11 @@ static void run_mem(const struct arguments *arguments)
 		}
 	}
 	frame_stats_get(&frames);
-	console_printf("Pintle's frames: %zu, free %zu\n", frames.total, frames.free);
+	console_printf("Pintle's frames: %zu\n", frames.total);
 	for (unsigned owner = 0; owner < FRAME_OWNER_COUNT; owner++) {
 		console_printf("%10zu  %s\n", frames.owned[owner], frame_owner_name(owner));
 	}
-	object_stats_get(&objects);
-	console_printf("small objects: %zu, %zu bytes in %zu frames\n", objects.objects,
-		objects.bytes, objects.pages);
+	console_printf("%10zu  small objects, in their frames\n", object_count());
 }
 
 static void panic_here(void *argument)
@@ -365,7 +363,7 @@ static void run_timers(const struct arguments *arguments)
 static void run_version(const struct arguments *arguments)
 {
 	extern const uint64_t boot_entry_tsc;
-	uint64_t ready = console_ready_tsc();
+	uint64_t ready = console_ready_tsc() != 0 ? console_ready_tsc() : tsc_read();
 
 	(void)arguments;
 	console_printf("Pintle %s (%s, %s)\n", PINTLE_VERSION, DEBUG_BUILD ? "debug" : "release",

@@ -24,6 +24,7 @@
 #define LINE_ROOM   (LOG_LINE_MAX + 64u)
 #define PRINTF_MAX  256u
 #define CONSOLE_CPU 0u /* runs the monitor and takes the UART's interrupt */
+#define DRAIN_NS    5000000000ull /* a full ring takes less than a second */
 #define STUCK_NS    2000000000ull
 #define VECTOR_UART VECTOR_DEVICE_FIRST
 
@@ -251,8 +252,12 @@ bool console_can_write(void)
 
 void console_drain(void)
 {
+	uint64_t start = time_ns();
+
 	console_show_log();
-	while (sink == SINK_UART && out_tail != out_head) {
+	/* The UART's own FIFO too: a machine that goes off at once would lose the last words. */
+	while (sink == SINK_UART && (out_tail != out_head || !uart_is_idle(&uart)) &&
+		time_ns() - start < DRAIN_NS) {
 		console_poll();
 		cpu_pause();
 	}

@@ -53,7 +53,8 @@ bool console_was_full(void);  /* the monitor waits for room in console_put */
 void console_put(const char *text, size_t len);
 void console_printf(const char *fmt, ...) PRINTF_LIKE(1, 2);
 
-/* Wait, moving the bytes by hand, until all that is queued has left. For panics and refusals. */
+/* Wait, moving the bytes by hand, until all that is queued is on the line, but not for ever. For
+ * panics, refusals and the end. */
 void console_drain(void);
 
 /* Enter the next phase. In a panic COM1 is taken if there is no console yet. */

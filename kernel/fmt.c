@@ -6,159 +6,105 @@
 #include "kernel/errno.h"
 #include "kernel/string.h"
 
-#define FMT_DIGITS_MAX 20u  /* UINT64_MAX in decimal */
-#define FMT_COUNT_MAX  9999 /* a written width or precision takes no digit above this */
+#define FMT_DIGITS_MAX 24u   /* UINT64_MAX in decimal and a sign fit; zeros fill no further */
+#define FMT_WIDTH_MAX  9999u /* the greatest width in a format */
 
-struct fmt_out {
-	char *text;
+struct fmt_state {
+	char *out;
 	size_t size;
 	size_t len; /* of the whole text, cut or not */
+	va_list args;
+	/* What stands between the percent sign and the conversion. */
+	bool left, zero, is_long;
+	size_t width, precision;
 };
 
-struct fmt_spec {
-	bool left;
-	bool zero;
-	int64_t width; /* wide enough for the opposite of any int */
-	int precision; /* negative: none */
-	unsigned size; /* bytes of the argument */
-};
-
-static void fmt_put(struct fmt_out *out, char c)
+static void fmt_put(struct fmt_state *fmt, char c)
 {
-	if (out->len < out->size) {
-		out->text[out->len] = c;
+	if (fmt->len < fmt->size) {
+		fmt->out[fmt->len] = c;
 	}
-	out->len++;
+	fmt->len++;
 }
 
-static void fmt_put_text(struct fmt_out *out, const char *text, size_t len)
+static void fmt_put_text(struct fmt_state *fmt, const char *text, size_t len)
 {
-	for (size_t i = 0; i < len; i++) {
-		fmt_put(out, text[i]);
+	size_t columns = max_u64(fmt->width, len);
+	size_t start = fmt->left ? 0 : columns - len;
+	for (size_t i = 0; i < columns; i++) {
+		fmt_put(fmt, i >= start && i < start + len ? text[i - start] : ' ');
 	}
 }
 
-static void fmt_pad(struct fmt_out *out, char c, size_t count)
+/* A width is filled with zeros as if they were digits. */
+static void fmt_put_number(struct fmt_state *fmt, unsigned base, bool minus, uint64_t value)
 {
-	for (size_t i = 0; i < count; i++) {
-		fmt_put(out, c);
-	}
-}
-
-/* `prefix` is what stands before the zeros that fill a number: its sign or 0x. */
-static void fmt_put_field(struct fmt_out *out, const struct fmt_spec *spec, const char *prefix,
-	const char *text, size_t len)
-{
-	size_t used = strlen(prefix) + len;
-	size_t width = (size_t)spec->width;
-	size_t fill = width > used ? width - used : 0;
-	bool zero = spec->zero && !spec->left;
-	fmt_pad(out, ' ', spec->left || zero ? 0 : fill);
-	fmt_put_text(out, prefix, strlen(prefix));
-	fmt_pad(out, '0', zero ? fill : 0);
-	fmt_put_text(out, text, len);
-	fmt_pad(out, ' ', spec->left ? fill : 0);
-}
-
-static void fmt_put_number(struct fmt_out *out, const struct fmt_spec *spec, const char *prefix,
-	uint64_t value, char conversion)
-{
-	const char *digits = conversion == 'X' ? "0123456789ABCDEF" : "0123456789abcdef";
-	unsigned base = conversion == 'd' ? 10 : 16;
 	char text[FMT_DIGITS_MAX];
 	size_t at = sizeof(text);
+	size_t zeros_end =
+		fmt->zero ? sizeof(text) - min_u64(fmt->width, sizeof(text)) + minus : at;
 	do {
-		text[--at] = digits[value % base];
+		text[--at] = "0123456789abcdef"[value % base];
 		value /= base;
-	} while (value != 0);
-	fmt_put_field(out, spec, prefix, text + at, sizeof(text) - at);
-}
-
-/* Extended to 64 bits; what the caller left above the bytes that count is dropped. */
-static uint64_t fmt_take_number(const struct fmt_spec *spec, bool is_signed, va_list *args)
-{
-	uint64_t raw = spec->size == 8 ? va_arg(*args, uint64_t) : va_arg(*args, unsigned);
-	unsigned shift = 64 - 8 * spec->size;
-	raw <<= shift;
-	return is_signed ? (uint64_t)((int64_t)raw >> shift) : raw >> shift;
-}
-
-static int fmt_parse_count(const char **at, va_list *args)
-{
-	int count = 0;
-	if (**at == '*') {
-		(*at)++;
-		return va_arg(*args, int);
+	} while (value != 0 || at > zeros_end);
+	if (minus) {
+		text[--at] = '-';
 	}
-	for (; **at >= '0' && **at <= '9'; (*at)++) {
-		if (count <= FMT_COUNT_MAX) {
-			count = count * 10 + **at - '0';
-		}
-	}
-	return count;
+	fmt_put_text(fmt, text + at, sizeof(text) - at);
 }
 
 /* Read flags, width, precision and length; returns where the conversion stands. */
-static const char *fmt_parse_spec(const char *at, struct fmt_spec *spec, va_list *args)
+static const char *fmt_parse(struct fmt_state *fmt, const char *at)
 {
-	*spec = (struct fmt_spec){.precision = -1, .size = sizeof(int)};
-	for (; *at == '-' || *at == '0'; at++) {
-		spec->left |= *at == '-';
-		spec->zero |= *at == '0';
+	fmt->left = *at == '-';
+	at += fmt->left;
+	fmt->zero = *at == '0';
+	for (fmt->width = 0; *at >= '0' && *at <= '9'; at++) {
+		fmt->width = min_u64(fmt->width * 10 + (size_t)(*at - '0'), FMT_WIDTH_MAX);
 	}
-	spec->width = fmt_parse_count(&at, args);
-	if (spec->width < 0) {
-		spec->left = true;
-		spec->width = -spec->width;
+	fmt->precision = SIZE_MAX;
+	if (at[0] == '.' && at[1] == '*') {
+		fmt->precision = (size_t)va_arg(fmt->args, int);
+		at += 2;
 	}
-	if (*at == '.') {
-		at++;
-		spec->precision = fmt_parse_count(&at, args);
-	}
-	for (; *at == 'h' && spec->size > 1; at++) {
-		spec->size /= 2;
-	}
-	for (; *at == 'l' || *at == 'z' || *at == 'j' || *at == 't'; at++) {
-		spec->size = 8;
+	for (fmt->is_long = false; *at == 'l' || *at == 'z'; at++) {
+		fmt->is_long = true;
 	}
 	return at;
 }
 
-static bool fmt_convert(
-	struct fmt_out *out, const struct fmt_spec *spec, char conversion, va_list *args)
+static bool fmt_convert(struct fmt_state *fmt, char conversion)
 {
-	uint64_t number;
-	bool minus;
 	const char *text;
+	int64_t number;
 	char c;
 	switch (conversion) {
 	case 'd':
-	case 'i':
-		number = fmt_take_number(spec, true, args);
-		minus = (int64_t)number < 0;
-		fmt_put_number(out, spec, minus ? "-" : "", minus ? -number : number, 'd');
-		return true;
-	case 'u':
-		fmt_put_number(out, spec, "", fmt_take_number(spec, false, args), 'd');
-		return true;
-	case 'x':
-	case 'X':
-		fmt_put_number(out, spec, "", fmt_take_number(spec, false, args), conversion);
+		number = fmt->is_long ? va_arg(fmt->args, int64_t) : va_arg(fmt->args, int);
+		fmt_put_number(
+			fmt, 10, number < 0, number < 0 ? -(uint64_t)number : (uint64_t)number);
 		return true;
 	case 'p':
-		fmt_put_number(out, spec, "0x", (uintptr_t)va_arg(*args, void *), 'x');
+		fmt_put(fmt, '0');
+		fmt_put(fmt, 'x');
+		fmt->is_long = true;
+		/* fall through */
+	case 'u':
+	case 'x':
+		fmt_put_number(fmt, conversion == 'u' ? 10 : 16, false,
+			fmt->is_long ? va_arg(fmt->args, uint64_t) : va_arg(fmt->args, unsigned));
 		return true;
 	case 'c':
-		c = (char)va_arg(*args, int);
-		fmt_put_field(out, spec, "", &c, 1);
+		c = (char)va_arg(fmt->args, int);
+		fmt_put_text(fmt, &c, 1);
 		return true;
 	case 's':
-		text = va_arg(*args, const char *);
+		text = va_arg(fmt->args, const char *);
 		text = text != NULL ? text : "(null)";
-		fmt_put_field(out, spec, "", text, strnlen(text, (size_t)spec->precision));
+		fmt_put_text(fmt, text, strnlen(text, fmt->precision));
 		return true;
 	case '%':
-		fmt_put(out, '%');
+		fmt_put(fmt, '%');
 		return true;
 	default:
 		return false;
@@ -167,27 +113,21 @@ static bool fmt_convert(
 
 int fmt_vwrite(char *out, size_t size, const char *fmt, va_list args)
 {
-	struct fmt_out to = {.text = out, .size = size};
-	struct fmt_spec spec;
-	va_list rest; /* `args` is a pointer here, so that its address has another type */
-	va_copy(rest, args);
-	while (*fmt != '\0') {
-		const char *at = fmt + 1;
-		if (*fmt == '%') {
-			at = fmt_parse_spec(at, &spec, &rest);
-		}
-		if (*fmt == '%' && fmt_convert(&to, &spec, *at, &rest)) {
-			at++;
+	struct fmt_state state = {.out = out, .size = size};
+	va_copy(state.args, args);
+	for (; *fmt != '\0'; fmt++) {
+		const char *end = *fmt == '%' ? fmt_parse(&state, fmt + 1) : NULL;
+		if (end != NULL && fmt_convert(&state, *end)) {
+			fmt = end;
 		} else {
-			fmt_put_text(&to, fmt, (size_t)(at - fmt));
+			fmt_put(&state, *fmt);
 		}
-		fmt = at;
 	}
-	va_end(rest);
+	va_end(state.args);
 	if (size > 0) {
-		out[min_u64(to.len, size - 1)] = '\0';
+		out[min_u64(state.len, size - 1)] = '\0';
 	}
-	return (int)min_u64(to.len, INT32_MAX);
+	return (int)state.len;
 }
 
 int fmt_write(char *out, size_t size, const char *fmt, ...)
@@ -199,41 +139,30 @@ int fmt_write(char *out, size_t size, const char *fmt, ...)
 	return len;
 }
 
+/* The value of a digit in any base up to 16, or more than that. */
 static unsigned fmt_digit(char c)
 {
+	unsigned letter = (unsigned)(c | 0x20) - 'a';
 	if (c >= '0' && c <= '9') {
 		return (unsigned)(c - '0');
 	}
-	if (c >= 'a' && c <= 'f') {
-		return (unsigned)(c - 'a') + 10;
-	}
-	if (c >= 'A' && c <= 'F') {
-		return (unsigned)(c - 'A') + 10;
-	}
-	return UINT32_MAX;
+	return letter < 6 ? letter + 10 : UINT32_MAX;
 }
 
 int fmt_parse_u64(const char *text, size_t len, uint64_t *value)
 {
-	bool hex = len >= 2 && text[0] == '0' && text[1] == 'x';
+	bool hex = len > 2 && text[0] == '0' && text[1] == 'x';
 	unsigned base = hex ? 16 : 10;
-	size_t at = hex ? 2 : 0;
 	uint64_t sum = 0;
-	bool over = false;
-	if (at == len) {
-		return -EINVAL;
-	}
-	/* All is read even after an overflow: a malformed text is -EINVAL however long it is. */
-	for (; at < len; at++) {
+	for (size_t at = hex ? 2 : 0; at < len; at++) {
 		unsigned digit = fmt_digit(text[at]);
-		if (digit >= base) {
+		if (digit >= base || __builtin_mul_overflow(sum, base, &sum) ||
+			__builtin_add_overflow(sum, digit, &sum)) {
 			return -EINVAL;
 		}
-		over |= __builtin_mul_overflow(sum, base, &sum);
-		over |= __builtin_add_overflow(sum, digit, &sum);
 	}
-	if (over) {
-		return -ERANGE;
+	if (len == 0) {
+		return -EINVAL;
 	}
 	*value = sum;
 	return 0;

@@ -8,16 +8,16 @@
 
 /*
  * Write a formatted text of at most `size` bytes, always ended by a zero byte when size is not 0.
- * Knows flags `-` and `0`, a width (or `*`), a precision for strings (or `.*`), the lengths hh, h,
- * l, ll, z, j and t, and the conversions d i u x X c s p %. Anything else is copied as it stands. A
- * null %s prints "(null)". Returns the length that the whole text has, as snprintf does.
+ * Knows the flag `-` or `0`, a width, `.*` for strings, the lengths l and z, and the conversions
+ * d u x p c s %. Anything else is copied as it stands. A null %s prints "(null)".
+ * Returns the length that the whole text has, as snprintf does.
  */
 int fmt_write(char *out, size_t size, const char *fmt, ...) PRINTF_LIKE(3, 4);
 int fmt_vwrite(char *out, size_t size, const char *fmt, va_list args) PRINTF_LIKE(3, 0);
 
 /*
  * Read an unsigned number (decimal, or hexadecimal after 0x) that fills the whole of text[0..len).
- * Returns 0, -EINVAL for an empty or malformed text, or -ERANGE above UINT64_MAX; *value is written
- * only on 0.
+ * Returns 0, or -EINVAL for anything else and for what is above UINT64_MAX; *value is written only
+ * on 0.
  */
 int fmt_parse_u64(const char *text, size_t len, uint64_t *value);

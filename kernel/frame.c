@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * kernel/frame.c - the frames of Pintle's fixed region: a bitmap, searched next-fit.
+ * kernel/frame.c - the frames of Pintle's fixed region: a map of their owners, searched next-fit.
  */
 #include "kernel/frame.h"
 
@@ -10,47 +10,33 @@
 #include "kernel/panic.h"
 #include "kernel/string.h"
 
-#define FRAME_BITS 64u /* frames per word of the bitmap */
-
 /* [I] constant after frame_init  [F] frame_lock */
 static struct spinlock frame_lock = SPINLOCK(FRAME);
-static uint8_t *frame_base; /* [I] */
-static uint64_t *frame_map; /* [I] the pointer  [F] the bits: set where a frame is not free */
-static struct frame_stats frame_stats; /* [F] but total and owned[FRAME_MAP]: [I] */
+/* [I] the region, which begins with this map  [F] a byte for each frame: its owner */
+static uint8_t *frame_map;
+static struct frame_stats frame_stats; /* [F] but total: [I] */
 static size_t frame_next;              /* [F] where the next search starts */
 
-static bool frame_used(size_t frame)
+static void frame_mark(size_t first, size_t count, enum frame_owner from, enum frame_owner to)
 {
-	return (frame_map[frame / FRAME_BITS] >> (frame % FRAME_BITS) & 1) != 0;
-}
-
-static void frame_flip(size_t first, size_t count)
-{
-	for (size_t i = first; i < first + count; i++) {
-		frame_map[i / FRAME_BITS] ^= BIT(i % FRAME_BITS);
-	}
-}
-
-static uint8_t *frame_address(size_t frame)
-{
-	return frame_base + frame * PAGE_SIZE;
+	memset(frame_map + first, to, count);
+	frame_stats.owned[from] -= count;
+	frame_stats.owned[to] += count;
 }
 
 int frame_init(void *base, size_t count)
 {
-	size_t map_count = ALIGN_UP(count, 8 * PAGE_SIZE) / (8 * PAGE_SIZE);
+	size_t map_count = ALIGN_UP(count, PAGE_SIZE) / PAGE_SIZE;
 
 	if (count <= map_count) {
 		return -ENOMEM;
 	}
-	frame_base = base;
 	frame_map = base;
-	memset(frame_map, 0, map_count * PAGE_SIZE);
-	frame_flip(0, map_count);
 	frame_next = map_count;
-	frame_stats = (struct frame_stats){.total = count, .free = count - map_count};
-	frame_stats.owned[FRAME_MAP] = map_count;
-	junk_fill(frame_address(map_count), frame_stats.free * PAGE_SIZE);
+	frame_stats = (struct frame_stats){.total = count, .owned[FRAME_FREE] = count};
+	memset(frame_map, FRAME_FREE, count);
+	frame_mark(0, map_count, FRAME_FREE, FRAME_MAP);
+	junk_fill(frame_map + map_count * PAGE_SIZE, (count - map_count) * PAGE_SIZE);
 	return 0;
 }
 
@@ -60,16 +46,15 @@ static size_t frame_find(size_t from, size_t count)
 	size_t run = 0;
 
 	for (size_t i = from; i < frame_stats.total; i++) {
-		run = frame_used(i) ? 0 : run + 1;
-		if (run == count) {
+		run = frame_map[i] == FRAME_FREE ? run + 1 : 0;
+		if (run > 0 && run == count) {
 			return i + 1 - count;
 		}
 	}
 	return frame_stats.total;
 }
 
-/* Take a run of free frames: its first frame, or the region's size. Takes frame_lock. */
-static size_t frame_take(size_t count, enum frame_owner owner)
+void *frame_alloc(size_t count, enum frame_owner owner)
 {
 	uint64_t flags = lock_acquire(&frame_lock);
 	size_t first = frame_find(frame_next, count);
@@ -78,54 +63,38 @@ static size_t frame_take(size_t count, enum frame_owner owner)
 		first = frame_find(0, count);
 	}
 	if (first < frame_stats.total) {
-		frame_flip(first, count);
+		frame_mark(first, count, FRAME_FREE, owner);
 		frame_next = first + count;
-		frame_stats.free -= count;
-		frame_stats.owned[owner] += count;
 	}
 	lock_release(&frame_lock, flags);
-	return first;
-}
-
-void *frame_alloc(size_t count, enum frame_owner owner)
-{
-	size_t first = count == 0 ? frame_stats.total : frame_take(count, owner);
-
 	if (first == frame_stats.total) {
 		return NULL;
 	}
-	for (size_t i = first; i < first + count; i++) {
-		if (!junk_intact(frame_address(i), PAGE_SIZE)) {
-			panic("frame %p was written to after it was freed",
-				(void *)frame_address(i));
-		}
+	void *frames = frame_map + first * PAGE_SIZE;
+	if (!junk_intact(frames, count * PAGE_SIZE)) {
+		panic("%zu frames at %p: one was written to after it was freed", count, frames);
 	}
-	return memset(frame_address(first), 0, count * PAGE_SIZE);
+	return memset(frames, 0, count * PAGE_SIZE);
 }
 
 void frame_free(void *frames, size_t count, enum frame_owner owner)
 {
 	/* Below the region it wraps, and so lies above it. */
-	uintptr_t offset = (uintptr_t)frames - (uintptr_t)frame_base;
+	uintptr_t offset = (uintptr_t)frames - (uintptr_t)frame_map;
 	size_t first = offset / PAGE_SIZE;
-
-	if (offset % PAGE_SIZE != 0 || first < frame_stats.owned[FRAME_MAP] ||
-		first >= frame_stats.total || count > frame_stats.total - first) {
-		panic("frames freed that are none: %p, %zu of them", frames, count);
-	}
+	bool good = offset % PAGE_SIZE == 0 && owner > FRAME_MAP && first < frame_stats.total &&
+		count <= frame_stats.total - first;
 	uint64_t flags = lock_acquire(&frame_lock);
-	for (size_t i = first; i < first + count; i++) {
-		if (!frame_used(i)) {
-			panic("frame %p was freed twice", (void *)frame_address(i));
-		}
+
+	for (size_t i = first; good && i < first + count; i++) {
+		good = frame_map[i] == owner;
 	}
-	if (count > frame_stats.owned[owner]) {
-		panic("frame %p freed by a wrong owner: %s", frames, frame_owner_name(owner));
+	if (!good) {
+		panic("%zu frames at %p freed that are not all held as %s", count, frames,
+			frame_owner_name(owner));
 	}
 	junk_fill(frames, count * PAGE_SIZE);
-	frame_flip(first, count);
-	frame_stats.free += count;
-	frame_stats.owned[owner] -= count;
+	frame_mark(first, count, owner, FRAME_FREE);
 	lock_release(&frame_lock, flags);
 }
 
@@ -140,7 +109,7 @@ void frame_stats_get(struct frame_stats *stats)
 const char *frame_owner_name(enum frame_owner owner)
 {
 	static const char *const names[] = {
-#define X(id, name) [FRAME_##id] = name,
+#define X(id, name) name,
 		FRAME_OWNERS(X)
 #undef X
 	};

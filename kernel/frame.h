@@ -11,7 +11,8 @@
 #include "kernel/types.h"
 
 #define FRAME_OWNERS(X)                                                                            \
-	X(MAP, "allocator's bitmap")                                                               \
+	X(FREE, "free")                                                                            \
+	X(MAP, "allocator's map")                                                                  \
 	X(PAGE_TABLE, "own page tables")                                                           \
 	X(CPU, "per-CPU areas")                                                                    \
 	X(STACK, "stacks")                                                                         \
@@ -26,14 +27,13 @@ enum frame_owner {
 };
 
 struct frame_stats {
-	size_t total; /* frames in the region */
-	size_t free;
+	size_t total; /* frames in the region, the sum of those owned */
 	size_t owned[FRAME_OWNER_COUNT];
 };
 
 /*
  * Take over the region of `count` frames that is mapped at `base` (page aligned); its first frames
- * hold the bitmap. Called once, before any other function here, on one CPU. Returns 0, or -ENOMEM
+ * hold the map. Called once, before any other function here, on one CPU. Returns 0, or -ENOMEM
  * when the region is too small.
  */
 int frame_init(void *base, size_t count);
@@ -46,7 +46,7 @@ void *frame_alloc(size_t count, enum frame_owner owner);
 
 /*
  * Give back `count` frames that one frame_alloc gave (all of a run, or any part of it) to the same
- * owner. Panics on frames outside the region, not allocated, or not aligned. Takes frame.lock.
+ * owner. Panics when one of them is not that owner's. Takes frame.lock.
  */
 void frame_free(void *frames, size_t count, enum frame_owner owner);
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * kernel/lineedit.c - the line editor: keys change the text and the screen by the same few steps.
+ * kernel/lineedit.c - the line editor: each key is one change of the text, drawn afresh.
  *
  * The text holds only 0x20-0x7e, one column each, and the line is assumed to fit the terminal's
  * width; so offsets are columns, and the screen needs no model. Sequences are those of ECMA-48.
@@ -9,137 +9,92 @@
 #include "kernel/fmt.h"
 #include "kernel/string.h"
 
-#define CTRL(letter)  ((letter)&0x1f)
-#define KEY_ESCAPE    0x1b
-#define KEY_BACKSPACE 0x7f
-
-enum escape_state {
-	ESCAPE_NONE,
-	ESCAPE_BEGUN,
-	ESCAPE_SEQUENCE
-};
+#define CTRL(letter)   ((letter)&0x1f)
+#define KEY_ESCAPE     0x1b
+#define KEY_BACKSPACE  0x7f
+#define PARAMETER_NONE 10u /* stands for all that no key has */
 
 static void lineedit_emit(struct lineedit *edit, const char *text)
 {
-	edit->ops->emit(edit->context, text, strlen(text));
-}
-
-static void lineedit_bell(struct lineedit *edit)
-{
-	lineedit_emit(edit, "\a");
-}
-
-/* One step left of offset 0 wraps around and so lies beyond the end as well. */
-static void lineedit_move(struct lineedit *edit, size_t to)
-{
-	char sequence[24];
-	if (to > edit->len) {
-		lineedit_bell(edit);
-		return;
-	}
-	if (to < edit->cursor) {
-		fmt_write(sequence, sizeof(sequence), "\x1b[%zuD", edit->cursor - to);
-		lineedit_emit(edit, sequence);
-	} else if (to > edit->cursor) {
-		fmt_write(sequence, sizeof(sequence), "\x1b[%zuC", to - edit->cursor);
-		lineedit_emit(edit, sequence);
-	}
-	edit->cursor = to;
+	edit->ops->emit(text, strlen(text));
 }
 
 /*
  * The one change of the text: put new[0..count) where [from, to) was, and the cursor behind it.
- * Refused with a bell when the range is none (from - 1 may have wrapped) or the line too long.
+ * Refused with a bell when the range is none (one left of 0 wraps) or the line too long.
  */
 static void lineedit_replace(
 	struct lineedit *edit, size_t from, size_t to, const char *new, size_t count)
 {
 	size_t old_len = edit->len;
+	bool appends = from == old_len && edit->cursor == old_len;
 	if (from > to || to > old_len || old_len - (to - from) + count >= LINE_MAX) {
-		lineedit_bell(edit);
+		lineedit_emit(edit, "\a");
 		return;
 	}
-	lineedit_move(edit, from);
 	memmove(edit->text + from + count, edit->text + to, old_len - to + 1);
 	memcpy(edit->text + from, new, count);
 	edit->len = old_len - (to - from) + count;
-	lineedit_emit(edit, edit->text + from);
-	if (edit->len < old_len) {
-		lineedit_emit(edit, "\x1b[K");
+	edit->cursor = from + count;
+	if (appends) {
+		lineedit_emit(edit, edit->text + from);
+	} else {
+		lineedit_hide(edit);
+		lineedit_show(edit);
 	}
-	edit->cursor = edit->len;
-	lineedit_move(edit, from + count);
 }
 
-static size_t lineedit_word(const struct lineedit *edit)
+/* To delete nothing is to move there. */
+static void lineedit_delete(struct lineedit *edit, size_t from, size_t to)
 {
-	size_t at = edit->cursor;
-	while (at > 0 && edit->text[at - 1] != ' ') {
-		at--;
-	}
-	return at;
+	lineedit_replace(edit, from, to, "", 0);
 }
 
-static void lineedit_delete_word(struct lineedit *edit)
-{
-	size_t from = edit->cursor;
-	while (from > 0 && edit->text[from - 1] == ' ') {
-		from--;
-	}
-	while (from > 0 && edit->text[from - 1] != ' ') {
-		from--;
-	}
-	lineedit_replace(edit, from, edit->cursor, "", 0);
-}
-
-/* The n-th last line; 0 is the one being typed. */
+/* The n-th last line; 0 is the slot of the next one, where a draft waits. */
 static char *lineedit_history(struct lineedit *edit, unsigned n)
 {
-	if (n == 0) {
-		return edit->draft;
-	}
-	return edit->history[(edit->history_next + LINE_HISTORY - n) % LINE_HISTORY];
+	return edit->history[(edit->history_next - n) % LINE_HISTORY];
 }
 
 /* One step down from the line being typed wraps around and so lies beyond the oldest as well. */
 static void lineedit_recall(struct lineedit *edit, unsigned n)
 {
-	if (n > edit->history_count) {
-		lineedit_bell(edit);
+	char *line = lineedit_history(edit, n);
+	if (n >= LINE_HISTORY || (n > 0 && *line == '\0')) {
+		lineedit_emit(edit, "\a");
 		return;
 	}
 	if (edit->history_at == 0) {
-		memcpy(edit->draft, edit->text, LINE_MAX);
+		memcpy(lineedit_history(edit, 0), edit->text, LINE_MAX);
 	}
 	edit->history_at = n;
-	const char *line = lineedit_history(edit, n);
 	lineedit_replace(edit, 0, edit->len, line, strlen(line));
 }
 
 static void lineedit_keep(struct lineedit *edit)
 {
-	bool again = edit->history_count > 0 && strcmp(edit->text, lineedit_history(edit, 1)) == 0;
-	if (edit->len == 0 || again) {
-		return;
-	}
-	memcpy(edit->history[edit->history_next], edit->text, LINE_MAX);
-	edit->history_next = (edit->history_next + 1) % LINE_HISTORY;
-	if (edit->history_count < LINE_HISTORY) {
-		edit->history_count++;
+	if (edit->len > 0 && strcmp(edit->text, lineedit_history(edit, 1)) != 0) {
+		memcpy(lineedit_history(edit, 0), edit->text, LINE_MAX);
+		edit->history_next++;
 	}
 }
 
-static const char *lineedit_candidate(struct lineedit *edit, const char *before, unsigned n)
+/* The next word from the n-th on that continues text[at..cursor). */
+static const char *lineedit_candidate(struct lineedit *edit, size_t at, unsigned *n)
 {
-	return edit->ops->complete(edit->context, before, lineedit_word(edit), n);
+	const char *word;
+	do {
+		word = edit->ops->word(edit->text, at, (*n)++);
+	} while (word != NULL && strncmp(word, edit->text + at, edit->cursor - at) != 0);
+	return word;
 }
 
-static void lineedit_list(struct lineedit *edit, const char *before)
+static void lineedit_list(struct lineedit *edit, size_t at)
 {
-	const char *candidate;
+	const char *word;
 	lineedit_emit(edit, "\r\n");
-	for (unsigned n = 0; (candidate = lineedit_candidate(edit, before, n)) != NULL; n++) {
-		lineedit_emit(edit, candidate);
+	for (unsigned n = 0; (word = lineedit_candidate(edit, at, &n)) != NULL;) {
+		lineedit_emit(edit, word);
 		lineedit_emit(edit, "  ");
 	}
 	lineedit_emit(edit, "\r\n");
@@ -149,42 +104,41 @@ static void lineedit_list(struct lineedit *edit, const char *before)
 /* A tab adds what all candidates share; when that is nothing, as on a second tab, it lists them. */
 static void lineedit_complete(struct lineedit *edit)
 {
-	char before[LINE_MAX];
-	char common[LINE_MAX]; /* copied: a candidate need not outlive the next call */
-	size_t common_len = 0;
 	size_t at = edit->cursor;
-	size_t done = at - lineedit_word(edit);
-	const char *candidate;
-	unsigned n;
-	memcpy(before, edit->text, at);
-	before[at] = '\0';
-	for (n = 0; (candidate = lineedit_candidate(edit, before, n)) != NULL; n++) {
-		if (n == 0) {
-			common_len = strnlen(candidate, LINE_MAX - 1);
-			memcpy(common, candidate, common_len);
-		}
+	while (at > 0 && edit->text[at - 1] != ' ') {
+		at--;
+	}
+	unsigned n = 0;
+	size_t done = edit->cursor - at;
+	const char *first = lineedit_candidate(edit, at, &n);
+	size_t shared = first != NULL ? strlen(first) : 0;
+	const char *word;
+	while ((word = lineedit_candidate(edit, at, &n)) != NULL) {
 		size_t same = 0;
-		while (same < common_len && candidate[same] == common[same]) {
+		while (same < shared && word[same] == first[same]) {
 			same++;
 		}
-		common_len = same;
+		shared = same;
 	}
-	if (n == 1) {
-		common[common_len++] = ' ';
-	}
-	if (common_len > done) {
-		lineedit_replace(edit, at, at, common + done, common_len - done);
-	} else if (n > 1) {
-		lineedit_list(edit, before);
+	if (shared > done) {
+		lineedit_replace(edit, edit->cursor, edit->cursor, first + done, shared - done);
 	} else {
-		lineedit_bell(edit);
+		lineedit_list(edit, at);
 	}
 }
 
-/* The control key that the end of a sequence stands for; 0 rings the bell. */
-static uint8_t lineedit_sequence_key(uint8_t last, unsigned parameter)
+/*
+ * Follow escape sequences: the key that a byte stands for or ends, 0 for none. Control bytes and
+ * bytes of 0x7f and above end a sequence unfinished and count as themselves, so that enter and
+ * Ctrl-C always work.
+ */
+static uint8_t lineedit_decode(struct lineedit *edit, uint8_t byte)
 {
-	static const uint8_t letters[] = {
+	/* By the letter that ends the sequence, or by the number before a tilde. */
+	static const uint8_t keys[] = {
+		[1] = CTRL('A'),
+		[3] = CTRL('D'),
+		[4] = CTRL('E'),
 		['A'] = CTRL('P'),
 		['B'] = CTRL('N'),
 		['C'] = CTRL('F'),
@@ -192,49 +146,20 @@ static uint8_t lineedit_sequence_key(uint8_t last, unsigned parameter)
 		['F'] = CTRL('E'),
 		['H'] = CTRL('A'),
 	};
-	static const uint8_t numbers[] = {
-		[1] = CTRL('A'),
-		[3] = CTRL('D'),
-		[4] = CTRL('E'),
-		[7] = CTRL('A'),
-		[8] = CTRL('E'),
-	};
-	if (last == '~') {
-		return parameter < sizeof(numbers) ? numbers[parameter] : 0;
+	bool inside = edit->escape && byte >= ' ' && byte <= '~';
+	bool number = inside && byte < '@';
+	unsigned digit = byte >= '0' && byte <= '9' ? (unsigned)(byte - '0') : PARAMETER_NONE;
+	unsigned key = byte == '~' ? edit->parameter : byte;
+	edit->parameter =
+		number ? (unsigned)min_u64(edit->parameter * 10 + digit, PARAMETER_NONE) : 0;
+	edit->escape = number || byte == KEY_ESCAPE || (inside && (byte == '[' || byte == 'O'));
+	if (edit->escape) {
+		return 0;
 	}
-	return last < sizeof(letters) ? letters[last] : 0;
-}
-
-/*
- * Follow escape sequences: true when *key is to be acted upon. Control bytes and bytes of 0x7f and
- * above end a sequence unfinished and count as themselves, so that enter and Ctrl-C always work.
- */
-static bool lineedit_decode(struct lineedit *edit, uint8_t *key)
-{
-	uint8_t byte = *key;
-	uint8_t state = edit->escape;
-	edit->escape = ESCAPE_NONE;
-	if (byte == KEY_ESCAPE) {
-		edit->escape = ESCAPE_BEGUN;
-		return false;
+	if (!inside) {
+		return byte;
 	}
-	if (state == ESCAPE_NONE || byte < ' ' || byte > '~') {
-		return true;
-	}
-	if (state == ESCAPE_BEGUN && (byte == '[' || byte == 'O')) {
-		edit->escape = ESCAPE_SEQUENCE;
-		edit->parameter = 0;
-		return false;
-	}
-	if (state == ESCAPE_SEQUENCE && byte < '@') {
-		/* Anything but one number makes it one that no key has. */
-		unsigned digit = byte >= '0' && byte <= '9' ? (unsigned)(byte - '0') : UINT8_MAX;
-		edit->escape = ESCAPE_SEQUENCE;
-		edit->parameter = (uint8_t)min_u64(edit->parameter * 10u + digit, UINT8_MAX);
-		return false;
-	}
-	*key = state == ESCAPE_SEQUENCE ? lineedit_sequence_key(byte, edit->parameter) : 0;
-	return true;
+	return key < sizeof(keys) ? keys[key] : 0;
 }
 
 static void lineedit_key(struct lineedit *edit, uint8_t key)
@@ -242,62 +167,56 @@ static void lineedit_key(struct lineedit *edit, uint8_t key)
 	size_t cursor = edit->cursor;
 	char c = (char)key;
 	switch (key) {
-	case CTRL('B'):
-		lineedit_move(edit, cursor - 1);
-		break;
-	case CTRL('F'):
-		lineedit_move(edit, cursor + 1);
-		break;
 	case CTRL('A'):
-		lineedit_move(edit, 0);
+		lineedit_delete(edit, 0, 0);
+		break;
+	case CTRL('B'):
+		lineedit_delete(edit, cursor - 1, cursor - 1);
+		break;
+	case CTRL('C'):
+		lineedit_delete(edit, edit->len, edit->len);
+		lineedit_emit(edit, "^C\r\n");
+		lineedit_begin(edit);
+		break;
+	case CTRL('D'):
+		lineedit_delete(edit, cursor, cursor + 1);
 		break;
 	case CTRL('E'):
-		lineedit_move(edit, edit->len);
+		lineedit_delete(edit, edit->len, edit->len);
+		break;
+	case CTRL('F'):
+		lineedit_delete(edit, cursor + 1, cursor + 1);
 		break;
 	case CTRL('H'):
 	case KEY_BACKSPACE:
-		lineedit_replace(edit, cursor - 1, cursor, "", 0);
-		break;
-	case CTRL('D'):
-		lineedit_replace(edit, cursor, cursor + 1, "", 0);
-		break;
-	case CTRL('K'):
-		lineedit_replace(edit, cursor, edit->len, "", 0);
-		break;
-	case CTRL('U'):
-		lineedit_replace(edit, 0, cursor, "", 0);
-		break;
-	case CTRL('W'):
-		lineedit_delete_word(edit);
-		break;
-	case CTRL('P'):
-		lineedit_recall(edit, edit->history_at + 1);
-		break;
-	case CTRL('N'):
-		lineedit_recall(edit, edit->history_at - 1);
-		break;
-	case CTRL('L'):
-		lineedit_hide(edit);
-		lineedit_show(edit);
+		lineedit_delete(edit, cursor - 1, cursor);
 		break;
 	case CTRL('I'):
 		lineedit_complete(edit);
 		break;
+	case CTRL('K'):
+		lineedit_delete(edit, cursor, edit->len);
+		break;
+	case CTRL('N'):
+		lineedit_recall(edit, edit->history_at - 1);
+		break;
+	case CTRL('P'):
+		lineedit_recall(edit, edit->history_at + 1);
+		break;
+	case CTRL('U'):
+		lineedit_delete(edit, 0, cursor);
+		break;
 	default:
-		if (key < ' ' || key > '~') {
-			lineedit_bell(edit);
-		} else {
+		if (c >= ' ' && c <= '~') {
 			lineedit_replace(edit, cursor, cursor, &c, 1);
 		}
 	}
 }
 
-void lineedit_init(
-	struct lineedit *edit, const char *prompt, const struct lineedit_ops *ops, void *context)
+void lineedit_init(struct lineedit *edit, const char *prompt, const struct lineedit_ops *ops)
 {
 	memset(edit, 0, sizeof(*edit));
 	edit->ops = ops;
-	edit->context = context;
 	edit->prompt = prompt;
 }
 
@@ -306,33 +225,20 @@ void lineedit_begin(struct lineedit *edit)
 	edit->len = 0;
 	edit->cursor = 0;
 	edit->text[0] = '\0';
-	edit->escape = ESCAPE_NONE;
 	edit->history_at = 0;
 	lineedit_show(edit);
 }
 
-enum lineedit_result lineedit_feed(struct lineedit *edit, char byte)
+bool lineedit_feed(struct lineedit *edit, char byte)
 {
-	uint8_t key = (uint8_t)byte;
-	bool second = edit->after_cr && key == '\n';
-	edit->after_cr = key == '\r';
-	if (second || !lineedit_decode(edit, &key)) {
-		return LINE_MORE;
-	}
-	switch (key) {
-	case '\r':
-	case '\n':
-		lineedit_emit(edit, "\r\n");
-		lineedit_keep(edit);
-		return LINE_READY;
-	case CTRL('C'):
-		lineedit_move(edit, edit->len);
-		lineedit_emit(edit, "^C\r\n");
-		return LINE_CANCELLED;
-	default:
+	uint8_t key = lineedit_decode(edit, (uint8_t)byte);
+	if (key != '\r' && key != '\n') {
 		lineedit_key(edit, key);
-		return LINE_MORE;
+		return false;
 	}
+	lineedit_emit(edit, "\r\n");
+	lineedit_keep(edit);
+	return true;
 }
 
 void lineedit_hide(struct lineedit *edit)
@@ -342,9 +248,11 @@ void lineedit_hide(struct lineedit *edit)
 
 void lineedit_show(struct lineedit *edit)
 {
-	size_t cursor = edit->cursor;
+	char back[24];
 	lineedit_emit(edit, edit->prompt);
 	lineedit_emit(edit, edit->text);
-	edit->cursor = edit->len;
-	lineedit_move(edit, cursor);
+	if (edit->cursor < edit->len) {
+		fmt_write(back, sizeof(back), "\x1b[%zuD", edit->len - edit->cursor);
+		lineedit_emit(edit, back);
+	}
 }

@@ -26,10 +26,10 @@ void lock_break_all(void)
 
 static void lock_check_rank(const struct spinlock *lock)
 {
-	struct lock_held *held = &this_cpu()->locks;
-	if (!lock_held_push(held, lock)) {
+	uint32_t *held = &this_cpu()->locks;
+	if (!lock_held_push(held, lock->rank)) {
 		panic("lock %s may not be taken while %s is held", lock_rank_names[lock->rank],
-			lock_rank_names[held->lock[held->depth - 1]->rank]);
+			lock_rank_names[31 - __builtin_clz(*held)]);
 	}
 }
 
@@ -51,7 +51,7 @@ void lock_release(struct spinlock *lock, uint64_t flags)
 {
 	uint16_t serving = atomic_load_explicit(&lock->serving, memory_order_relaxed);
 	if (DEBUG_BUILD && !broken) {
-		ASSERT(lock_held_pop(&this_cpu()->locks, lock));
+		ASSERT(lock_held_pop(&this_cpu()->locks, lock->rank));
 	}
 	atomic_store_explicit(&lock->serving, (uint16_t)(serving + 1), memory_order_release);
 	irq_restore(flags);

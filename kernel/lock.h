@@ -37,19 +37,13 @@ struct spinlock {
 		.rank = LOCK_##r                                                                   \
 	}
 
-/* The locks that one CPU holds, for the check. One in each per-CPU area, used by that CPU alone. */
-#define LOCKS_HELD_MAX 8u
-struct lock_held {
-	unsigned depth;
-	const struct spinlock *lock[LOCKS_HELD_MAX];
-};
-
-/* Note that `lock` is about to be taken: false when its rank is not above that of every lock held,
- * or all is full. */
-bool lock_held_push(struct lock_held *held, const struct spinlock *lock);
-
-/* Note that `lock` was released: false when it was not held. Locks may be released in any order. */
-bool lock_held_pop(struct lock_held *held, const struct spinlock *lock);
+/*
+ * The ranks of the locks that one CPU holds, a bit each, for the check; in its per-CPU area and
+ * used by that CPU alone. Push: a lock of that rank is about to be taken; false when a lock of the
+ * same or a higher rank is held. Pop: one was released, in any order; false when none was held.
+ */
+bool lock_held_push(uint32_t *held, enum lock_rank rank);
+bool lock_held_pop(uint32_t *held, enum lock_rank rank);
 
 /*
  * Take `lock` with interrupts off, spinning; returns the RFLAGS to give back to lock_release. Any

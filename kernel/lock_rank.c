@@ -4,30 +4,18 @@
  */
 #include "kernel/lock.h"
 
-/* A rank is pushed only above all others and a pop keeps the order: the last is the highest. */
-bool lock_held_push(struct lock_held *held, const struct spinlock *lock)
+STATIC_ASSERT(LOCK_RANK_COUNT <= 32, "a bit for each rank");
+
+bool lock_held_push(uint32_t *held, enum lock_rank rank)
 {
-	unsigned depth = held->depth;
-	if (depth == LOCKS_HELD_MAX || (depth > 0 && lock->rank <= held->lock[depth - 1]->rank)) {
-		return false;
-	}
-	held->lock[depth] = lock;
-	held->depth++;
-	return true;
+	bool allowed = *held >> rank == 0;
+	*held |= allowed ? 1u << rank : 0;
+	return allowed;
 }
 
-bool lock_held_pop(struct lock_held *held, const struct spinlock *lock)
+bool lock_held_pop(uint32_t *held, enum lock_rank rank)
 {
-	unsigned at = 0;
-	while (at < held->depth && held->lock[at] != lock) {
-		at++;
-	}
-	if (at == held->depth) {
-		return false;
-	}
-	held->depth--;
-	for (; at < held->depth; at++) {
-		held->lock[at] = held->lock[at + 1];
-	}
-	return true;
+	bool was_held = (*held >> rank & 1) != 0;
+	*held &= ~(1u << rank);
+	return was_held;
 }

@@ -35,51 +35,39 @@ struct mem_range {
 	enum mem_type type;
 };
 
-#define MEMMAP_MAX 512u
-#define MEMMAP_RAW_MAX                                                                             \
-	1024u /* firmware entries; bounds the time of memmap_build, quadratic in them */
+#define MEMMAP_MAX     512u             /* ranges */
+#define MEMMAP_RAW_MAX (MEMMAP_MAX / 2) /* firmware entries: n make at most 2n - 1 ranges */
 
 struct memmap {
 	unsigned count;
-	unsigned dropped; /* firmware entries that did not fit, held no whole page, or were cut
-			     below 2^64 */
-	struct mem_range range[MEMMAP_MAX];
+	unsigned dropped; /* firmware entries that held no whole page, or were cut below 2^64 */
+	struct mem_range range[MEMMAP_MAX + 2]; /* two more for memmap_set while it works */
 };
 
 /*
- * Build `map` from `count` firmware entries in any order. Entries that are empty are dropped and
- * counted; one that reaches into the last page below 2^64 is cut there. Each is rounded to pages by
- * itself. Returns 0, -ENOSPC when the result needs more than MEMMAP_MAX ranges (the map then holds
- * what fits, lowest first) or count is above MEMMAP_RAW_MAX (the map is then empty: an entry left
- * out may be the one that reserves), or -ENOENT when no free memory is left.
+ * Build `map` from `count` firmware entries in any order, each as memmap_set does it. Entries that
+ * are empty or wrap are counted as dropped. Returns 0, -ENOENT when no free memory is left, or
+ * -ENOSPC when count is above MEMMAP_RAW_MAX (the map is then empty: an entry left out may be the
+ * one that reserves).
  */
 int memmap_build(struct memmap *map, const struct mem_range *raw, unsigned count);
 
 /*
- * Give [base, base + size) the type `type`, splitting and merging what is there; both are grown to
- * whole pages. Only the part that the map already covers changes, when `type` is MEM_FREE;
- * otherwise holes are filled too. Returns 0, -EINVAL for an empty or wrapping range, -ENOSPC when
- * the map would need too many ranges (unchanged). Works in one static scratch map: one CPU at a
- * time, at boot.
+ * Give [base, base + size) the type `type`, whatever is there or not; it is rounded to pages (free
+ * memory inwards, all else outwards), and what reaches into the last page below 2^64 or wraps is
+ * cut there. Returns 0, -EINVAL when no page remains, -ENOSPC when the map would need too many
+ * ranges (unchanged). Works in one static scratch map: one CPU at a time, at boot.
  */
 int memmap_set(struct memmap *map, uint64_t base, uint64_t size, enum mem_type type);
 
 /*
- * Find the highest (`top`) or lowest free range of `size` bytes, aligned to `align` (a power of
- * two, at least a page), inside [min, max). Changes nothing. Returns 0 and *base, -EINVAL, or
- * -ENOMEM when there is none.
+ * Find the highest free range of `size` bytes, not 0, aligned to `align` (a power of two, at least
+ * a page), inside [min, max). Changes nothing. Returns 0 and *base, or -ENOMEM when there is none.
  */
 int memmap_find(const struct memmap *map, uint64_t size, uint64_t align, uint64_t min, uint64_t max,
-	bool top, uint64_t *base);
+	uint64_t *base);
 
 /* Bytes that have `type`. */
 uint64_t memmap_bytes(const struct memmap *map, enum mem_type type);
-
-/* One past the highest byte that any range covers; 0 when the map is empty. */
-uint64_t memmap_end(const struct memmap *map);
-
-/* True when all of [base, base + size) lies in ranges of `type`; false when it is empty or wraps.
- */
-bool memmap_covers(const struct memmap *map, uint64_t base, uint64_t size, enum mem_type type);
 
 const char *memmap_type_name(enum mem_type type);

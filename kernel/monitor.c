@@ -22,28 +22,14 @@ void stack_switch(uint64_t *save, uint64_t rsp);
 static struct lineedit line;           /* [monitor's stack] */
 static uint64_t monitor_rsp, idle_rsp; /* [CPU 0] */
 
-static void emit(void *context, const char *text, size_t len)
-{
-	(void)context;
-	console_put(text, len);
-}
-
 /* Only command names complete, at the start of a line or after "help ". */
-static const char *complete(void *context, const char *text, size_t word, unsigned n)
+static const char *complete(const char *text, size_t at, unsigned n)
 {
-	size_t len = strlen(text + word);
-	bool after_help = word == 5 && strncmp(text, "help ", 5) == 0;
-
-	(void)context;
-	for (unsigned i = 0; i < command_count && (word == 0 || after_help); i++) {
-		if (strncmp(commands[i].name, text + word, len) == 0 && n-- == 0) {
-			return commands[i].name;
-		}
-	}
-	return NULL;
+	bool fits = at == 0 || (at == 5 && strncmp(text, "help ", 5) == 0);
+	return fits && n < command_count ? commands[n].name : NULL;
 }
 
-static const struct lineedit_ops line_ops = {emit, complete};
+static const struct lineedit_ops line_ops = {console_put, complete};
 
 static bool split(char *text, struct arguments *arguments)
 {
@@ -106,17 +92,13 @@ static char next_byte(void)
 
 NORETURN static void shell(const char *prompt)
 {
-	lineedit_init(&line, prompt, &line_ops, NULL);
+	lineedit_init(&line, prompt, &line_ops);
 	for (;;) {
-		enum lineedit_result result;
 		console_show_log();
 		lineedit_begin(&line);
-		do {
-			result = lineedit_feed(&line, next_byte());
-		} while (result == LINE_MORE);
-		if (result == LINE_READY) {
-			execute(line.text);
+		while (!lineedit_feed(&line, next_byte())) {
 		}
+		execute(line.text);
 	}
 }
 

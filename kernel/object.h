@@ -10,14 +10,8 @@
 
 #include "kernel/types.h"
 
-#define OBJECT_MIN 16u
+#define OBJECT_MIN 64u
 #define OBJECT_MAX 2000u /* the largest object: two to a page */
-
-struct object_stats {
-	size_t objects; /* handed out */
-	size_t bytes;   /* in them, rounded up to their classes */
-	size_t pages;   /* frames held */
-};
 
 /* `size` zeroed bytes (1..OBJECT_MAX), aligned to 16, or NULL. Any CPU; takes object.lock, then
  * frame.lock. */
@@ -27,4 +21,5 @@ void *object_alloc(size_t size);
  * already. */
 void object_free(void *object);
 
-void object_stats_get(struct object_stats *stats);
+/* How many objects are handed out now. */
+size_t object_count(void);

@@ -61,7 +61,7 @@ struct pcpu {
 	uint32_t apic_id;                  /* [I] */
 	uint32_t acpi_uid;                 /* [I] */
 	atomic_uint state;                 /* [A] enum cpu_state */
-	struct lock_held locks;            /* [C] debug builds */
+	uint32_t locks;                    /* [C] debug builds: lock_held_push() */
 	const struct trap_frame *trap;     /* [C] the innermost exception or NMI being handled */
 	atomic_ulong calls[CPUS_MAX / 64]; /* [A] CPUs whose cross-call waits for this one */
 	atomic_ulong interrupts[VECTOR_OWN_COUNT]; /* [C] counts; read by the monitor */

@@ -62,7 +62,7 @@ static void call_range(
 	struct pcpu *self = this_cpu();
 	struct request *request = &requests[self->index];
 
-	DEBUG_ASSERT(self->locks.depth == 0 && request->unanswered == 0);
+	DEBUG_ASSERT(self->locks == 0 && request->unanswered == 0);
 	request->function = function;
 	request->argument = argument;
 	for (unsigned i = first; i < end; i++) {

@@ -32,8 +32,7 @@ void *memmove(void *dst, const void *src, size_t len)
 	if ((uintptr_t)dst - (uintptr_t)src >= len) {
 		return memcpy(dst, src, len);
 	}
-	while (len > 0) {
-		len--;
+	while (len-- > 0) {
 		to[len] = from[len];
 		NOT_AN_IDIOM();
 	}
@@ -42,19 +41,12 @@ void *memmove(void *dst, const void *src, size_t len)
 
 int memcmp(const void *a, const void *b, size_t len)
 {
-	const uint8_t *x = a;
-	const uint8_t *y = b;
-	for (size_t i = 0; i < len; i++) {
-		if (x[i] != y[i]) {
-			return x[i] - y[i];
-		}
+	const uint8_t *x = a, *y = b;
+	size_t i = 0;
+	while (i < len && x[i] == y[i]) {
+		i++;
 	}
-	return 0;
-}
-
-size_t strlen(const char *s)
-{
-	return strnlen(s, SIZE_MAX);
+	return i < len ? x[i] - y[i] : 0;
 }
 
 size_t strnlen(const char *s, size_t max)
@@ -67,28 +59,26 @@ size_t strnlen(const char *s, size_t max)
 	return len;
 }
 
+size_t strlen(const char *s)
+{
+	return strnlen(s, SIZE_MAX);
+}
+
+/* The memcmp above reads nothing behind the first difference, and so nothing behind an end. */
+int strncmp(const char *a, const char *b, size_t max)
+{
+	return memcmp(a, b, min_u64(strnlen(a, max) + 1, max));
+}
+
 int strcmp(const char *a, const char *b)
 {
 	return strncmp(a, b, SIZE_MAX);
 }
 
-int strncmp(const char *a, const char *b, size_t max)
-{
-	for (size_t i = 0; i < max; i++) {
-		if (a[i] != b[i] || a[i] == '\0') {
-			return (uint8_t)a[i] - (uint8_t)b[i];
-		}
-	}
-	return 0;
-}
-
 char *strchr(const char *s, int c)
 {
-	while (*s != (char)c) {
-		if (*s == '\0') {
-			return NULL;
-		}
+	while (*s != (char)c && *s != '\0') {
 		s++;
 	}
-	return (char *)(uintptr_t)s;
+	return *s == (char)c ? (char *)(uintptr_t)s : NULL;
 }

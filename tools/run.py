@@ -72,6 +72,7 @@ def connect(machine):
     outgoing = bytearray()
     inputs = [sys.stdin.fileno()]
     while True:
+        ended = machine.ended()  # asked first: what it wrote last is then there to read
         received, ready = machine.exchange(outgoing, emulator.POLL_SECONDS, inputs)
         write_out(received)
         if ready:
@@ -81,7 +82,7 @@ def connect(machine):
                 inputs = []
         if keys.quit:
             return True
-        if machine.ended() and not received:
+        if ended and not received:
             return False
 
 

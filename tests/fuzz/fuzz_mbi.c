@@ -37,8 +37,6 @@ static void check_info(const struct boot_info *info)
 		check_text(module->name, sizeof(module->name));
 		check_text(module->args, sizeof(module->args));
 		check(strchr(module->name, ' ') == NULL);
-		check(module->args[0] != ' ');
-		check(module->name[0] != '\0' || module->args[0] == '\0');
 	}
 	check(info->rsdp_size == 0 || info->rsdp_size == 20 || info->rsdp_size == 36);
 }

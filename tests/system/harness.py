@@ -78,9 +78,10 @@ class Machine:
 
     def read_some(self, seconds):
         """Exchange bytes with the machine for a moment; False when it has ended and said all."""
+        ended = self.emulator.ended()  # asked first: what it wrote last is then there to read
         received, _ = self.emulator.exchange(self._outgoing, seconds)
         self.screen.feed(received)
-        return bool(received) or not self.emulator.ended()
+        return bool(received) or not ended
 
     def wait_for(self, pattern, seconds):
         """Wait until the text not yet waited for matches; the next wait goes on after the match."""

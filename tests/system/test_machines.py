@@ -69,9 +69,10 @@ def says_that_it_cannot_switch_itself_off(bench):
 
 
 def powers_off(bench):
-    """ACPI S5; the emulator then ends."""
+    """ACPI S5; the emulator then ends. What was printed last is not lost in the UART."""
     bench.machine.send_line("poweroff")
     bench.machine.wait_until_off()
+    check("Switching off." in bench.machine.screen.text, "the last words were cut off")
 
 
 def has_no_acpi(setup):

@@ -113,6 +113,7 @@ static inline void assert_logged(const char *text)
 	}
 }
 
+/* Refused with one error that holds `text`. */
 static inline void assert_refused(const char *text)
 {
 	assert_int_equal(parse(), -EBADMSG);

@@ -20,14 +20,13 @@ static void put_madt(uint8_t apic_id)
 	put(1, 4);
 }
 
-/* RSDP, root and MADT, FADT, DSDT, FACS, all sound. */
+/* RSDP, root and MADT, FADT, DSDT, all sound. */
 static void put_good_machine(void)
 {
 	fake_machine_start();
 	put_madt(7);
 	list_table();
-	uint64_t dsdt = put_dsdt(5);
-	put_fadt(dsdt, put_facs(64));
+	put_fadt(put_dsdt(5));
 	list_table();
 }
 
@@ -44,12 +43,11 @@ static void a_sound_machine_is_read_without_a_warning(void **state)
 	assert_int_equal(machine_read(), 0);
 	assert_not_logged("warning");
 	assert_not_logged("error");
-	assert_int_equal(fake_acpi.revision, 2);
 	assert_true(madt_was_read(7));
 	assert_true(fake_acpi.fadt.present);
 	assert_true(fake_acpi.fadt.has_s5);
 	assert_int_equal(fake_acpi.fadt.s5_type_a, 5);
-	static const char *const order[] = {"XSDT", "APIC", "FACP", "DSDT", "FACS"};
+	static const char *const order[] = {"XSDT", "APIC", "FACP", "DSDT"};
 	assert_int_equal(fake_acpi.table_count, ARRAY_COUNT(order));
 	for (unsigned i = 0; i < ARRAY_COUNT(order); i++) {
 		assert_string_equal(fake_acpi.table[i].signature, order[i]);
@@ -60,7 +58,6 @@ static void a_sound_machine_is_read_without_a_warning(void **state)
 	assert_int_equal(madt->size, 52);
 	assert_int_equal(madt->base.raw, fake_list[0]);
 	assert_string_equal(madt->oem_id, "PINTLE");
-	assert_string_equal(find("FACS")->oem_id, "");
 }
 
 static void an_rsdp_before_revision_2_leads_to_the_rsdt(void **state)
@@ -74,7 +71,6 @@ static void an_rsdp_before_revision_2_leads_to_the_rsdt(void **state)
 		assert_int_equal(machine_read_rsdp(20), 0);
 		assert_int_equal(machine_read_rsdp(36), 0);
 		assert_not_logged("warning");
-		assert_int_equal(fake_acpi.revision, revision);
 		assert_true(madt_was_read(7));
 	}
 }
@@ -157,7 +153,7 @@ static void a_broken_extended_rsdp_falls_back_to_the_rsdt(void **state)
 		assert_int_equal(machine_read_rsdp(36), 0);
 		assert_string_equal(fake_acpi.table[0].signature, "RSDT");
 		assert_true(madt_was_read(1));
-		assert_logged("extended part");
+		assert_logged("no usable XSDT");
 	}
 	for (size_t size = 20; size < 36; size++) {
 		rsdp_write(2, rsdt, xsdt);
@@ -211,13 +207,8 @@ static void an_unusable_xsdt_falls_back_to_the_rsdt(void **state)
 	for (size_t i = 0; i < ARRAY_COUNT(bad); i++) {
 		rsdp_write(2, rsdt, bad[i]);
 		fake_log_clear();
-		int err = machine_read_rsdp(36);
+		assert_int_equal(machine_read_rsdp(36), 0);
 		assert_logged("no usable XSDT");
-		if (bad[i] == rsdt) { /* one address can't be both */
-			assert_int_equal(err, -EBADMSG);
-			continue;
-		}
-		assert_int_equal(err, 0);
 		assert_true(madt_was_read(1));
 	}
 }
@@ -233,7 +224,7 @@ static void a_machine_without_a_usable_root_is_refused(void **state)
 		assert_int_equal(machine_read_rsdp(20), -EBADMSG);
 		assert_false(fake_acpi.has_madt);
 	}
-	assert_logged("neither the XSDT nor the RSDT");
+	assert_logged("leads to no usable XSDT or RSDT");
 	rsdp_write(0, rsdt, 0);
 	set(9, 0, 1);
 	assert_int_equal(machine_read_rsdp(20), -EBADMSG);
@@ -273,24 +264,16 @@ static void half_an_entry_at_the_end_of_a_root_is_not_read(void **state)
 static void entries_that_lead_nowhere_are_reported_and_passed_over(void **state)
 {
 	(void)state;
-	static const struct {
-		uint64_t entry;
-		const char *report;
-	} cases[] = {
-		{0, "address is 0x0, which is none"},
-		{1, "no memory at 0x1"},
-		{FAKE_RAM_BASE - 1, "no memory at"},
-		{FAKE_RAM_BASE + FAKE_RAM_SIZE - 35, "no memory at"},
-		{UINT64_MAX, "no memory at 0xffffffffffffffff"},
-	};
-	for (size_t i = 0; i < ARRAY_COUNT(cases); i++) {
+	static const uint64_t nowhere[] = {
+		0, 1, FAKE_RAM_BASE - 1, FAKE_RAM_BASE + FAKE_RAM_SIZE - 35, UINT64_MAX};
+	for (size_t i = 0; i < ARRAY_COUNT(nowhere); i++) {
 		fake_machine_start();
-		list_add(cases[i].entry);
+		list_add(nowhere[i]);
 		put_madt(4);
 		list_table();
 		fake_log_clear();
 		assert_int_equal(machine_read(), 0);
-		assert_logged(cases[i].report);
+		assert_logged("no memory where a table should be");
 		assert_int_equal(fake_acpi.table_count, 2);
 		assert_true(madt_was_read(4));
 	}
@@ -304,12 +287,12 @@ static void a_table_listed_twice_is_read_once(void **state)
 	list_table();
 	list_add(table_address());
 	assert_int_equal(machine_read(), 0);
-	assert_logged("for the second time");
-	assert_int_equal(fake_acpi.table_count, 2);
+	assert_int_equal(fake_acpi.table_count, 3);
 	assert_true(madt_was_read(4));
+	assert_int_equal(fake_acpi.cpus_over, 0);
 }
 
-static void a_root_that_lists_itself_is_read_once(void **state)
+static void a_root_that_lists_itself_is_followed_once(void **state)
 {
 	(void)state;
 	fake_machine_start();
@@ -318,8 +301,8 @@ static void a_root_that_lists_itself_is_read_once(void **state)
 	set(36, xsdt, 8);
 	rsdp_write(2, 0, table_end());
 	assert_int_equal(machine_read_rsdp(36), 0);
-	assert_int_equal(fake_acpi.table_count, 1);
-	assert_logged("for the second time");
+	assert_int_equal(fake_acpi.table_count, 2);
+	assert_not_logged("warning");
 }
 
 static void a_table_with_a_wrong_checksum_is_listed_but_not_followed(void **state)
@@ -337,13 +320,12 @@ static void a_table_with_a_wrong_checksum_is_listed_but_not_followed(void **stat
 		fake_ram[i] ^= 0x03;
 		fake_log_clear();
 		assert_int_equal(machine_read(), 0);
-		assert_logged("wrong checksum");
+		assert_logged("checksum of the table at 0x7f000003");
 		assert_int_equal(fake_acpi.table_count, 2);
 		assert_false(fake_acpi.table[1].valid);
 		assert_false(fake_acpi.has_madt);
 		fake_ram[i] ^= 0x03;
 	}
-	assert_logged("APIC at 0x7f000003: wrong checksum");
 }
 
 static void a_table_shorter_than_its_header_is_refused(void **state)
@@ -357,7 +339,7 @@ static void a_table_shorter_than_its_header_is_refused(void **state)
 		table_sum();
 		fake_log_clear();
 		assert_int_equal(machine_read(), 0);
-		assert_logged("APIC at 0x7f000003: a length of");
+		assert_logged("APIC: wrong signature, length or checksum of the table at");
 		assert_int_equal(fake_acpi.table_count, 2);
 		assert_false(fake_acpi.table[1].valid);
 		assert_int_equal(fake_acpi.table[1].size, size);
@@ -394,7 +376,7 @@ static void tables_up_to_the_limit_are_read_and_longer_ones_refused(void **state
 		fake_log_clear();
 		assert_int_equal(machine_read(), 0);
 		assert_int_equal(find("BIGT")->valid, i == 0);
-		assert_int_equal(strstr(fake_log, "is refused") != NULL, i != 0);
+		assert_int_equal(strstr(fake_log, "BIGT: wrong signature, length") != NULL, i != 0);
 	}
 }
 
@@ -408,7 +390,7 @@ static void a_table_that_runs_out_of_memory_is_not_followed(void **state)
 	set(4, 65, 4);
 	fake_ram_used = 0;
 	assert_int_equal(machine_read(), 0);
-	assert_logged("its 65 bytes are not all in memory");
+	assert_logged("APIC: wrong signature, length");
 	assert_false(find("APIC")->valid);
 	assert_false(fake_acpi.has_madt);
 }
@@ -431,15 +413,14 @@ static void memory_that_gives_out_at_any_moment_is_survived(void **state)
 			assert_true(fake_acpi.fadt.has_s5);
 		}
 	}
-	assert_in_range(maps, 10, 30);
+	assert_in_range(maps, 8, 30);
 }
 
 static void more_tables_than_there_is_room_for_are_reported_once(void **state)
 {
 	(void)state;
 	fake_machine_start();
-	uint64_t dsdt = put_dsdt(5);
-	put_fadt(dsdt, put_facs(64));
+	put_fadt(put_dsdt(5));
 	list_table();
 	for (unsigned i = 0; i < 100; i++) {
 		table_start(i < 50 ? "SSDT" : "APIC", 1);
@@ -448,7 +429,6 @@ static void more_tables_than_there_is_room_for_are_reported_once(void **state)
 	assert_int_equal(machine_read(), 0);
 	assert_int_equal(fake_acpi.table_count, ACPI_TABLES_MAX);
 	assert_true(find("DSDT")->valid);
-	assert_true(find("FACS")->valid);
 	assert_true(fake_acpi.fadt.has_s5);
 	const char *report = strstr(fake_log, "more tables than Pintle lists");
 	assert_non_null(report);
@@ -459,13 +439,31 @@ static void a_full_list_with_nothing_left_out_is_not_reported(void **state)
 {
 	(void)state;
 	fake_machine_start();
-	for (unsigned i = 0; i < ACPI_TABLES_MAX - 3; i++) { /* the root, the DSDT and the FACS */
+	for (unsigned i = 0; i < ACPI_TABLES_MAX - 2; i++) { /* the root and the DSDT */
 		table_start("SSDT", 1);
 		list_table();
 	}
 	assert_int_equal(machine_read(), 0);
-	assert_int_equal(fake_acpi.table_count, ACPI_TABLES_MAX - 2);
+	assert_int_equal(fake_acpi.table_count, ACPI_TABLES_MAX - 1);
 	assert_not_logged("warning");
+}
+
+static void a_root_of_nothing_but_faults_writes_few_warnings(void **state)
+{
+	(void)state;
+	fake_machine_start();
+	table_start("XSDT", 1);
+	for (size_t i = 0; i < 100000; i++) {
+		put(i, 8);
+	}
+	rsdp_write(2, 0, table_end());
+	assert_int_equal(machine_read_rsdp(36), 0);
+	assert_logged("more faults in the tables are not shown");
+	unsigned count = 0;
+	for (const char *line = fake_log; (line = strstr(line, "warning: ")) != NULL; line++) {
+		count++;
+	}
+	assert_int_equal(count, ACPI_REFUSED_SHOWN + 2);
 }
 
 static void the_first_of_two_tables_of_a_kind_counts(void **state)
@@ -481,7 +479,6 @@ static void the_first_of_two_tables_of_a_kind_counts(void **state)
 	list_table();
 	assert_int_equal(machine_read(), 0);
 	assert_true(madt_was_read(2));
-	assert_logged("a second APIC");
 	assert_int_equal(fake_acpi.table_count, 4);
 }
 
@@ -517,7 +514,7 @@ int main(void)
 		FAKE_TEST(half_an_entry_at_the_end_of_a_root_is_not_read),
 		FAKE_TEST(entries_that_lead_nowhere_are_reported_and_passed_over),
 		FAKE_TEST(a_table_listed_twice_is_read_once),
-		FAKE_TEST(a_root_that_lists_itself_is_read_once),
+		FAKE_TEST(a_root_that_lists_itself_is_followed_once),
 		FAKE_TEST(a_table_with_a_wrong_checksum_is_listed_but_not_followed),
 		FAKE_TEST(a_table_shorter_than_its_header_is_refused),
 		FAKE_TEST(a_table_of_just_its_header_is_valid),
@@ -526,6 +523,7 @@ int main(void)
 		FAKE_TEST(memory_that_gives_out_at_any_moment_is_survived),
 		FAKE_TEST(more_tables_than_there_is_room_for_are_reported_once),
 		FAKE_TEST(a_full_list_with_nothing_left_out_is_not_reported),
+		FAKE_TEST(a_root_of_nothing_but_faults_writes_few_warnings),
 		FAKE_TEST(the_first_of_two_tables_of_a_kind_counts),
 		FAKE_TEST(text_of_the_firmware_is_shown_without_control_characters),
 	};

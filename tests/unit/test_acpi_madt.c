@@ -65,7 +65,6 @@ static void the_madt_gives_its_cpus_in_their_order(void **state)
 		assert_int_equal(fake_acpi.cpu[i].acpi_uid, uids[i]);
 	}
 	assert_true(fake_acpi.has_madt);
-	assert_int_equal(fake_acpi.lapic_base.raw, 0xfee00000);
 	assert_not_logged("warning");
 }
 
@@ -97,11 +96,10 @@ static void no_apic_id_is_there_twice(void **state)
 	assert_int_equal(fake_acpi.cpu_count, 2);
 	assert_int_equal(fake_acpi.cpu[0].acpi_uid, 0);
 	assert_int_equal(fake_acpi.cpu[1].apic_id, 4);
-	assert_logged("debug: ACPI: MADT: APIC id 3 is there twice");
 	assert_not_logged("warning");
 }
 
-static void cpus_beyond_the_maximum_are_counted_and_reported_once(void **state)
+static void cpus_beyond_the_maximum_are_counted(void **state)
 {
 	(void)state;
 	for (unsigned over = 0; over < 3; over++) {
@@ -115,9 +113,6 @@ static void cpus_beyond_the_maximum_are_counted_and_reported_once(void **state)
 		assert_int_equal(fake_acpi.cpu_count, CPUS_MAX);
 		assert_int_equal(fake_acpi.cpus_over, over);
 		assert_int_equal(fake_acpi.cpu[CPUS_MAX - 1].apic_id, 1000 + CPUS_MAX - 1);
-		const char *warning = strstr(fake_log, "warning");
-		assert_int_equal(warning != NULL, over != 0);
-		assert_true(warning == NULL || strstr(warning + 1, "warning") == NULL);
 	}
 }
 
@@ -146,7 +141,7 @@ static void an_ioapic_without_an_address_or_described_twice_is_left_out(void **s
 		put_ioapic(2, bad[i][0], bad[i][1]);
 		read_table();
 		assert_int_equal(fake_acpi.ioapic_count, 1);
-		assert_logged("I/O APIC 2 at");
+		assert_logged("APIC: unsound or too many: I/O APIC at");
 	}
 }
 
@@ -188,16 +183,28 @@ static void overrides_of_other_buses_and_interrupts_are_left_out(void **state)
 	put_override(0, 16, 31, 0);
 	put_override(0, 255, 32, 0);
 	put_override(0, 5, 33, 0);
-	put_override(0, 5, 34, 0); /* the second for one interrupt */
+	put_override(0, 5, 34, 0); /* the second for one interrupt: the first counts */
 	read_table();
-	assert_int_equal(fake_acpi.override_count, 1);
 	assert_int_equal(acpi_isa_interrupt(&fake_acpi, 5).gsi, 33);
 	assert_int_equal(acpi_isa_interrupt(&fake_acpi, 3).gsi, 3);
 	assert_int_equal(acpi_isa_interrupt(&fake_acpi, 16).gsi, 16);
-	assert_logged("interrupt 3 of bus 1");
-	assert_logged("interrupt 16 of bus 0");
-	assert_logged("interrupt 255 of bus 0");
-	assert_logged("interrupt 5 of bus 0");
+	assert_logged("not ISA or too many: interrupt 0x3");
+	assert_logged("not ISA or too many: interrupt 0x10");
+	assert_logged("not ISA or too many: interrupt 0xff");
+}
+
+static void overrides_beyond_the_maximum_are_left_out(void **state)
+{
+	(void)state;
+	for (unsigned count = ACPI_OVERRIDES_MAX; count <= ACPI_OVERRIDES_MAX + 2; count++) {
+		start_madt();
+		for (unsigned i = 0; i < count; i++) {
+			put_override(0, 7, i, 0);
+		}
+		read_table();
+		assert_int_equal(fake_acpi.override_count, ACPI_OVERRIDES_MAX);
+		assert_int_equal(strstr(fake_log, "warning") != NULL, count > ACPI_OVERRIDES_MAX);
+	}
 }
 
 static void all_isa_interrupts_can_be_overridden(void **state)
@@ -214,33 +221,12 @@ static void all_isa_interrupts_can_be_overridden(void **state)
 	assert_not_logged("warning");
 }
 
-static void the_64_bit_lapic_address_overrides_the_32_bit_one(void **state)
-{
-	(void)state;
-	start_madt();
-	put(0x0c05, 4);
-	put(0x1fee00000, 8);
-	read_table();
-	assert_int_equal(fake_acpi.lapic_base.raw, 0x1fee00000);
-}
-
-static void the_madt_says_whether_there_is_an_8259(void **state)
-{
-	(void)state;
-	for (uint32_t flags = 0; flags < 4; flags++) {
-		start_madt();
-		set(40, flags, 4);
-		read_table();
-		assert_int_equal(fake_acpi.has_8259, flags & 1);
-	}
-}
-
 static void entries_of_unknown_types_are_passed_over(void **state)
 {
 	(void)state;
 	start_madt();
 	for (unsigned type = 0; type < 256; type++) {
-		if (type > 9 || type == 3 || type == 4 || (type >= 6 && type <= 8)) {
+		if (type > 9 || (type >= 3 && type <= 8)) {
 			put(type, 1);
 			put(type % 2 == 0 ? 2 : 255, 1);
 			put_zeros(type % 2 == 0 ? 0 : 253);
@@ -255,7 +241,7 @@ static void entries_of_unknown_types_are_passed_over(void **state)
 static void entries_too_short_for_their_type_are_passed_over_with_a_report(void **state)
 {
 	(void)state;
-	static const uint8_t kinds[][2] = {{0, 8}, {1, 12}, {2, 10}, {5, 12}, {9, 16}};
+	static const uint8_t kinds[][2] = {{0, 8}, {1, 12}, {2, 10}, {9, 16}};
 	for (size_t i = 0; i < ARRAY_COUNT(kinds); i++) {
 		for (uint8_t length = 2; length < kinds[i][1]; length++) {
 			start_madt();
@@ -266,11 +252,10 @@ static void entries_too_short_for_their_type_are_passed_over_with_a_report(void 
 			}
 			put_lapic(0, 77, 1);
 			read_table();
-			assert_logged("is too short");
+			assert_logged("APIC: table or entry too short");
 			assert_int_equal(fake_acpi.cpu_count, 1);
 			assert_int_equal(fake_acpi.cpu[0].apic_id, 77);
 			assert_int_equal(fake_acpi.ioapic_count + fake_acpi.override_count, 0);
-			assert_int_equal(fake_acpi.lapic_base.raw, 0xfee00000);
 		}
 	}
 }
@@ -300,14 +285,14 @@ static void a_wrong_entry_length_ends_the_walk_with_a_report(void **state)
 		put_lapic(0, 3, 1);
 		read_table();
 		assert_int_equal(fake_acpi.cpu_count, 1);
-		assert_logged("MADT: wrong length of the entry at offset 52");
+		assert_logged("APIC: wrong length of the entry at offset 0x34");
 	}
 	start_madt();
 	put_lapic(0, 1, 1);
 	put(0, 1); /* half a head */
 	read_table();
 	assert_int_equal(fake_acpi.cpu_count, 1);
-	assert_logged("offset 52");
+	assert_logged("offset 0x34");
 }
 
 static void a_madt_cut_short_is_refused(void **state)
@@ -360,15 +345,14 @@ int main(void)
 		FAKE_TEST(the_madt_gives_its_cpus_in_their_order),
 		FAKE_TEST(disabled_cpus_and_broadcast_ids_are_left_out),
 		FAKE_TEST(no_apic_id_is_there_twice),
-		FAKE_TEST(cpus_beyond_the_maximum_are_counted_and_reported_once),
+		FAKE_TEST(cpus_beyond_the_maximum_are_counted),
 		FAKE_TEST(the_madt_gives_its_ioapics),
 		FAKE_TEST(an_ioapic_without_an_address_or_described_twice_is_left_out),
 		FAKE_TEST(ioapics_beyond_the_maximum_are_left_out),
 		FAKE_TEST(the_flags_of_an_override_give_polarity_and_trigger),
 		FAKE_TEST(overrides_of_other_buses_and_interrupts_are_left_out),
+		FAKE_TEST(overrides_beyond_the_maximum_are_left_out),
 		FAKE_TEST(all_isa_interrupts_can_be_overridden),
-		FAKE_TEST(the_64_bit_lapic_address_overrides_the_32_bit_one),
-		FAKE_TEST(the_madt_says_whether_there_is_an_8259),
 		FAKE_TEST(entries_of_unknown_types_are_passed_over),
 		FAKE_TEST(entries_too_short_for_their_type_are_passed_over_with_a_report),
 		FAKE_TEST(longer_entries_are_read_to_what_is_known_of_them),

@@ -50,7 +50,7 @@ static void unsound_segments_are_left_out(void **state)
 		read_table();
 		assert_int_equal(fake_acpi.segment_count, 1);
 		assert_int_equal(fake_acpi.segment[0].segment, 1);
-		assert_logged("unsound");
+		assert_logged("MCFG: no use for the buses at");
 	}
 }
 
@@ -64,7 +64,7 @@ static void segments_beyond_the_maximum_are_left_out(void **state)
 		}
 		read_table();
 		assert_int_equal(fake_acpi.segment_count, ACPI_SEGMENTS_MAX);
-		assert_int_equal(strstr(fake_log, "too many") != NULL, count > ACPI_SEGMENTS_MAX);
+		assert_int_equal(strstr(fake_log, "warning") != NULL, count > ACPI_SEGMENTS_MAX);
 	}
 }
 
@@ -131,7 +131,6 @@ static void the_spcr_gives_address_speed_and_interrupt(void **state)
 	start_spcr(2);
 	read_table();
 	assert_gas(fake_acpi.spcr.base, ACPI_SPACE_PORT, 8, 0x3f8);
-	assert_int_equal(fake_acpi.spcr.base.access, 1);
 	assert_int_equal(fake_acpi.spcr.baud, 115200);
 	assert_true(fake_acpi.spcr.has_gsi);
 	assert_int_equal(fake_acpi.spcr.gsi, 20);
@@ -147,7 +146,6 @@ static void the_spcr_gives_address_speed_and_interrupt(void **state)
 		set(52, type, 1);
 		read_table();
 		assert_int_equal(fake_acpi.spcr.has_gsi, (type & 2) != 0);
-		assert_int_equal(fake_acpi.spcr.gsi, (type & 2) != 0 ? 20 : 0);
 	}
 }
 
@@ -163,7 +161,7 @@ static void an_spcr_without_a_reachable_uart_is_not_present(void **state)
 	set_gas(40, ACPI_SPACE_PORT, 8, 1, 0x10000);
 	read_table();
 	assert_false(fake_acpi.spcr.present);
-	assert_logged("SPCR: no use for address 0x10000 in space 1");
+	assert_logged("SPCR: no use for the register at 0x10000");
 	start_spcr(2);
 	set_gas(40, ACPI_SPACE_MEMORY, 32, 3, 0x10000);
 	read_table();
@@ -193,12 +191,10 @@ static void put_ivhd(uint8_t type, uint16_t length, uint16_t segment, uint64_t b
 	put_zeros(length - 18u);
 }
 
-static void assert_remapper(
-	unsigned i, enum acpi_remapper_kind kind, uint16_t segment, uint64_t base)
+static void assert_remapper(unsigned i, enum acpi_remapper_kind kind, uint64_t base)
 {
 	assert_true(i < fake_acpi.remapper_count);
 	assert_int_equal(fake_acpi.remapper[i].kind, kind);
-	assert_int_equal(fake_acpi.remapper[i].segment, segment);
 	assert_int_equal(fake_acpi.remapper[i].base.raw, base);
 }
 
@@ -213,8 +209,8 @@ static void the_dmar_gives_its_remapping_units(void **state)
 	put_drhd(0, 16, 3, 0x2fed91000);
 	read_table();
 	assert_int_equal(fake_acpi.remapper_count, 2);
-	assert_remapper(0, ACPI_REMAPPER_VTD, 0, 0xfed90000);
-	assert_remapper(1, ACPI_REMAPPER_VTD, 3, 0x2fed91000);
+	assert_remapper(0, ACPI_REMAPPER_VTD, 0xfed90000);
+	assert_remapper(1, ACPI_REMAPPER_VTD, 0x2fed91000);
 	assert_not_logged("warning");
 }
 
@@ -230,9 +226,9 @@ static void the_ivrs_gives_each_iommu_once(void **state)
 	put_ivhd(0x11, 40, 2, 0xfebc0000);
 	read_table();
 	assert_int_equal(fake_acpi.remapper_count, 3);
-	assert_remapper(0, ACPI_REMAPPER_AMDVI, 0, 0xfeb80000);
-	assert_remapper(1, ACPI_REMAPPER_AMDVI, 1, 0x1feb84000);
-	assert_remapper(2, ACPI_REMAPPER_AMDVI, 2, 0xfebc0000);
+	assert_remapper(0, ACPI_REMAPPER_AMDVI, 0xfeb80000);
+	assert_remapper(1, ACPI_REMAPPER_AMDVI, 0x1feb84000);
+	assert_remapper(2, ACPI_REMAPPER_AMDVI, 0xfebc0000);
 	assert_not_logged("warning");
 }
 
@@ -246,7 +242,7 @@ static void iommus_at_impossible_addresses_are_left_out(void **state)
 		put_drhd(0, 16, 0, 0xfed91000);
 		read_table();
 		assert_int_equal(fake_acpi.remapper_count, 1);
-		assert_logged("unsound address");
+		assert_logged("DMAR: unsound or too many: IOMMU at");
 	}
 }
 
@@ -277,20 +273,20 @@ static void wrong_lengths_in_dmar_and_ivrs_end_the_walk(void **state)
 		put_drhd(0, 16, 0, 0xfed92000);
 		read_table();
 		assert_int_equal(fake_acpi.remapper_count, 1);
-		assert_logged("DMAR: wrong length of the entry at offset 64");
+		assert_logged("DMAR: wrong length of the entry at offset 0x40");
 		start("IVRS", 1, 48);
 		put_ivhd(0x10, 24, 0, 0xfed90000);
 		put_ivhd(0x10, 40, 0, 0xfed91000);
 		set(48 + 24 + 2, lengths[i], 2);
 		read_table();
 		assert_int_equal(fake_acpi.remapper_count, 1);
-		assert_logged("IVRS: wrong length of the entry at offset 72");
+		assert_logged("IVRS: wrong length of the entry at offset 0x48");
 	}
 	for (size_t rest = 1; rest < 4; rest++) {
 		start("DMAR", 1, 48);
 		put_zeros(rest);
 		read_table();
-		assert_logged("offset 48");
+		assert_logged("offset 0x30");
 	}
 	assert_cut_is_reported("DMAR", 48);
 	assert_cut_is_reported("IVRS", 48);
@@ -306,7 +302,7 @@ static void short_iommu_entries_are_passed_over(void **state)
 		put_zeros(length - 4u);
 		put_drhd(0, 16, 0, 0xfed92000);
 		read_table();
-		assert_logged("DMAR: an entry of type 0");
+		assert_logged("DMAR: table or entry too short: 0x");
 		assert_int_equal(fake_acpi.remapper_count, 1);
 	}
 	for (uint16_t length = 18; length < 24; length++) {
@@ -314,7 +310,7 @@ static void short_iommu_entries_are_passed_over(void **state)
 		put_ivhd(0x40, length, 0, 0xfed91000);
 		put_ivhd(0x40, 40, 0, 0xfed92000);
 		read_table();
-		assert_logged("IVRS: an entry of type 64");
+		assert_logged("IVRS: table or entry too short: 0x");
 		assert_int_equal(fake_acpi.remapper_count, 1);
 	}
 }

@@ -36,7 +36,6 @@ static void every_known_tag_is_copied(void **state)
 	assert_int_equal(info.screen.height, 768);
 	assert_int_equal(info.screen.bpp, 32);
 	assert_int_equal(info.screen.type, BOOT_SCREEN_RGB);
-	assert_true(info.efi_system_table == 0x123456789abcdef0);
 	assert_true(info.efi);
 	assert_int_equal(info.rsdp_size, 36);
 	assert_memory_equal(info.rsdp, "RSD PTR abcdefghijklmnopqrstuvwxyz01", 36);
@@ -55,7 +54,6 @@ static void what_is_absent_is_empty(void **state)
 	assert_int_equal(info.range_count, 0);
 	assert_int_equal(info.rsdp_size, 0);
 	assert_int_equal(info.screen.width, 0);
-	assert_int_equal(info.efi_system_table, 0);
 	assert_false(info.efi);
 }
 
@@ -106,7 +104,7 @@ static void longer_memory_map_entries_are_stepped_over(void **state)
 	assert_int_equal(info.range[1].type, MEM_NVS);
 }
 
-static void a_later_memory_map_version_is_read_with_a_warning(void **state)
+static void a_later_memory_map_version_is_read(void **state)
 {
 	(void)state;
 	image_start();
@@ -114,9 +112,7 @@ static void a_later_memory_map_version_is_read_with_a_warning(void **state)
 	put_u32(map + 4, 7);
 	image_entry(map + 8, 0x1000, 0x2000, 1);
 	image_end();
-	assert_int_equal(parse(), 0);
-	assert_logged(
-		"warning: boot information: tag 6 at offset 0x8 has memory map entries of version 7");
+	assert_quiet();
 	assert_int_equal(info.range[0].size, 0x2000);
 }
 
@@ -137,32 +133,27 @@ static void a_memory_map_too_long_is_cut_with_a_warning(void **state)
 			assert_string_equal(fake_log, "");
 		} else {
 			assert_logged(
-				"warning: boot information: tag 6 at offset 0x8 has a memory map of 257");
+				"warning: boot information: tag 6 at offset 0x8 has more than 256 memory ranges: cut");
 		}
 	}
 }
 
-static void a_repeated_tag_is_left_out_with_a_warning(void **state)
+static void the_last_of_a_repeated_tag_counts(void **state)
 {
-	static const uint32_t types[] = {1, 2, 6, 8, 12, 14, 15, 17};
 	(void)state;
-	for (unsigned i = 0; i < ARRAY_COUNT(types); i++) {
-		char text[80];
-		image_whole();
-		image_size -= 8;
-		uint32_t at = image_tag(types[i], 64);
-		memset(image + at, 0, 64);
-		image_end();
-		snprintf(text, sizeof(text),
-			"warning: boot information: tag %u at offset 0x%x repeats an earlier one",
-			types[i], at - 8);
-		assert_int_equal(parse(), 0);
-		assert_logged(text);
-		struct boot_info second = info;
-		image_whole();
-		assert_quiet();
-		assert_memory_equal(&info, &second, sizeof(info));
-	}
+	image_whole();
+	image_size -= 8;
+	image_text(1, "second");
+	uint32_t map = image_map(24, 1);
+	image_entry(map + 8, 0x5000, 0x6000, 4);
+	memset(image + image_tag(8, 24), 0, 24);
+	image_end();
+	assert_quiet();
+	assert_string_equal(info.cmdline, "second");
+	assert_int_equal(info.range_count, 1);
+	assert_int_equal(info.range[0].base, 0x5000);
+	assert_int_equal(info.screen.width, 0);
+	assert_int_equal(info.module_count, 2);
 }
 
 static void the_newer_rsdp_wins_in_either_order(void **state)
@@ -212,8 +203,8 @@ static void texts_too_long_are_cut_with_a_warning(void **state)
 	image_end();
 	assert_int_equal(parse(), 0);
 	assert_logged(
-		"warning: boot information: tag 1 at offset 0x18 has a command line of 1024 bytes: cut to 1023");
-	assert_logged("has a loader name of 64 bytes: cut to 63");
+		"warning: boot information: tag 1 at offset 0x18 has more than 1023 bytes of text: cut");
+	assert_logged("tag 2 at offset 0x428 has more than 63 bytes of text: cut");
 	assert_int_equal(strlen(info.cmdline), BOOT_CMDLINE_MAX - 1);
 	assert_int_equal(strlen(info.loader), 63);
 }
@@ -229,9 +220,9 @@ static void a_module_is_named_by_its_first_word(void **state)
 		{" ", "", ""},
 		{"kernel", "kernel", ""},
 		{"kernel ", "kernel", ""},
-		{"  kernel", "kernel", ""},
 		{"kernel quiet", "kernel", "quiet"},
-		{"  kernel   a  b ", "kernel", "a  b "},
+		{"kernel a  b ", "kernel", "a  b "},
+		{" kernel", "", "kernel"},
 	};
 	(void)state;
 	image_start();
@@ -263,8 +254,8 @@ static void module_texts_too_long_are_cut_with_a_warning(void **state)
 	image_module(0, 0, text);
 	image_end();
 	assert_int_equal(parse(), 0);
-	assert_logged("tag 3 at offset 0x18 has a module name of 32 bytes: cut to 31");
-	assert_logged("tag 3 at offset 0x18 has a module command line of 1024 bytes: cut to 1023");
+	assert_logged("tag 3 at offset 0x18 has more than 31 bytes of text: cut");
+	assert_logged("tag 3 at offset 0x18 has more than 1023 bytes of text: cut");
 	assert_int_equal(strlen(info.module[0].name), 31);
 	assert_int_equal(strlen(info.module[0].args), BOOT_CMDLINE_MAX - 1);
 
@@ -294,7 +285,7 @@ static void modules_beyond_the_last_place_are_left_out_with_a_warning(void **sta
 	image_end();
 	assert_int_equal(parse(), 0);
 	assert_logged(
-		"warning: boot information: tag 3 at offset 0xd8 is a module beyond the first 8");
+		"warning: boot information: tag 3 at offset 0xd8 has more than 8 modules before it: cut");
 	assert_int_equal(info.module_count, BOOT_MODULES_MAX);
 	assert_int_equal(info.module[BOOT_MODULES_MAX - 1].base, BOOT_MODULES_MAX - 1);
 }
@@ -306,9 +297,9 @@ int main(void)
 		FAKE_TEST(what_is_absent_is_empty),
 		FAKE_TEST(memory_types_without_a_meaning_are_reserved),
 		FAKE_TEST(longer_memory_map_entries_are_stepped_over),
-		FAKE_TEST(a_later_memory_map_version_is_read_with_a_warning),
+		FAKE_TEST(a_later_memory_map_version_is_read),
 		FAKE_TEST(a_memory_map_too_long_is_cut_with_a_warning),
-		FAKE_TEST(a_repeated_tag_is_left_out_with_a_warning),
+		FAKE_TEST(the_last_of_a_repeated_tag_counts),
 		FAKE_TEST(the_newer_rsdp_wins_in_either_order),
 		FAKE_TEST(texts_too_long_are_cut_with_a_warning),
 		FAKE_TEST(a_module_is_named_by_its_first_word),

@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * tests/unit/test_mbi_broken.c - the Multiboot2 boot information: what is broken is refused, and
- * why. Links: boot/mbi.c
+ * why.
+ *
+ * Links: boot/mbi.c
  */
 #include "tests/unit/fake.h"
 
@@ -9,13 +11,13 @@
 
 static void impossible_memory_map_entry_sizes_are_refused(void **state)
 {
-	static const uint32_t sizes[] = {0, 1, 8, 16, 20, 23, 25, 28, UINT32_MAX, 0x80000001};
+	static const uint32_t sizes[] = {0, 1, 8, 16, 20, 23, 25, 28, 97, UINT32_MAX, 0x80000001};
 	(void)state;
 	for (unsigned i = 0; i < ARRAY_COUNT(sizes); i++) {
 		image_start();
 		put_u32(image_map(24, 4), sizes[i]);
 		image_end();
-		assert_refused("tag 6 at offset 0x8 has memory map entries of an impossible size");
+		assert_refused("tag 6 at offset 0x8 is malformed");
 	}
 }
 
@@ -27,7 +29,7 @@ static void a_memory_map_that_ends_inside_an_entry_is_refused(void **state)
 		image_start();
 		put_u32(image_map(24, 3), sizes[i]);
 		image_end();
-		assert_refused("tag 6 at offset 0x8 ends inside a memory map entry");
+		assert_refused("tag 6 at offset 0x8 is malformed");
 	}
 	for (uint32_t cut = 1; cut < 24; cut++) {
 		image_start();
@@ -35,21 +37,18 @@ static void a_memory_map_that_ends_inside_an_entry_is_refused(void **state)
 		put_u32(map - 4, 8 + 8 + 72 - cut);
 		image_size = ALIGN_UP(map + 8 + 72 - cut, 8u);
 		image_end();
-		assert_refused("tag 6 at offset 0x8 ends inside a memory map entry");
+		assert_refused("tag 6 at offset 0x8 is malformed");
 	}
 }
 
-static void a_missing_memory_map_is_refused(void **state)
+static void a_missing_memory_map_has_no_memory(void **state)
 {
 	(void)state;
 	image_start();
-	image_text(1, "");
-	image_end();
-	assert_refused("tag 0 at offset 0x18 ends it before any memory map (tag 6)");
-	image_start();
 	image_end();
 	image_map(24, 1); /* behind the end */
-	assert_refused("tag 0 at offset 0x8 ends it before any memory map (tag 6)");
+	assert_quiet();
+	assert_int_equal(info.range_count, 0);
 }
 
 static void what_follows_the_end_tag_is_not_read(void **state)
@@ -69,7 +68,7 @@ static void tags_shorter_than_their_type_needs_are_refused(void **state)
 	static const struct {
 		uint32_t type;
 		uint32_t size_min;
-	} cases[] = {{3, 8}, {6, 8}, {8, 23}, {12, 8}, {14, 20}, {15, 36}, {17, 8}};
+	} cases[] = {{1, 1}, {2, 1}, {3, 9}, {6, 8}, {8, 22}, {14, 20}, {15, 36}};
 	(void)state;
 	for (unsigned i = 0; i < ARRAY_COUNT(cases); i++) {
 		for (uint32_t size = 0; size < cases[i].size_min; size++) {
@@ -78,12 +77,12 @@ static void tags_shorter_than_their_type_needs_are_refused(void **state)
 			memset(image + image_tag(cases[i].type, size), 0, size);
 			image_map(24, 0);
 			image_end();
-			snprintf(text, sizeof(text),
-				"tag %u at offset 0x8 is too short for its type", cases[i].type);
+			snprintf(text, sizeof(text), "tag %u at offset 0x8 is malformed",
+				cases[i].type);
 			assert_refused(text);
 		}
-		if (cases[i].type == 3 || cases[i].type == 6) {
-			continue; /* need more than their fixed part */
+		if (cases[i].type == 6) {
+			continue; /* needs more than its fixed part */
 		}
 		image_start();
 		memset(image + image_tag(cases[i].type, cases[i].size_min), 0, cases[i].size_min);
@@ -104,9 +103,7 @@ static void a_tag_size_below_its_head_is_refused(void **state)
 			uint32_t at = image_tag(type, 8) - 8;
 			put_u32(at + 4, size);
 			image_end();
-			snprintf(text, sizeof(text),
-				"tag %u at offset 0x18 has a size below that of its own head",
-				type);
+			snprintf(text, sizeof(text), "tag %u at offset 0x18 is malformed", type);
 			assert_refused(text);
 		}
 	}
@@ -124,9 +121,7 @@ static void a_tag_past_the_end_is_refused(void **state)
 			image_map(24, 0);
 			uint32_t at = image_tag(type, 8) - 8;
 			put_u32(at + 4, sizes[i]);
-			snprintf(text, sizeof(text),
-				"tag %u at offset 0x18 goes past the end of the boot information",
-				type);
+			snprintf(text, sizeof(text), "tag %u at offset 0x18 is malformed", type);
 			assert_refused(text);
 		}
 	}
@@ -137,9 +132,9 @@ static void a_missing_end_tag_is_refused(void **state)
 	(void)state;
 	image_start();
 	image_map(24, 0);
-	assert_refused("no end tag (tag 0) up to its end at offset 0x18");
+	assert_refused("no end tag up to its end at offset 0x18");
 	image_tag(99, 3); /* its padding reaches the very end */
-	assert_refused("no end tag (tag 0) up to its end at offset 0x28");
+	assert_refused("no end tag up to its end at offset 0x28");
 }
 
 static void texts_without_an_end_are_refused(void **state)
@@ -152,9 +147,7 @@ static void texts_without_an_end_are_refused(void **state)
 			memset(image + image_tag(type, size), 'x', size);
 			image_map(24, 0);
 			image_end();
-			snprintf(text, sizeof(text),
-				"tag %u at offset 0x8 holds a text without its terminating zero",
-				type);
+			snprintf(text, sizeof(text), "tag %u at offset 0x8 is malformed", type);
 			assert_refused(text);
 		}
 	}
@@ -165,7 +158,7 @@ static void texts_without_an_end_are_refused(void **state)
 		memset(image + at + 8, 'x', size - 8);
 		image_map(24, 0);
 		image_end();
-		assert_refused("tag 3 at offset 0x8 holds a text without its terminating zero");
+		assert_refused("tag 3 at offset 0x8 is malformed");
 	}
 }
 
@@ -179,7 +172,7 @@ static void a_module_that_ends_before_it_starts_is_refused(void **state)
 		image_map(24, 0);
 		image_module(spans[i][0], spans[i][1], "m");
 		image_end();
-		assert_refused("tag 3 at offset 0x18 is a module that ends before it starts");
+		assert_refused("tag 3 at offset 0x18 is malformed");
 	}
 }
 
@@ -187,33 +180,25 @@ static void a_total_size_out_of_range_is_refused(void **state)
 {
 	(void)state;
 	image_whole();
-	for (uint32_t total = 0; total < 16; total++) {
+	for (uint32_t total = 0; total < 8; total++) {
 		put_u32(0, total);
-		assert_refused("is below the smallest, 16");
+		assert_refused("bytes, is not in 8 to");
 	}
 	for (uint32_t over = 1; over < 16; over++) {
 		put_u32(0, image_size + over);
-		assert_refused("is above the limit");
+		assert_refused("bytes, is not in 8 to");
 	}
 	put_u32(0, UINT32_MAX);
-	assert_refused("is above the limit");
-	for (uint32_t under = 1; under < 8; under++) {
-		put_u32(0, image_size - under);
-		assert_refused("is not a multiple of 8");
-	}
+	assert_refused("bytes, is not in 8 to");
 }
 
 static void a_limit_too_small_is_refused(void **state)
 {
 	(void)state;
 	image_whole();
-	for (size_t limit = 0; limit < 16; limit++) {
+	for (size_t limit = 0; limit < image_size; limit++) {
 		assert_int_equal(parse_limit(limit), -EBADMSG);
-		assert_logged("bytes can be read, too few for any");
-	}
-	for (size_t limit = 16; limit < image_size; limit++) {
-		assert_int_equal(parse_limit(limit), -EBADMSG);
-		assert_logged("is above the limit");
+		assert_logged("bytes, is not in 8 to");
 	}
 }
 
@@ -225,15 +210,14 @@ static void bytes_behind_the_information_are_not_read(void **state)
 	assert_string_equal(fake_log, "");
 }
 
-static void an_unaligned_address_is_refused(void **state)
+static void an_unaligned_address_is_read(void **state)
 {
 	(void)state;
 	image_whole();
 	for (size_t shift = 1; shift < 8; shift++) {
 		memmove(image + shift, image + shift - 1, image_size);
-		fake_log_clear();
-		assert_int_equal(mbi_parse(image + shift, image_size, &info), -EBADMSG);
-		assert_logged("error: boot information: its address");
+		assert_int_equal(mbi_parse(image + shift, image_size, &info), 0);
+		assert_int_equal(info.range_count, 3);
 	}
 }
 
@@ -241,7 +225,7 @@ static void every_shorter_total_is_refused(void **state)
 {
 	(void)state;
 	image_whole();
-	for (uint32_t total = image_size - 8; total >= 16; total -= 8) {
+	for (uint32_t total = image_size - 1; total >= 8; total--) {
 		put_u32(0, total);
 		assert_int_equal(parse_limit(total), -EBADMSG);
 		assert_logged("error: ");
@@ -271,7 +255,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		FAKE_TEST(impossible_memory_map_entry_sizes_are_refused),
 		FAKE_TEST(a_memory_map_that_ends_inside_an_entry_is_refused),
-		FAKE_TEST(a_missing_memory_map_is_refused),
+		FAKE_TEST(a_missing_memory_map_has_no_memory),
 		FAKE_TEST(what_follows_the_end_tag_is_not_read),
 		FAKE_TEST(tags_shorter_than_their_type_needs_are_refused),
 		FAKE_TEST(a_tag_size_below_its_head_is_refused),
@@ -282,7 +266,7 @@ int main(void)
 		FAKE_TEST(a_total_size_out_of_range_is_refused),
 		FAKE_TEST(a_limit_too_small_is_refused),
 		FAKE_TEST(bytes_behind_the_information_are_not_read),
-		FAKE_TEST(an_unaligned_address_is_refused),
+		FAKE_TEST(an_unaligned_address_is_read),
 		FAKE_TEST(every_shorter_total_is_refused),
 		FAKE_TEST(any_byte_may_take_any_hostile_value),
 	};

@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * tests/unit/test_options.c - Pintle's command line: every value of every option, and all that is
- * none. Links: boot/options.c kernel/fmt.c
+ * none.
+ *
+ * Links: boot/options.c kernel/fmt.c
  */
 #include "tests/unit/fake.h"
 
@@ -59,7 +61,7 @@ static void assert_refused(const char *word, const char *right)
 	assert_non_null(strstr(fake_log, "warning: command line: '"));
 	assert_non_null(strstr(fake_log, right));
 	assert_ptr_equal(strchr(fake_log, '\n') + 1, fake_log + strlen(fake_log));
-	if (strlen(word) <= 64) {
+	if (strlen(word) < 64) {
 		assert_memory_equal(
 			fake_log + strlen("warning: command line: '"), word, strlen(word));
 	}
@@ -149,14 +151,14 @@ static void console_values_that_are_none_are_refused(void **state)
 	static const char *const values[] = {"", ",", "com", "com0", "com5", "com9", "com11",
 		"com1x", "COM1", "auto:", "auto:1", "none:", "com1:", "com:1", "autox", "aut", "io",
 		"io:", "io:0", "io:0xfff9", "io:0x10000", "io:-1", "io:+1", "io:3f8", "io:0x",
-		"io:0x3f8 ", "io: 1", "io:0x3f8:", "io:18446744073709551616",
+		"io:0x3f8\t", "io:\t1", "io:0x3f8:", "com0x5", "io:18446744073709551616",
 		"io:99999999999999999999999", "iox:1", "i:1", ":", ":1", "mmio", "mmio:", "mmio:0",
 		"mmio:0x10000000000000", "mmio:0xffffffffffffffff", "mmio:0x10000000000000000",
-		"mmio:0xg", "mmiox:1", "com1;9600", "com1 ,9600"};
+		"mmio:0xg", "mmiox:1", "com1;9600", "com1\t,9600", "\"com1\""};
 	(void)state;
 	for (unsigned i = 0; i < ARRAY_COUNT(values); i++) {
 		char word[80];
-		snprintf(word, sizeof(word), "console=\"%s\"", values[i]);
+		snprintf(word, sizeof(word), "console=%s", values[i]);
 		assert_refused(
 			word, "console= takes auto, none, com1 to com4, io:PORT or mmio:ADDRESS");
 	}
@@ -177,18 +179,17 @@ static void only_exact_divisions_of_the_base_rate_are_bauds(void **state)
 
 static void malformed_bauds_are_refused(void **state)
 {
-	static const char *const values[] = {"", "0x9600", "0x1c200", "0X2580", "-9600", "+9600",
-		"9600,", "9600,9600", "9600n8", " 9600", "4294976896", "18446744073709561216",
-		"fast"};
+	static const char *const values[] = {"", "0x9601", "0X2580", "-9600", "+9600", "9600,",
+		"9600,9600", "9600n8", "\t9600", "4294976896", "18446744073709561216", "fast"};
 	(void)state;
 	for (unsigned i = 0; i < ARRAY_COUNT(values); i++) {
 		char word[80];
-		snprintf(word, sizeof(word), "console=\"com1,%s\"", values[i]);
+		snprintf(word, sizeof(word), "console=com1,%s", values[i]);
 		assert_refused(word, "each with an optional ,BAUD");
 	}
 }
 
-static void log_levels_are_read_by_name_and_number(void **state)
+static void log_levels_are_read_by_name(void **state)
 {
 	static const char *const names[] = {
 #define X(id, name) name,
@@ -199,9 +200,6 @@ static void log_levels_are_read_by_name_and_number(void **state)
 	for (unsigned i = 0; i < LOG_LEVEL_COUNT; i++) {
 		char word[40];
 		snprintf(word, sizeof(word), "loglevel=%s", names[i]);
-		assert_taken(word);
-		assert_int_equal(options.loglevel, i);
-		snprintf(word, sizeof(word), "loglevel=%u", i);
 		assert_taken(word);
 		assert_int_equal(options.loglevel, i);
 		fake_log_clear();
@@ -252,33 +250,32 @@ static void values_that_an_option_does_not_take_are_refused(void **state)
 		const char *word;
 		const char *right;
 	} cases[] = {
-		{"loglevel", "loglevel= takes error, warning, info, debug or 0 to 3"},
+		{"loglevel=none", "loglevel= takes error, warning, info or debug"},
 		{"loglevel=", "loglevel= takes"},
-		{"loglevel=4", "loglevel= takes"},
+		{"loglevel=1", "loglevel= takes"},
 		{"loglevel=-1", "loglevel= takes"},
-		{"loglevel=0x1", "loglevel= takes"},
 		{"loglevel=Debug", "loglevel= takes"},
 		{"loglevel=debugs", "loglevel= takes"},
 		{"loglevel=debu", "loglevel= takes"},
 		{"loglevel=18446744073709551616", "loglevel= takes"},
-		{"maxcpus", "maxcpus= takes a decimal number, 1 to 512"},
+		{"maxcpus=512x", "maxcpus= takes a number, 1 to 512"},
 		{"maxcpus=", "maxcpus= takes"},
 		{"maxcpus=0", "maxcpus= takes"},
 		{"maxcpus=513", "maxcpus= takes"},
-		{"maxcpus=0x10", "maxcpus= takes"},
+		{"maxcpus=0x201", "maxcpus= takes"},
 		{"maxcpus=0X10", "maxcpus= takes"},
 		{"maxcpus=4x", "maxcpus= takes"},
 		{"maxcpus=-1", "maxcpus= takes"},
 		{"maxcpus=4294967297", "maxcpus= takes"},
 		{"maxcpus=18446744073709551617", "maxcpus= takes"},
-		{"panic", "panic= takes stop or reboot"},
+		{"panic=reboots", "panic= takes stop or reboot"},
 		{"panic=", "panic= takes"},
 		{"panic=halt", "panic= takes"},
 		{"panic=stop=stop", "panic= takes"},
-		{"clock", "clock= takes auto, cpuid, hpet, pmtimer or pit"},
+		{"clock=p", "clock= takes auto, cpuid, hpet, pmtimer or pit"},
 		{"clock=", "clock= takes"},
 		{"clock=tsc", "clock= takes"},
-		{"apic", "apic= takes auto, xapic or x2apic"},
+		{"apic=0", "apic= takes auto, xapic or x2apic"},
 		{"apic=", "apic= takes"},
 		{"apic=x2apic,", "apic= takes"},
 		{"apic=x2", "apic= takes"},
@@ -296,10 +293,8 @@ static void unknown_words_are_refused_and_the_known_options_named(void **state)
 		"\xff\x80", "pintle,console=auto", "'console=auto'", "\tconsole=auto"};
 	(void)state;
 	for (unsigned i = 0; i < ARRAY_COUNT(words); i++) {
-		assert_refused(words[i],
-			strcmp(words[i], "console") == 0
-				? "console= takes"
-				: "the options are console loglevel maxcpus panic clock apic\n");
+		assert_refused(
+			words[i], "the options are console loglevel maxcpus panic clock apic\n");
 	}
 }
 
@@ -308,10 +303,10 @@ static void a_long_refused_word_is_shown_in_part(void **state)
 	static char word[5000];
 	(void)state;
 	memset(word, 'w', sizeof(word) - 1);
-	assert_refused(word, "' refused: the options are console");
+	assert_refused(word, "www...' refused: the options are console");
 	assert_true(strlen(fake_log) < 200);
 	memcpy(word, "console=", 8);
-	assert_refused(word, "' refused: console= takes auto");
+	assert_refused(word, "www...' refused: console= takes auto");
 	assert_true(strlen(fake_log) < 250);
 }
 
@@ -338,25 +333,29 @@ static void a_refused_word_does_not_stop_the_others(void **state)
 	assert_int_equal(lines, 4);
 }
 
-static void quotes_hold_a_value_or_a_word_together(void **state)
+static void a_word_is_not_taken_for_its_first_part(void **state)
+{
+	char word[200];
+	(void)state;
+	for (unsigned zeros = 0; zeros < 150; zeros++) {
+		/* Too large by its last digit, wherever a copy of it may be cut. */
+		snprintf(word, sizeof(word), "maxcpus=%0*u", zeros + 4, 5120);
+		assert_refused(word, "maxcpus= takes");
+		snprintf(word, sizeof(word), "maxcpus=%0*u", zeros, 7);
+		assert_int_equal(parse(word), strlen(word) < 64 ? 0 : 1);
+		assert_int_equal(options.maxcpus, strlen(word) < 64 ? 7 : CPUS_MAX);
+	}
+}
+
+static void quotes_belong_to_the_word(void **state)
 {
 	(void)state;
-	assert_taken("panic=\"reboot\"");
-	assert_int_equal(options.panic, PANIC_REBOOT);
-	assert_taken("\"panic=reboot\" maxcpus=\"5\"");
-	assert_int_equal(options.panic, PANIC_REBOOT);
-	assert_int_equal(options.maxcpus, 5);
-	assert_int_equal(parse("x=\"panic=reboot maxcpus=2\" apic=xapic"), 1);
-	assert_int_equal(options.panic, PANIC_STOP);
+	assert_refused("panic=\"reboot\"", "panic= takes");
+	assert_refused("panic=\"", "panic= takes");
+	assert_refused("\"panic=reboot\"", "the options are");
+	assert_int_equal(parse("x=\"a maxcpus=2\" apic=xapic"), 2);
 	assert_int_equal(options.maxcpus, CPUS_MAX);
 	assert_int_equal(options.apic, APIC_XAPIC);
-	assert_refused("panic=\"reboot", "panic= takes");
-	assert_refused("panic=reboot\"", "panic= takes");
-	assert_refused("panic=\"reboot  maxcpus=2", "panic= takes");
-	assert_refused("panic=re\"boot\"", "panic= takes");
-	assert_refused("panic=\"\"", "panic= takes");
-	assert_refused("panic=\"", "panic= takes");
-	assert_refused("panic=\" reboot\"", "panic= takes");
 }
 
 int main(void)
@@ -369,7 +368,7 @@ int main(void)
 		FAKE_TEST(console_values_that_are_none_are_refused),
 		FAKE_TEST(only_exact_divisions_of_the_base_rate_are_bauds),
 		FAKE_TEST(malformed_bauds_are_refused),
-		FAKE_TEST(log_levels_are_read_by_name_and_number),
+		FAKE_TEST(log_levels_are_read_by_name),
 		FAKE_TEST(cpu_counts_are_read_up_to_the_limit),
 		FAKE_TEST(choices_are_read),
 		FAKE_TEST(values_that_an_option_does_not_take_are_refused),
@@ -377,7 +376,8 @@ int main(void)
 		FAKE_TEST(a_long_refused_word_is_shown_in_part),
 		FAKE_TEST(the_last_of_an_option_counts),
 		FAKE_TEST(a_refused_word_does_not_stop_the_others),
-		FAKE_TEST(quotes_hold_a_value_or_a_word_together),
+		FAKE_TEST(a_word_is_not_taken_for_its_first_part),
+		FAKE_TEST(quotes_belong_to_the_word),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
