@@ -83,7 +83,8 @@ static void read_memory_map(void)
 	int err = memmap_set(map, image_base, (uint64_t)(uintptr_t)image_end - IMAGE_VA, MEM_IMAGE);
 	for (unsigned i = 0; i < boot_info.module_count && err == 0; i++) {
 		const struct boot_module *module = &boot_info.module[i];
-		log_info("module: \"%s\", %lu KiB at 0x%lx", module->name, module->size / KIB, module->base);
+		log_info("module: \"%s\", %lu KiB at 0x%lx", module->name, module->size / KIB,
+			module->base);
 		if (boot_info.module[i].size != 0) {
 			err = memmap_set(map, boot_info.module[i].base, boot_info.module[i].size,
 				MEM_MODULE);

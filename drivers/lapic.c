@@ -41,6 +41,8 @@ enum lapic_register {
 #define ICR_BUSY         0x1000u
 #define ICR_ASSERT       0x4000u
 #define DIVIDE_BY_16     0x3u
+#define MEASURES         8u
+#define MEASURE_NS       1000000ull
 #define REGISTERS_SIZE   PAGE_SIZE
 
 static enum apic_mode mode;      /* [I] after lapic_init */
@@ -198,20 +200,25 @@ void lapic_send_startup(uint32_t apic_id, hpa_t page)
 	icr_write(apic_id, ICR_ASSERT | ICR_STARTUP | (uint32_t)(page.raw >> PAGE_SHIFT));
 }
 
+/*
+ * What comes between the readings (an SMI, a paused virtual CPU) makes a measure too low, never too
+ * high: of some short ones the highest is right.
+ */
 void lapic_timer_calibrate(void)
 {
 	if (has_deadline) {
 		return;
 	}
 	lapic_write(LAPIC_LVT_TIMER, LVT_MASKED | VECTOR_TIMER);
-	uint64_t start = time_ns();
-	lapic_write(LAPIC_TIMER_COUNT, UINT32_MAX);
-	time_delay(5000000);
-	uint32_t ticks = UINT32_MAX - lapic_read(LAPIC_TIMER_NOW);
-	uint64_t passed = time_ns() - start;
+	for (unsigned i = 0; i < MEASURES; i++) {
+		uint64_t start = time_ns();
+		lapic_write(LAPIC_TIMER_COUNT, UINT32_MAX);
+		time_delay(MEASURE_NS);
+		uint32_t ticks = UINT32_MAX - lapic_read(LAPIC_TIMER_NOW);
+		timer_hz = max_u64(timer_hz, ticks * NS_PER_SECOND / (time_ns() - start));
+	}
 	lapic_write(LAPIC_TIMER_COUNT, 0);
 	lapic_write(LAPIC_LVT_TIMER, VECTOR_TIMER);
-	timer_hz = ticks * 1000000000ull / passed;
 }
 
 uint64_t lapic_timer_hz(void)
@@ -227,7 +234,7 @@ void lapic_timer_arm(uint64_t ns)
 		msr_write(MSR_TSC_DEADLINE, ns == 0 ? 0 : tsc_read() + time_to_tsc(ns));
 		return;
 	}
-	uint64_t longest = timer_hz != 0 ? UINT32_MAX * 1000000000ull / timer_hz : 0;
-	uint64_t count = min_u64(ns, longest) * timer_hz / 1000000000ull;
+	uint64_t longest = timer_hz != 0 ? UINT32_MAX * NS_PER_SECOND / timer_hz : 0;
+	uint64_t count = min_u64(ns, longest) * timer_hz / NS_PER_SECOND;
 	lapic_write(LAPIC_TIMER_COUNT, ns == 0 ? 0 : (uint32_t)max_u64(count, 1));
 }

@@ -34,7 +34,7 @@ enum uart_register {
 #define MCR_LOOP     0x10u
 #define LSR_RECEIVED 0x01u
 #define LSR_EMPTY    0x20u
-#define LSR_IDLE      0x40u
+#define LSR_IDLE     0x40u
 #define LSR_ABSENT   0xffu
 #define CLOCK_HZ     115200u /* the divisor's unit */
 #define FIFO_DEPTH   16u

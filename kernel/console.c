@@ -23,7 +23,7 @@
 #define IN_SIZE     1024u
 #define LINE_ROOM   (LOG_LINE_MAX + 64u)
 #define PRINTF_MAX  256u
-#define CONSOLE_CPU 0u /* runs the monitor and takes the UART's interrupt */
+#define CONSOLE_CPU 0u            /* runs the monitor and takes the UART's interrupt */
 #define DRAIN_NS    5000000000ull /* a full ring takes less than a second */
 #define STUCK_NS    2000000000ull
 #define VECTOR_UART VECTOR_DEVICE_FIRST
@@ -45,7 +45,7 @@ static uint32_t out_head, out_tail;
 static char in[IN_SIZE];
 static uint32_t in_head, in_tail;
 static uint64_t in_lost;
-static uint64_t moved_at; /* [console_lock] when the UART last took something; time_ns() */
+static uint64_t moved_at;  /* [console_lock] when the UART last took something; time_ns() */
 static bool was_full;      /* [CPU 0] the monitor waits for room */
 static uint64_t ready_tsc; /* when the first prompt had left; 0: not yet */
 

@@ -19,7 +19,7 @@ static size_t frame_next;              /* [F] where the next search starts */
 
 static void frame_mark(size_t first, size_t count, enum frame_owner from, enum frame_owner to)
 {
-	memset(frame_map + first, to, count);
+	memset(frame_map + first, (int)to, count);
 	frame_stats.owned[from] -= count;
 	frame_stats.owned[to] += count;
 }

@@ -14,6 +14,9 @@
 #define KEY_BACKSPACE  0x7f
 #define PARAMETER_NONE 10u /* stands for all that no key has */
 
+STATIC_ASSERT(
+	(LINE_HISTORY & (LINE_HISTORY - 1)) == 0, "slots follow one another when the count wraps");
+
 static void lineedit_emit(struct lineedit *edit, const char *text)
 {
 	edit->ops->emit(text, strlen(text));
@@ -113,7 +116,7 @@ static void lineedit_complete(struct lineedit *edit)
 	const char *first = lineedit_candidate(edit, at, &n);
 	size_t shared = first != NULL ? strlen(first) : 0;
 	const char *word;
-	while ((word = lineedit_candidate(edit, at, &n)) != NULL) {
+	while (first != NULL && (word = lineedit_candidate(edit, at, &n)) != NULL) {
 		size_t same = 0;
 		while (same < shared && word[same] == first[same]) {
 			same++;

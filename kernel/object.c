@@ -57,21 +57,21 @@ static void object_page_unlink(struct object_page *page)
 /* A page with room in the class that `size` falls into, or NULL. */
 static struct object_page *object_page_get(size_t size)
 {
-	unsigned class = 0;
+	unsigned order = 0;
 
-	while (size > OBJECT_MIN << class) {
-		class ++;
+	while (size > OBJECT_MIN << order) {
+		order++;
 	}
-	if (object_room[class] != NULL) {
-		return object_room[class];
+	if (object_room[order] != NULL) {
+		return object_room[order];
 	}
 	struct object_page *page = frame_alloc(1, FRAME_OBJECT);
 	if (page != NULL) {
 		page->magic = OBJECT_MAGIC ^ (uintptr_t)page;
-		page->size = min_u64(OBJECT_MIN << class, OBJECT_MAX);
+		page->size = min_u64(OBJECT_MIN << order, OBJECT_MAX);
 		page->all = BIT((PAGE_SIZE - sizeof(*page)) / page->size) - 1;
 		page->free = page->all;
-		page->list = &object_room[class];
+		page->list = &object_room[order];
 		junk_fill(page + 1, PAGE_SIZE - sizeof(*page));
 		object_page_link(page);
 	}

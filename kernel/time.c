@@ -6,8 +6,7 @@
 
 #include "kernel/x86.h"
 
-#define SHIFT         32u
-#define NS_PER_SECOND 1000000000ull
+#define SHIFT 32u
 
 extern uint64_t boot_entry_tsc;
 

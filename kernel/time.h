@@ -6,6 +6,8 @@
 
 #include "kernel/types.h"
 
+#define NS_PER_SECOND 1000000000ull
+
 /* Tell the TSC's frequency. Before it is called, 1 GHz is assumed: only log times and delays in
  * refusals use it. */
 void time_set_frequency(uint64_t hz);

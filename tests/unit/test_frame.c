@@ -208,7 +208,7 @@ static void freeing_for_another_owner_panics(void **state)
 #define EXPECT_FOREIGN(...)                                                                        \
 	do {                                                                                       \
 		expect_panic(frame_free(__VA_ARGS__));                                             \
-		assert_non_null(strstr(fake_panic_text, "not all held as"));                         \
+		assert_non_null(strstr(fake_panic_text, "not all held as"));                       \
 	} while (0)
 
 static void freeing_what_is_no_frame_panics(void **state)
