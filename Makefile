@@ -21,14 +21,14 @@ S_FILES := $(wildcard $(addsuffix /*.S,$(HV_FOLDERS)))
 # ap.S and ap.c share a name: assembly keeps its ending.
 OBJECTS := $(C_FILES:%.c=$(B)/%.o) $(S_FILES:%.S=$(B)/%.S.o)
 
-WARNINGS := -Wall -Wextra -Wconversion -Wshadow -Wmissing-prototypes -Werror
+WARNINGS := -Wall -Wextra -Wno-unused-parameter -Wconversion -Wshadow -Wmissing-prototypes -Werror
 HV_CFLAGS := -std=gnu17 -ffreestanding -O2 -g $(WARNINGS) -I. -I$(B) \
 	-mgeneral-regs-only -mno-red-zone -mcmodel=kernel -fno-pic -fno-pie -fno-common -fno-strict-aliasing \
 	-fno-stack-protector -fno-asynchronous-unwind-tables -fno-omit-frame-pointer -fcf-protection=none \
 	-ffile-prefix-map=$(CURDIR)/=
 HV_CFLAGS += -DBUILT_BY='"$(COMPILER) "'
 HV_CFLAGS += $(if $(filter debug,$(FLAVOUR)),-DDEBUG_BUILD=1,-DDEBUG_BUILD=0)
-LDFLAGS := -nostdlib -static -T linker.ld -z max-page-size=4096 -z noexecstack --build-id=none
+LDFLAGS := -nostdlib -static -T linker.ld -z max-page-size=4096 -z noexecstack --build-id=none --orphan-handling=error
 
 # V=1 shows the commands.
 Q := $(if $(V),,@)
@@ -46,13 +46,18 @@ $(B)/offsets.h: kernel/offsets.c | deps
 	@mkdir -p $(@D)
 	$(Q)$(COMPILER) $(HV_CFLAGS) -MMD -MT $@ -MF $(B)/offsets.d -S -o - $< | sed -n 's/.*"@define \(.*\)".*/#define \1/p' > $@
 
-$(B)/%.o: %.c $(B)/offsets.h
+$(B)/%.o: %.c $(B)/offsets.h Makefile
 	@mkdir -p $(@D)
 	$(Q)$(COMPILER) $(HV_CFLAGS) -MMD -c -o $@ $<
 
-$(B)/%.S.o: %.S $(B)/offsets.h
+$(B)/%.S.o: %.S $(B)/offsets.h Makefile
 	@mkdir -p $(@D)
 	$(Q)$(COMPILER) $(HV_CFLAGS) -MMD -c -o $@ $<
+
+# Changes when a source comes or goes, so that the image is linked anew.
+$(B)/objects: FORCE
+	@mkdir -p $(@D)
+	@echo '$(OBJECTS)' | cmp -s - $@ || echo '$(OBJECTS)' > $@
 
 # Twice: first without symbols, to learn them. Text comes first in the image, so that they do not move.
 $(B)/symbols0.S: tools/symbols.sh
@@ -62,7 +67,7 @@ $(B)/symbols1.S: $(B)/pintle0.elf
 	$(Q)sh tools/symbols.sh nm $< > $@
 $(B)/symbols%.o: $(B)/symbols%.S
 	$(Q)$(COMPILER) -c -o $@ $<
-$(B)/pintle%.elf: $(OBJECTS) $(B)/symbols%.o linker.ld
+$(B)/pintle%.elf: $(OBJECTS) $(B)/symbols%.o linker.ld $(B)/objects
 	$(Q)ld $(LDFLAGS) -o $@ $(OBJECTS) $(B)/symbols$*.o
 
 build/pintle.elf: $(B)/pintle1.elf FORCE

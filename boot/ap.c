@@ -106,13 +106,13 @@ static unsigned waiting(void)
 static void wake_all(hpa_t trampoline)
 {
 	for (unsigned i = 1; i < cpu_count; i++) {
-		lapic_send_init(cpu_table[i]->apic_id);
+		lapic_send(cpu_table[i]->apic_id, LAPIC_INIT);
 	}
 	time_delay(INIT_DELAY_NS);
 	for (unsigned try = 0; try < 2; try++) {
 		for (unsigned i = 1; i < cpu_count; i++) {
 			if (cpu_table[i]->state == CPU_STARTING) {
-				lapic_send_startup(cpu_table[i]->apic_id, trampoline);
+				lapic_send(cpu_table[i]->apic_id, LAPIC_STARTUP(trampoline.raw));
 			}
 		}
 		time_delay(STARTUP_DELAY_NS);
@@ -138,7 +138,7 @@ int ap_start(hpa_t trampoline, unsigned count)
 		unsigned expected = CPU_STARTING;
 		/* One that comes only now finds that it is too late, and stops. */
 		if (atomic_compare_exchange_strong(&cpu_table[i]->state, &expected, CPU_GIVEN_UP)) {
-			lapic_send_init(cpu_table[i]->apic_id); /* nor may it run what the
+			lapic_send(cpu_table[i]->apic_id, LAPIC_INIT); /* nor may it run what the
 								   trampoline's page holds later */
 			log_warning("cpu: the CPU with APIC id %u does not answer: left out",
 				cpu_table[i]->apic_id);

@@ -1,27 +1,25 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * boot/console.c - which serial port is the console, and where its interrupt comes in.
- * Runs: on the boot CPU, once.
+ * Runs: on the boot CPU, once, after the ACPI tables were read (or found wanting).
  */
 #include "boot/console.h"
 
 #include "drivers/screen.h"
 #include "kernel/log.h"
-#include "kernel/string.h"
+#include "kernel/machine.h"
 
 #define BAUD_DEFAULT 115200u
+#define ISA_IRQS     16u
 
 static const struct com {
 	uint16_t port;
 	uint8_t irq; /* ISA */
 } coms[] = {{0x3f8, 4}, {0x2f8, 3}, {0x3e8, 4}, {0x2e8, 3}};
 
-static struct {
-	bool opened;
-	bool has_irq, has_gsi; /* at most one */
-	uint8_t irq;
-	uint32_t gsi;
-} console;
+static bool looked;     /* for a console, once */
+static bool line_known; /* where its interrupt comes in */
+static struct acpi_override line;
 
 static bool open_place(const struct uart_place *place, const char *named_by)
 {
@@ -30,8 +28,8 @@ static bool open_place(const struct uart_place *place, const char *named_by)
 	}
 	for (unsigned i = 0; i < ARRAY_COUNT(coms) && !place->in_memory; i++) {
 		if (coms[i].port == place->address) {
-			console.has_irq = !console.has_gsi;
-			console.irq = coms[i].irq;
+			line_known = true;
+			line = acpi_isa_interrupt(&machine.acpi, coms[i].irq);
 		}
 	}
 	log_info("console: %s 0x%lx, by %s",
@@ -39,7 +37,7 @@ static bool open_place(const struct uart_place *place, const char *named_by)
 	return true;
 }
 
-static bool open_com(unsigned number, uint32_t baud)
+static bool open_com(uint64_t number, uint32_t baud)
 {
 	struct uart_place place = {.address = coms[number - 1].port,
 		.stride = 1,
@@ -47,91 +45,79 @@ static bool open_com(unsigned number, uint32_t baud)
 	return open_place(&place, "its usual place");
 }
 
-static bool open_spcr(const struct acpi_spcr *spcr, uint32_t baud)
+static bool open_spcr(uint32_t baud)
 {
-	if (!spcr->present) {
-		return false;
-	}
+	const struct acpi_spcr *spcr = &machine.acpi.spcr;
 	struct uart_place place = {
 		.in_memory = spcr->base.space == ACPI_SPACE_MEMORY,
 		.stride = spcr->base.width == 32 ? 4 : 1,
 		.address = spcr->base.address,
 		.baud = baud != 0 ? baud : spcr->baud,
 	};
-	console.has_gsi = spcr->has_gsi;
-	console.gsi = spcr->gsi;
-	if (open_place(&place, "the SPCR")) {
-		return true;
+	if (!spcr->present) {
+		return false;
 	}
-	console.has_gsi = false;
-	log_warning("console: no UART answers where the SPCR says");
-	return false;
+	if (!open_place(&place, "the SPCR")) {
+		log_warning("console: no UART answers where the SPCR says");
+		return false;
+	}
+	if (spcr->has_gsi) {
+		/* One beyond the ISA interrupts is a PCI interrupt: level, active low. */
+		line_known = true;
+		line = spcr->gsi < ISA_IRQS
+			? acpi_isa_interrupt(&machine.acpi, (uint8_t)spcr->gsi)
+			: (struct acpi_override){
+				  .gsi = spcr->gsi, .level = true, .active_low = true};
+	}
+	return true;
 }
 
-static bool open_auto(const struct acpi_spcr *spcr, uint32_t baud)
+static bool open_auto(uint32_t baud)
 {
-	bool opened = open_spcr(spcr, baud);
+	bool opened = open_spcr(baud);
 	for (unsigned number = 1; number <= ARRAY_COUNT(coms) && !opened; number++) {
 		opened = open_com(number, baud);
 	}
 	return opened;
 }
 
-static bool open_wanted(const struct option_console *option, const struct acpi_spcr *spcr)
+static bool open_wanted(const struct option_console *option)
 {
 	struct uart_place place = {.in_memory = option->kind == CONSOLE_MMIO,
 		.stride = 1,
 		.address = option->where,
 		.baud = option->baud};
-	switch (option->kind) {
-	case CONSOLE_COM:
-		return open_com((unsigned)option->where, option->baud);
-	case CONSOLE_IO:
-	case CONSOLE_MMIO:
-		return open_place(&place, "the option console=");
-	case CONSOLE_NONE:
-		return false;
-	default:
-		return open_auto(spcr, option->baud);
-	}
-}
-
-void boot_console_open(const struct option_console *option, const struct acpi *acpi,
-	const struct boot_screen *screen)
-{
-	if (console.opened) {
-		return;
-	}
-	console.opened = true;
-	bool opened = open_wanted(option, &acpi->spcr);
-	if (!opened && option->kind != CONSOLE_NONE && option->kind != CONSOLE_AUTO) {
-		opened = open_auto(&acpi->spcr, 0);
-		if (opened) {
-			log_warning("console: no UART answers where console= says");
-		}
-	}
+	bool opened = option->kind == CONSOLE_COM ? open_com(option->where, option->baud)
+						  : open_place(&place, "the option console=");
 	if (!opened) {
-		if (screen->type == BOOT_SCREEN_TEXT) {
-			screen_open(hpa(screen->base), screen->width, screen->height);
-		}
-		console_open_screen();
-		log_warning(
-			"console: there is no serial port: Pintle shows its log here and takes no commands");
+		log_warning("console: no UART answers where console= says");
+		opened = open_auto(0);
 	}
+	return opened;
 }
 
-void boot_console_interrupt(const struct acpi *acpi)
+void boot_console_open(const struct option_console *option, const struct boot_screen *screen)
 {
-	struct acpi_override line = {.gsi = console.gsi};
-	if (console.has_irq) {
-		line = acpi_isa_interrupt(acpi, console.irq);
-	} else if (!console.has_gsi) {
+	if (looked) {
 		return;
 	}
-	if (!console_has_uart() || acpi->ioapic_count == 0) {
+	looked = true;
+	if (option->kind == CONSOLE_AUTO ? open_auto(option->baud)
+					 : option->kind != CONSOLE_NONE && open_wanted(option)) {
 		return;
 	}
-	if (console_use_interrupt(line.gsi, line.level, line.active_low) != 0) {
+	if (screen->type == BOOT_SCREEN_TEXT) {
+		screen_open(hpa(screen->base), screen->width, screen->height);
+	}
+	console_open_screen();
+	log_warning("console: there is no serial port: Pintle shows its log here and takes no "
+		    "commands");
+}
+
+void boot_console_interrupt(void)
+{
+	if (line_known && machine.acpi.ioapic_count != 0 &&
+		console_use_interrupt(line.gsi, line.level, line.active_low) != 0) {
 		log_warning(
 			"console: its interrupt, GSI %u, cannot be used: it is polled", line.gsi);
 	}

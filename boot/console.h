@@ -6,16 +6,14 @@
 
 #include "boot/mbi.h"
 #include "boot/options.h"
-#include "drivers/acpi.h"
 #include "kernel/console.h"
 
 /*
- * Open the console that the option asks for; `auto`: the one that the SPCR names, else the first of
- * COM1 to COM4 that answers. Where none does, it is said on the text screen. Does nothing when a
- * console is open.
+ * Open the console that the option asks for, or, where nothing answers there and for `auto`, the
+ * one that the SPCR names, else the first of COM1 to COM4 that answers. Where none does, it is said
+ * on the text screen. Does nothing the second time.
  */
-void boot_console_open(const struct option_console *option, const struct acpi *acpi,
-	const struct boot_screen *screen);
+void boot_console_open(const struct option_console *option, const struct boot_screen *screen);
 
 /* Have the console's interrupt delivered, where it is known; needs the I/O APICs. */
-void boot_console_interrupt(const struct acpi *acpi);
+void boot_console_interrupt(void);

@@ -30,8 +30,9 @@
 #define INFORMATION_LIMIT MIB /* bytes; more is no boot information */
 #define OWN_BASE          (4 * MIB)
 #define OWN_PER_CPU       (64 * KIB)
-#define LOW_FIRST         PAGE_SIZE /* page 0 is never handed out */
-#define LOW_END           (640 * KIB)
+/* Where other CPUs start: above what BIOSes scribble on, below an EBDA that they forget to list. */
+#define LOW_FIRST         (64 * KIB)
+#define LOW_END           (512 * KIB)
 
 struct machine machine;
 extern uint64_t image_base;
@@ -47,7 +48,7 @@ void boot_main(uint32_t magic, hpa_t information);
 NORETURN static void refuse(const char *why)
 {
 	log_error("cannot start: %s", why);
-	boot_console_open(&options.console, &machine.acpi, &boot_info.screen);
+	boot_console_open(&options.console, &boot_info.screen);
 	console_drain();
 	cpu_stop();
 }
@@ -131,7 +132,12 @@ static void start_clock(void)
 static void start_lapic(void)
 {
 	pic_disable(); /* first, while the LAPIC still passes on that it withdraws its requests */
-	if (lapic_init(options.apic) != 0) {
+	enum apic_mode want = options.apic;
+	for (unsigned i = 0; i < machine.acpi.cpu_count && want == APIC_AUTO; i++) {
+		want = machine.acpi.cpu[i].apic_id > 254 ? APIC_X2APIC
+							 : want; /* no other way there */
+	}
+	if (lapic_init(want) != 0) {
 		refuse("the CPU has no local APIC");
 	}
 	lapic_enable();
@@ -165,7 +171,7 @@ static void start_interrupts(void)
 {
 	ioapic_init(machine.acpi.ioapic, machine.acpi.ioapic_count);
 	smp_init();
-	boot_console_interrupt(&machine.acpi);
+	boot_console_interrupt();
 	irq_enable();
 }
 
@@ -176,22 +182,13 @@ static void start_cpus(void)
 		memmap_find(&machine.memmap, PAGE_SIZE, PAGE_SIZE, LOW_FIRST, LOW_END, &page) !=
 			0) {
 		log_warning(
-			"cpu: no free page below 640 KiB, which other CPUs need to start: only one is used");
+			"cpu: no free page below 512 KiB, which other CPUs need to start: only one is used");
 		machine.cpus_left_out += cpus_wanted - 1;
 	} else if (cpus_wanted > 1 && ap_start(hpa(page), cpus_wanted) != 0) {
 		log_warning("cpu: not all can be started");
 	}
 	log_info("cpu: %u of %u online", smp_online_count(),
 		smp_online_count() + machine.cpus_left_out);
-}
-
-/* On the final page tables and stack. */
-static void boot_on_own_stack(void)
-{
-	start_interrupts();
-	start_cpus();
-	log_info("This is the monitor; help lists its commands.");
-	monitor_loop();
 }
 
 static uint32_t acpi_uid_of(uint32_t apic_id)
@@ -202,6 +199,16 @@ static uint32_t acpi_uid_of(uint32_t apic_id)
 		}
 	}
 	return 0;
+}
+
+/* On the final page tables and stack. */
+static void boot_on_own_stack(void)
+{
+	cpu_prepare(&cpu_boot, 0, cpu_boot.apic_id, acpi_uid_of(cpu_boot.apic_id));
+	start_interrupts();
+	start_cpus();
+	log_info("This is the monitor; help lists its commands.");
+	monitor_loop();
 }
 
 void boot_main(uint32_t magic, hpa_t information)
@@ -215,11 +222,10 @@ void boot_main(uint32_t magic, hpa_t information)
 	read_memory_map();
 	read_acpi();
 	start_clock();
-	boot_console_open(&options.console, &machine.acpi, &boot_info.screen);
+	boot_console_open(&options.console, &boot_info.screen);
 	cpu_enable_features();
 	start_lapic();
 	cpus_wanted = ap_count(options.maxcpus);
 	take_memory();
-	cpu_prepare(&cpu_boot, 0, cpu_boot.apic_id, acpi_uid_of(cpu_boot.apic_id));
-	paging_enter(paging_root, cpu_boot.stack_top, boot_on_own_stack);
+	paging_enter(paging_root, stack_top(0, STACK_MAIN), boot_on_own_stack);
 }

@@ -11,7 +11,7 @@
 
 #define MEASURE_PART 200u     /* of a second */
 #define MEASURES     8u       /* until two in a row agree */
-#define STUCK_READS  1000000u /* reads without a tick: the timer stands still */
+#define READS_MAX    1000000u /* no timer is read so often in so short a time */
 #define SAMPLES      8u
 
 /* A timer that counts up and wraps at `mask`. */
@@ -97,7 +97,6 @@ static uint8_t pit_gate; /* as it was found */
 
 static bool pit_open(const struct acpi *acpi, struct reference *reference)
 {
-	(void)acpi;
 	pit_gate = port_read8(PIT_GATE);
 	port_write8(PIT_GATE, (uint8_t)((pit_gate & ~3u) | 1)); /* gate on, speaker off */
 	port_write8(PIT_COMMAND, 0xb4);                         /* channel 2, both bytes, mode 2 */
@@ -149,23 +148,20 @@ static struct sample sample_take(const struct source *source)
 	return best;
 }
 
-/* TSC ticks in a second, or 0 when the timer stands still. */
+/* TSC ticks in a second, or 0 when the timer stands still or does not count steadily. */
 static uint64_t measure(const struct source *source, const struct reference *reference)
 {
+	uint64_t enough = min_u64(reference->hz / MEASURE_PART, reference->mask / 2);
 	struct sample start = sample_take(source);
-	uint64_t enough = reference->hz / MEASURE_PART;
-	uint32_t last = start.count;
-	for (unsigned still = 0; ((last - start.count) & reference->mask) < enough;) {
-		uint32_t now = source->read();
-		still = now == last ? still + 1 : 0;
-		if (still > STUCK_READS) {
+	for (unsigned reads = 0; ((source->read() - start.count) & reference->mask) < enough;
+		reads++) {
+		if (reads > READS_MAX) {
 			return 0;
 		}
-		last = now;
 	}
 	struct sample end = sample_take(source);
 	uint64_t counted = (end.count - start.count) & reference->mask;
-	return (end.tsc - start.tsc) * reference->hz / counted;
+	return counted != 0 ? (end.tsc - start.tsc) * reference->hz / counted : 0;
 }
 
 /*
@@ -186,23 +182,23 @@ static uint64_t measure_surely(const struct source *source, const struct referen
 	return 0;
 }
 
-/* SDM vol. 2, CPUID leaves 15h and 16h. */
-static uint64_t cpuid_frequency(void)
+/*
+ * SDM vol. 2, CPUID leaf 15h, exact where it names the crystal. Leaf 16h is the marketing
+ * frequency, off by up to a part in 400: only where nothing can be measured.
+ */
+static uint64_t cpuid_exact(void)
 {
-	uint32_t max_leaf = cpuid_read(0, 0).eax;
-	struct cpuid ratio = max_leaf >= 0x15 ? cpuid_read(0x15, 0) : (struct cpuid){0};
-	if (ratio.eax == 0 || ratio.ebx == 0) {
-		return 0;
-	}
-	if (ratio.ecx != 0) {
-		return (uint64_t)ratio.ecx * ratio.ebx / ratio.eax;
-	}
-	return max_leaf >= 0x16 ? (cpuid_read(0x16, 0).eax & 0xffff) * 1000000ull : 0;
+	struct cpuid ratio = cpuid_read(0, 0).eax >= 0x15 ? cpuid_read(0x15, 0) : (struct cpuid){0};
+	return ratio.eax != 0 ? (uint64_t)ratio.ecx * ratio.ebx / ratio.eax : 0;
 }
 
-static const char *try_cpuid(void)
+static uint64_t cpuid_nominal(void)
 {
-	uint64_t hz = cpuid_frequency();
+	return cpuid_read(0, 0).eax >= 0x16 ? (cpuid_read(0x16, 0).eax & 0xffff) * 1000000ull : 0;
+}
+
+static const char *try_cpuid(uint64_t hz)
+{
 	if (hz == 0) {
 		return NULL;
 	}
@@ -234,16 +230,16 @@ const char *clock_calibrate(const struct acpi *acpi, enum clock_source want)
 	if (want >= CLOCK_HPET) {
 		name = try_source(&sources[want - CLOCK_HPET], acpi);
 	} else if (want == CLOCK_CPUID) {
-		name = try_cpuid();
+		name = try_cpuid(cpuid_exact());
 	}
 	if (name == NULL && want != CLOCK_AUTO) {
 		log_warning("clock: what clock= asks for is not there");
 	}
 	if (name == NULL) {
-		name = try_cpuid();
+		name = try_cpuid(cpuid_exact());
 	}
 	for (unsigned i = 0; i < ARRAY_COUNT(sources) && name == NULL; i++) {
 		name = try_source(&sources[i], acpi);
 	}
-	return name;
+	return name != NULL ? name : try_cpuid(cpuid_nominal());
 }

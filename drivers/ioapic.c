@@ -16,6 +16,8 @@
 #define REG_VERSION    0x01u
 #define REG_ENTRY(pin) (0x10u + 2 * (pin))
 #define PINS_MAX       240u
+#define DELIVERY_MODE  0x700u
+#define DELIVERY_SMI   0x200u
 
 static struct spinlock ioapic_lock = SPINLOCK(IOAPIC); /* every index/data pair */
 static struct ioapic {
@@ -36,12 +38,22 @@ static void write_register(const struct ioapic *ioapic, unsigned reg, uint32_t v
 	mmio_write32(ioapic->registers, DATA, value);
 }
 
-/* Masked first and last, so that no half-written entry is ever live. */
+/* Masked first, so that no half-written entry is ever live. */
 static void write_entry(const struct ioapic *ioapic, unsigned pin, uint64_t entry)
 {
 	write_register(ioapic, REG_ENTRY(pin), IOAPIC_MASKED);
 	write_register(ioapic, REG_ENTRY(pin) + 1, (uint32_t)(entry >> 32));
 	write_register(ioapic, REG_ENTRY(pin), (uint32_t)entry);
+}
+
+/* All but the pins that are the firmware's own way into SMM. */
+static void mask_all(const struct ioapic *ioapic)
+{
+	for (unsigned pin = 0; pin < ioapic->info.pins; pin++) {
+		if ((read_register(ioapic, REG_ENTRY(pin)) & DELIVERY_MODE) != DELIVERY_SMI) {
+			write_entry(ioapic, pin, IOAPIC_MASKED);
+		}
+	}
 }
 
 void ioapic_init(const struct acpi_ioapic *list, unsigned count)
@@ -63,19 +75,8 @@ void ioapic_init(const struct acpi_ioapic *list, unsigned count)
 		ioapic->info =
 			(struct ioapic_info){list[i].id, list[i].base, list[i].gsi_base, pins};
 		ioapic_count++;
+		mask_all(ioapic);
 	}
-	ioapic_mask_all();
-}
-
-void ioapic_mask_all(void)
-{
-	uint64_t flags = lock_acquire(&ioapic_lock);
-	for (unsigned i = 0; i < ioapic_count; i++) {
-		for (unsigned pin = 0; pin < ioapics[i].info.pins; pin++) {
-			write_entry(&ioapics[i], pin, IOAPIC_MASKED);
-		}
-	}
-	lock_release(&ioapic_lock, flags);
 }
 
 int ioapic_route(uint32_t gsi, uint8_t vector, uint32_t apic_id, bool level, bool active_low)

@@ -18,9 +18,6 @@ void ioapic_init(const struct acpi_ioapic *list, unsigned count);
  */
 int ioapic_route(uint32_t gsi, uint8_t vector, uint32_t apic_id, bool level, bool active_low);
 
-/* Mask every pin of every I/O APIC. For reset and power-off. Takes ioapic.lock. */
-void ioapic_mask_all(void);
-
 /* For the monitor: the n-th I/O APIC's place; false after the last. */
 struct ioapic_info {
 	uint8_t id;

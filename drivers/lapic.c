@@ -23,6 +23,7 @@ enum lapic_register {
 	LAPIC_ICR = 0x300,
 	LAPIC_ICR_HIGH = 0x310, /* xAPIC only */
 	LAPIC_LVT_TIMER = 0x320,
+	LAPIC_LVT_PERF = 0x340,
 	LAPIC_LVT_LINT0 = 0x350,
 	LAPIC_LVT_LINT1 = 0x360,
 	LAPIC_LVT_ERROR = 0x370,
@@ -35,9 +36,6 @@ enum lapic_register {
 #define LVT_MASKED       0x10000u
 #define LVT_NMI          0x400u
 #define LVT_TSC_DEADLINE 0x40000u
-#define ICR_NMI          0x400u
-#define ICR_INIT         0x500u
-#define ICR_STARTUP      0x600u
 #define ICR_BUSY         0x1000u
 #define ICR_ASSERT       0x4000u
 #define DIVIDE_BY_16     0x3u
@@ -80,14 +78,9 @@ static void error_interrupt(void)
 	log_warning("lapic: error status 0x%x", status);
 }
 
-static void timer_interrupt(void)
-{
-	lapic_eoi(); /* its work is to end the CPU's sleep */
-}
-
+/* SDM vol. 3, 11.9: it gets no EOI. */
 static void spurious_interrupt(void)
 {
-	/* SDM vol. 3, 11.9: no EOI. */
 }
 
 int lapic_init(enum apic_mode want)
@@ -100,13 +93,11 @@ int lapic_init(enum apic_mode want)
 	bool can_x2apic = features.ecx & BIT(21);
 	uint64_t base = msr_read(MSR_APIC_BASE);
 	bool is_x2apic = (base & APIC_BASE_ENABLE) && (base & APIC_BASE_X2APIC);
-	if (want == APIC_XAPIC && is_x2apic) {
-		log_warning(
-			"lapic: the firmware uses x2APIC mode, which cannot be left safely: apic=xapic is ignored");
-	} else if (want == APIC_X2APIC && !can_x2apic) {
-		log_warning("lapic: this CPU has no x2APIC mode: apic=x2apic is ignored");
+	mode = is_x2apic || (can_x2apic && want == APIC_X2APIC) ? APIC_X2APIC : APIC_XAPIC;
+	if (want != APIC_AUTO && want != mode) {
+		log_warning("lapic: %s mode is %s here", want == APIC_XAPIC ? "xAPIC" : "x2APIC",
+			is_x2apic ? "not to be gone back to" : "not there");
 	}
-	mode = is_x2apic || (can_x2apic && want != APIC_XAPIC) ? APIC_X2APIC : APIC_XAPIC;
 	if (mode == APIC_XAPIC) {
 		registers = window_map(hpa(base & APIC_BASE_ADDRESS), REGISTERS_SIZE,
 			PAGING_WRITE | PAGING_UNCACHED);
@@ -115,7 +106,7 @@ int lapic_init(enum apic_mode want)
 		}
 	}
 	has_deadline = features.ecx & BIT(24);
-	trap_set_handler(VECTOR_TIMER, timer_interrupt, "timer");
+	trap_set_handler(VECTOR_TIMER, lapic_eoi, "timer"); /* its work is to end a sleep */
 	trap_set_handler(VECTOR_APIC_ERROR, error_interrupt, "LAPIC error");
 	trap_set_handler(VECTOR_SPURIOUS, spurious_interrupt, "LAPIC spurious");
 	return 0;
@@ -131,6 +122,7 @@ void lapic_enable(void)
 	}
 	lapic_write(LAPIC_SVR, SVR_ENABLE | VECTOR_SPURIOUS);
 	lapic_write(LAPIC_TPR, 0);
+	lapic_write(LAPIC_LVT_PERF, LVT_MASKED);
 	lapic_write(LAPIC_LVT_LINT0, LVT_MASKED);
 	lapic_write(LAPIC_LVT_LINT1, LVT_NMI);
 	lapic_write(LAPIC_ESR, 0);
@@ -141,9 +133,6 @@ void lapic_enable(void)
 
 uint32_t lapic_id(void)
 {
-	if (mode == APIC_AUTO) {
-		return 0;
-	}
 	uint32_t id = lapic_read(LAPIC_ID);
 	return mode == APIC_X2APIC ? id : id >> 24;
 }
@@ -159,10 +148,11 @@ bool lapic_in_service(uint8_t vector)
 	return word & 1u << (vector % 32);
 }
 
-/* SDM vol. 3, 11.6.1. In xAPIC mode two writes, which an interrupt handler's own IPI must not come
+/* In xAPIC mode two writes, which an interrupt handler's own IPI must not come
  * between. */
-static void icr_write(uint32_t apic_id, uint32_t command)
+void lapic_send(uint32_t apic_id, uint32_t command)
 {
+	command |= ICR_ASSERT;
 	if (mode == APIC_X2APIC) {
 		__asm__ volatile("mfence; lfence"
 				 :
@@ -178,26 +168,6 @@ static void icr_write(uint32_t apic_id, uint32_t command)
 	lapic_write(LAPIC_ICR_HIGH, apic_id << 24);
 	lapic_write(LAPIC_ICR, command);
 	irq_restore(flags);
-}
-
-void lapic_send(uint32_t apic_id, uint8_t vector)
-{
-	icr_write(apic_id, ICR_ASSERT | vector);
-}
-
-void lapic_send_nmi(uint32_t apic_id)
-{
-	icr_write(apic_id, ICR_ASSERT | ICR_NMI);
-}
-
-void lapic_send_init(uint32_t apic_id)
-{
-	icr_write(apic_id, ICR_ASSERT | ICR_INIT);
-}
-
-void lapic_send_startup(uint32_t apic_id, hpa_t page)
-{
-	icr_write(apic_id, ICR_ASSERT | ICR_STARTUP | (uint32_t)(page.raw >> PAGE_SHIFT));
 }
 
 /*

@@ -13,26 +13,30 @@ enum apic_mode {
 };
 
 /*
- * Decide on the mode and map the registers. Once, on the boot CPU. APIC_AUTO takes x2APIC where the
- * CPU has it; a wish that the machine cannot follow is reported. Returns 0, or -ENODEV (said in the
- * log) without a local APIC.
+ * Decide on the mode and map the registers. Once, on the boot CPU. APIC_AUTO stays in the mode that
+ * the firmware chose: x2APIC mode wants interrupt remapping for devices (SDM vol. 3, 11.12.7). A
+ * wish that the machine cannot follow is reported. Returns 0, or -ENODEV (said in the log) without
+ * a local APIC.
  */
 int lapic_init(enum apic_mode want);
 
-/* Switch this CPU's LAPIC on: local interrupts masked but for errors, the timer and NMI on LINT1.
- */
+/* Switch this CPU's LAPIC on: errors, the timer, NMI on LINT1; a thermal interrupt stays as the
+ * firmware wants it. */
 void lapic_enable(void);
 
 enum apic_mode lapic_mode(void); /* APIC_AUTO before lapic_init */
-uint32_t lapic_id(void);         /* of this CPU; 0 before lapic_init */
+uint32_t lapic_id(void);         /* of this CPU; after lapic_enable */
 void lapic_eoi(void);
 bool lapic_in_service(uint8_t vector); /* this CPU took `vector` and owes its EOI */
 
-/* Interprocessor interrupts to the CPU with this APIC id. Any context. */
-void lapic_send(uint32_t apic_id, uint8_t vector);
-void lapic_send_nmi(uint32_t apic_id);
-void lapic_send_init(uint32_t apic_id);
-void lapic_send_startup(uint32_t apic_id, hpa_t page); /* page: below 1 MiB, 4 KiB aligned */
+/*
+ * Send an interprocessor interrupt to the CPU with this APIC id: a vector, or one of the commands
+ * below (SDM vol. 3, 11.6.1). Any context.
+ */
+void lapic_send(uint32_t apic_id, uint32_t command);
+#define LAPIC_NMI           0x400u
+#define LAPIC_INIT          0x500u
+#define LAPIC_STARTUP(page) (0x600u | (uint32_t)((page) >> PAGE_SHIFT)) /* page: below 1 MiB */
 
 /*
  * The timer, one shot; on the TSC deadline where the CPU has it. Calibrated once, by the boot CPU,

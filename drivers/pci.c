@@ -5,6 +5,7 @@
 #include "drivers/pci.h"
 
 #include "kernel/lock.h"
+#include "kernel/log.h"
 #include "kernel/paging.h"
 #include "kernel/x86.h"
 
@@ -38,7 +39,12 @@ static uint32_t read_config(const volatile void *ecam, struct pci_address at, un
 {
 	uint32_t function = (uint32_t)at.device * FUNCTIONS + at.function;
 	if (ecam != NULL) {
-		return mmio_read32(ecam, function * PAGE_SIZE + offset);
+		/* AMD family 10h reads configuration space only into EAX. */
+		const volatile char *from =
+			(const volatile char *)ecam + function * PAGE_SIZE + offset;
+		uint32_t value;
+		__asm__ volatile("movl (%1), %%eax" : "=a"(value) : "r"(from) : "memory");
+		return value;
 	}
 	uint64_t flags = lock_acquire(&pci_lock);
 	port_write32(PORT_ADDRESS, PORT_ENABLE | (uint32_t)at.bus << 16 | function << 8 | offset);
@@ -88,10 +94,13 @@ static void scan_segment(const struct acpi_segment *segment, pci_visit *visit, v
 		struct pci_address at = {.segment = segment->segment, .bus = (uint8_t)bus};
 		const volatile void *ecam = window_map(
 			hpa(segment->base.raw + bus * BUS_SIZE), BUS_SIZE, PAGING_UNCACHED);
-		if (ecam != NULL) {
-			scan_bus(ecam, at, visit, context);
-			window_unmap(ecam, BUS_SIZE);
+		if (ecam == NULL) {
+			log_warning(
+				"pci: no access to bus %u of segment %u", bus, segment->segment);
+			break;
 		}
+		scan_bus(ecam, at, visit, context);
+		window_unmap(ecam, BUS_SIZE);
 	}
 }
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * drivers/power.c - power-off and reset through the FADT (ACPI 6.5, 4.8.3), with fall-backs.
- * Runs: last; also in a panic, so without locks.
+ * Runs: last; also in a panic, when locks no longer hold anyone up.
  */
 #include "drivers/power.h"
 
@@ -13,7 +13,7 @@
 #define PM1_SCI_ENABLE   BIT(0)
 #define PM1_SLEEP_TYPE   10u
 #define PM1_SLEEP_MASK   0x3c00u
-#define PM1_SLEEP_ENABLE BIT(13)
+#define PM1_SLEEP_ENABLE 0x2000u
 #define SLEEP_TYPE       2u /* hardware-reduced: the sleep control register's fields */
 #define SLEEP_ENABLE     0x20u
 #define WAIT_NS          1000000000ull
@@ -62,13 +62,19 @@ static void enable_acpi(uint16_t control)
 	}
 }
 
-static void sleep_pm1(const struct acpi_gas *control, uint8_t type)
+/* Both registers first get the type, then the word to go (ACPI 6.5, 4.8.3.2.1). */
+static void sleep_pm1(uint16_t enable)
 {
-	uint16_t port = (uint16_t)control->address;
-	uint16_t value = (uint16_t)((port_read16(port) & ~PM1_SLEEP_MASK) |
-		(uint32_t)type << PM1_SLEEP_TYPE);
-	port_write16(port, value);
-	port_write16(port, value | PM1_SLEEP_ENABLE);
+	const struct acpi_gas *control[] = {&fadt->pm1a_control, &fadt->pm1b_control};
+	const uint8_t type[] = {fadt->s5_type_a, fadt->s5_type_b};
+	for (unsigned i = 0; i < ARRAY_COUNT(control); i++) {
+		if (is_pm1(control[i])) {
+			uint16_t port = (uint16_t)control[i]->address;
+			uint32_t kept = port_read16(port) & ~PM1_SLEEP_MASK;
+			port_write16(port,
+				(uint16_t)(kept | (uint32_t)type[i] << PM1_SLEEP_TYPE | enable));
+		}
+	}
 }
 
 int power_off(void)
@@ -81,10 +87,8 @@ int power_off(void)
 			(uint8_t)((unsigned)fadt->s5_type_a << SLEEP_TYPE | SLEEP_ENABLE));
 	} else if (is_pm1(&fadt->pm1a_control)) {
 		enable_acpi((uint16_t)fadt->pm1a_control.address);
-		sleep_pm1(&fadt->pm1a_control, fadt->s5_type_a);
-		if (is_pm1(&fadt->pm1b_control)) {
-			sleep_pm1(&fadt->pm1b_control, fadt->s5_type_b);
-		}
+		sleep_pm1(0);
+		sleep_pm1(PM1_SLEEP_ENABLE);
 	} else {
 		return -ENODEV;
 	}

@@ -73,7 +73,9 @@ static bool answers(const struct uart *uart)
 		}
 	}
 	write_register(uart, UART_MCR, MCR_LOOP | MCR_OUT2 | 0x02);
-	return (read_register(uart, UART_MSR) & 0xf0) == 0x90;
+	uint8_t inputs = read_register(uart, UART_MSR);
+	write_register(uart, UART_MCR, MCR_DTR_RTS | MCR_OUT2);
+	return (inputs & 0xf0) == 0x90;
 }
 
 int uart_open(struct uart *uart, const struct uart_place *place)
@@ -92,6 +94,7 @@ int uart_open(struct uart *uart, const struct uart_place *place)
 		}
 		return -ENODEV;
 	}
+	write_register(uart, UART_LCR, LCR_8N1);
 	write_register(uart, UART_IER, 0);
 	if (place->baud != 0) {
 		uint32_t divisor = CLOCK_HZ / place->baud;
@@ -101,7 +104,6 @@ int uart_open(struct uart *uart, const struct uart_place *place)
 	}
 	write_register(uart, UART_LCR, LCR_8N1);
 	write_register(uart, UART_FCR, FCR_ENABLE);
-	write_register(uart, UART_MCR, MCR_DTR_RTS | MCR_OUT2);
 	if ((read_register(uart, UART_IIR) & IIR_FIFO) == IIR_FIFO) {
 		uart->depth = FIFO_DEPTH;
 	}

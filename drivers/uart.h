@@ -25,7 +25,7 @@ struct uart {
 };
 
 /*
- * Find out whether a 16550 (or an 8250, without FIFO) answers at `place`, and set it up: 8n1, FIFOs
+ * Find out whether a 16550 (or a 16450, without FIFO) answers at `place`, and set it up: 8n1, FIFOs
  * on, interrupts off. Returns 0, or -ENODEV when nothing like it is there.
  */
 int uart_open(struct uart *uart, const struct uart_place *place);

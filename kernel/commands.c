@@ -40,7 +40,6 @@ static void run_acpi(const struct arguments *arguments)
 {
 	const struct acpi *acpi = &machine.acpi;
 
-	(void)arguments;
 	if (acpi->table_count == 0) {
 		console_printf("This machine has no ACPI tables.\n");
 		return;
@@ -81,7 +80,6 @@ static void run_cpus(const struct arguments *arguments)
 		[CPU_STOPPED] = "stopped",
 	};
 
-	(void)arguments;
 	console_printf("cpu  apic  acpi  state      nmis  unhandled\n");
 	for (unsigned i = 0; i < cpu_count; i++) {
 		const struct pcpu *cpu = cpu_table[i];
@@ -130,7 +128,6 @@ static void run_irqs(const struct arguments *arguments)
 {
 	struct ioapic_info info;
 
-	(void)arguments;
 	for (unsigned slot = 0; slot < VECTOR_OWN_COUNT; slot++) {
 		uint8_t vector = (uint8_t)(VECTOR_OWN_FIRST + slot);
 		uint64_t count = 0;
@@ -233,7 +230,6 @@ static void run_map(const struct arguments *arguments)
 {
 	struct map_check check = {0};
 
-	(void)arguments;
 	paging_walk(show_run, &check);
 	if (check.bad == 0) {
 		console_printf("nothing is both writable and executable\n");
@@ -246,7 +242,6 @@ static void run_mem(const struct arguments *arguments)
 {
 	struct frame_stats frames;
 
-	(void)arguments;
 	for (unsigned i = 0; i < machine.memmap.count; i++) {
 		const struct mem_range *range = &machine.memmap.range[i];
 		console_printf("%012lx-%012lx %10lu KiB  %s\n", range->base,
@@ -269,7 +264,6 @@ static void run_mem(const struct arguments *arguments)
 
 static void panic_here(void *argument)
 {
-	(void)argument;
 	panic("asked for on the console");
 }
 
@@ -313,14 +307,12 @@ static void run_pci(const struct arguments *arguments)
 {
 	unsigned count = 0;
 
-	(void)arguments;
 	pci_scan(show_function, &count);
 	console_printf("%u functions\n", count);
 }
 
 static void run_poweroff(const struct arguments *arguments)
 {
-	(void)arguments;
 	console_printf("Switching off.\n");
 	console_drain();
 	int err = power_off();
@@ -331,7 +323,6 @@ static void run_poweroff(const struct arguments *arguments)
 
 static void run_reboot(const struct arguments *arguments)
 {
-	(void)arguments;
 	console_printf("Rebooting.\n");
 	console_drain();
 	power_reset();
@@ -339,8 +330,11 @@ static void run_reboot(const struct arguments *arguments)
 
 static void run_selftest(const struct arguments *arguments)
 {
-	(void)arguments;
-	selftest_run();
+	if (console_phase() == CONSOLE_PANIC) {
+		console_printf("The self-test needs a running machine; this one has panicked.\n");
+	} else {
+		selftest_run();
+	}
 }
 
 static void run_timers(const struct arguments *arguments)
@@ -348,7 +342,6 @@ static void run_timers(const struct arguments *arguments)
 	uint64_t us = time_ns() / 1000;
 	uint64_t hz = lapic_timer_hz();
 
-	(void)arguments;
 	console_printf("up:    %lu.%06lu s\n", us / 1000000, us % 1000000);
 	console_printf("TSC:   %lu.%06lu MHz, from %s\n", time_frequency() / 1000000,
 		time_frequency() % 1000000, machine.clock);
@@ -365,7 +358,6 @@ static void run_version(const struct arguments *arguments)
 	extern const uint64_t boot_entry_tsc;
 	uint64_t ready = console_ready_tsc() != 0 ? console_ready_tsc() : tsc_read();
 
-	(void)arguments;
 	console_printf("Pintle %s (%s, %s)\n", PINTLE_VERSION, DEBUG_BUILD ? "debug" : "release",
 		BUILT_BY __VERSION__);
 	console_printf("started by %s on %s, options: %s\n", machine.loader,

@@ -23,8 +23,7 @@
 #define IN_SIZE     1024u
 #define LINE_ROOM   (LOG_LINE_MAX + 64u)
 #define PRINTF_MAX  256u
-#define CONSOLE_CPU 0u            /* runs the monitor and takes the UART's interrupt */
-#define DRAIN_NS    5000000000ull /* a full ring takes less than a second */
+#define CONSOLE_CPU 0u /* runs the monitor and takes the UART's interrupt */
 #define STUCK_NS    2000000000ull
 #define VECTOR_UART VECTOR_DEVICE_FIRST
 
@@ -252,13 +251,18 @@ bool console_can_write(void)
 
 void console_drain(void)
 {
-	uint64_t start = time_ns();
+	uint32_t tail = out_tail;
+	uint64_t since = time_ns();
 
-	console_show_log();
 	/* The UART's own FIFO too: a machine that goes off at once would lose the last words. */
-	while (sink == SINK_UART && (out_tail != out_head || !uart_is_idle(&uart)) &&
-		time_ns() - start < DRAIN_NS) {
-		console_poll();
+	while (console_show_log() ||
+		(sink == SINK_UART && (out_tail != out_head || !uart_is_idle(&uart)))) {
+		if (out_tail != tail) {
+			tail = out_tail;
+			since = time_ns();
+		} else if (time_ns() - since > STUCK_NS) {
+			break;
+		}
 		cpu_pause();
 	}
 }
@@ -271,6 +275,7 @@ void console_begin_monitor(void)
 void console_begin_panic(void)
 {
 	phase = CONSOLE_PANIC;
+	moved_at = time_ns(); /* by this CPU's time stamp counter */
 	if (sink == SINK_NONE) {
 		/* Too early for the options to be known: the port that nearly every machine has. */
 		console_open(&(struct uart_place){.address = 0x3f8, .stride = 1, .baud = 115200});

@@ -5,18 +5,12 @@
  */
 #pragma once
 
-#define EPERM     1
-#define ENOENT    2
-#define EIO       5
-#define E2BIG     7
-#define ENOMEM    12
-#define EFAULT    14
-#define EBUSY     16
-#define EEXIST    17
-#define ENODEV    19
-#define EINVAL    22
-#define ENOSPC    28
-#define ERANGE    34
-#define EBADMSG   74
-#define EOVERFLOW 75
-#define ETIMEDOUT 110
+#define ENOENT  2
+#define EIO     5
+#define ENOMEM  12
+#define EEXIST  17
+#define ENODEV  19
+#define EINVAL  22
+#define ENOSPC  28
+#define ERANGE  34
+#define EBADMSG 74

@@ -22,6 +22,7 @@ static atomic_bool broken; /* [A] by a panic, for good */
 void lock_break_all(void)
 {
 	broken = true;
+	this_cpu()->locks = 0;
 }
 
 static void lock_check_rank(const struct spinlock *lock)

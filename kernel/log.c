@@ -86,12 +86,9 @@ bool log_read(uint64_t *cursor, struct log_record *record, uint64_t *lost)
 
 size_t log_format(const struct log_record *record, char *out, size_t size)
 {
-	static const char *const prefixes[LOG_LEVEL_COUNT] = {[LOG_ERROR] = "error: ",
-		[LOG_WARNING] = "warning: ",
-		[LOG_INFO] = "",
-		[LOG_DEBUG] = "debug: "};
 	uint64_t us = time_from_tsc(record->tsc) / 1000;
-	int len = fmt_write(out, size, "[%5lu.%06lu cpu%u] %s%s\n", us / 1000000, us % 1000000,
-		record->cpu, prefixes[record->level], record->text);
+	int len = fmt_write(out, size, "[%5lu.%06lu cpu%u] %s%s%s\n", us / 1000000, us % 1000000,
+		record->cpu, record->level == LOG_INFO ? "" : level_names[record->level],
+		record->level == LOG_INFO ? "" : ": ", record->text);
 	return min_u64((uint64_t)len, size - 1);
 }

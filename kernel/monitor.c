@@ -15,7 +15,9 @@
 #include "kernel/trap.h"
 #include "kernel/x86.h"
 
-#define POLL_NS 10000000ull /* a UART without an interrupt is looked at this often */
+/* How often the UART is looked at, without and with an interrupt. */
+#define POLL_NS 10000000ull
+#define LOOK_NS 250000000ull
 
 void stack_switch(uint64_t *save, uint64_t rsp);
 
@@ -149,13 +151,10 @@ void monitor_loop(void)
 			stack_switch(&idle_rsp, monitor_rsp);
 			continue;
 		}
-		if (console_is_polled()) {
-			lapic_timer_arm(POLL_NS);
-		}
+		/* Looked at without an interrupt too: it may be wired elsewhere than we believe. */
+		lapic_timer_arm(console_is_polled() ? POLL_NS : LOOK_NS);
 		irq_wait();
-		if (console_is_polled()) {
-			console_poll();
-		}
+		console_poll();
 	}
 }
 

@@ -34,7 +34,7 @@ void panic_set_action(enum panic_action wanted)
 
 void panic_stop_if_asked(void)
 {
-	if (owner != NOBODY) {
+	if (owner != NOBODY && owner != this_cpu()->index) {
 		this_cpu()->state = CPU_STOPPED;
 		cpu_stop();
 	}
@@ -75,7 +75,7 @@ static void print_backtrace(const struct trap_frame *frame)
 {
 	uint64_t rbp = frame->rbp;
 	uint64_t floor = frame->rsp;
-	uint64_t ceiling = frame->rsp + STACK_SLOT_PAGES * PAGE_SIZE;
+	uint64_t ceiling = stack_end(frame->rsp);
 
 	print_frame(0, frame->rip);
 	for (unsigned number = 1;
@@ -135,6 +135,7 @@ NORETURN static void report(const struct trap_frame *frame, const char *fmt, va_
 	take_over();
 	fmt_vwrite(reason, sizeof(reason), fmt, args);
 	console_put("\n", 1);
+	console_drain(); /* room for what follows, in its order */
 	log_error("PANIC on cpu %u: %s", this_cpu()->index, reason);
 	if (depth == 1) {
 		print_registers(frame);

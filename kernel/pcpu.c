@@ -40,6 +40,19 @@ uint64_t stack_top(unsigned slot, enum stack_kind kind)
 	return stack_slot(slot) + (stack_layout[kind].first + stack_layout[kind].pages) * PAGE_SIZE;
 }
 
+uint64_t stack_end(uint64_t address)
+{
+	uint64_t slot = ALIGN_DOWN(address, STACK_SLOT_PAGES * PAGE_SIZE);
+	for (unsigned kind = 0; kind < STACK_KIND_COUNT && address >= STACK_VA; kind++) {
+		uint64_t end =
+			slot + (stack_layout[kind].first + stack_layout[kind].pages) * PAGE_SIZE;
+		if (address < end) {
+			return end;
+		}
+	}
+	return 0;
+}
+
 int stack_map(unsigned slot)
 {
 	for (unsigned kind = 0; kind < STACK_KIND_COUNT; kind++) {
@@ -114,6 +127,23 @@ void cpu_load(struct pcpu *cpu)
 	trap_load();
 }
 
+/* SDM vol. 3, 16.8: let every bank report, after saying what an earlier run has left. */
+static void enable_machine_checks(void)
+{
+	if (!(cpuid_read(1, 0).edx & BIT(14))) {
+		return;
+	}
+	for (unsigned bank = 0; bank < (msr_read(MSR_MCG_CAP) & MCG_CAP_BANKS); bank++) {
+		uint64_t status = msr_read(MSR_MC_STATUS(bank));
+		if (status & MC_STATUS_VALID) {
+			log_warning("cpu %u: machine check bank %u holds 0x%lx from before",
+				this_cpu()->index, bank, status);
+		}
+		msr_write(MSR_MC_CONTROL(bank), UINT64_MAX);
+		msr_write(MSR_MC_STATUS(bank), 0);
+	}
+}
+
 void cpu_enable_features(void)
 {
 	/* CPUID leaf 7, subleaf 0 (SDM vol. 2, CPUID): what is there is used, nothing else is
@@ -126,6 +156,7 @@ void cpu_enable_features(void)
 	cr4 |= extended.ebx & BIT(20) ? CR4_SMAP : 0;
 	cr4 |= extended.ecx & BIT(2) ? CR4_UMIP : 0;
 	msr_write(MSR_PAT, PAT_RESET_VALUE);
+	enable_machine_checks();
 	cr4_write(cr4);
 	if (this_cpu() == &cpu_boot) {
 		log_info("cpu: no-execute%s%s%s", cr4 & CR4_SMEP ? ", SMEP" : "",

@@ -62,7 +62,6 @@ struct pcpu {
 	uint32_t acpi_uid;                 /* [I] */
 	atomic_uint state;                 /* [A] enum cpu_state */
 	uint32_t locks;                    /* [C] debug builds: lock_held_push() */
-	const struct trap_frame *trap;     /* [C] the innermost exception or NMI being handled */
 	atomic_ulong calls[CPUS_MAX / 64]; /* [A] CPUs whose cross-call waits for this one */
 	atomic_ulong interrupts[VECTOR_OWN_COUNT]; /* [C] counts; read by the monitor */
 	atomic_ulong nmis;                         /* [C] NMIs that nobody had asked for */
@@ -98,13 +97,16 @@ void cpu_prepare(struct pcpu *cpu, uint32_t index, uint32_t apic_id, uint32_t ac
 /* On the CPU itself: load GDT, TSS, IDT and GS base. */
 void cpu_load(struct pcpu *cpu);
 
-/* On each CPU: the control registers, EFER and PAT that Pintle wants; says once what the CPU lacks.
- */
+/* On each CPU: the page attributes, machine checks and CR4 bits that Pintle wants. */
 void cpu_enable_features(void);
 
 /* One past the last byte of a stack of slot `slot` (a CPU's index, or STACK_SLOT_MONITOR). */
 uint64_t stack_top(unsigned slot, enum stack_kind kind);
 #define STACK_SLOT_MONITOR CPUS_MAX
+
+/* One past the last byte of the stack that `address` lies in, or just below of; 0 when it is none.
+ */
+uint64_t stack_end(uint64_t address);
 
 /* Map the stacks of `slot`. Returns 0 or -ENOMEM. Takes paging.lock and frame.lock. */
 int stack_map(unsigned slot);

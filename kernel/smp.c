@@ -113,9 +113,10 @@ void smp_wake(unsigned index)
 
 void smp_stop_others(void)
 {
+	requests[this_cpu()->index].unanswered = 0; /* nobody will answer any more */
 	for (unsigned i = 0; i < cpu_count; i++) {
 		if (cpu_table[i] != this_cpu() && cpu_table[i]->state == CPU_ONLINE) {
-			lapic_send_nmi(cpu_table[i]->apic_id);
+			lapic_send(cpu_table[i]->apic_id, LAPIC_NMI);
 		}
 	}
 }

@@ -13,20 +13,14 @@
 	.section .text, "ax"
 	.globl stack_switch
 stack_switch:
-	push %rbp
-	push %rbx
-	push %r12
-	push %r13
-	push %r14
-	push %r15
+	.irp reg, rbp, rbx, r12, r13, r14, r15
+	push %\reg
+	.endr
 	mov %rsp, (%rdi)
 	mov %rsi, %rsp
-	pop %r15
-	pop %r14
-	pop %r13
-	pop %r12
-	pop %rbx
-	pop %rbp
+	.irp reg, r15, r14, r13, r12, rbx, rbp
+	pop %\reg
+	.endr
 	ret
 
 	.globl paging_enter

@@ -107,11 +107,9 @@ static void interrupt(struct pcpu *cpu, unsigned vector)
 
 static void nmi(struct pcpu *cpu, const struct trap_frame *frame)
 {
-	cpu->trap = frame;
 	panic_stop_if_asked();
 	cpu->nmi_rip = frame->rip;
 	atomic_fetch_add_explicit(&cpu->nmis, 1, memory_order_relaxed);
-	cpu->trap = NULL;
 }
 
 void trap_report_nmis(void)

@@ -8,13 +8,6 @@
 #include "kernel/types.h"
 
 /* Control registers (SDM vol. 3, 2.5). */
-#define CR0_PE    BIT(0)
-#define CR0_MP    BIT(1)
-#define CR0_TS    BIT(3)
-#define CR0_ET    BIT(4)
-#define CR0_NE    BIT(5)
-#define CR0_WP    BIT(16)
-#define CR0_PG    BIT(31)
 #define CR4_DE    BIT(3)
 #define CR4_PAE   BIT(5)
 #define CR4_MCE   BIT(6)
@@ -25,27 +18,24 @@
 #define RFLAGS_IF BIT(9)
 
 /* Model-specific registers (SDM vol. 4). */
-#define MSR_APIC_BASE       0x1bu
-#define APIC_BASE_BSP       BIT(8)
-#define APIC_BASE_X2APIC    BIT(10)
-#define APIC_BASE_ENABLE    BIT(11)
-#define APIC_BASE_ADDRESS   0xffffffffff000ull
-#define MSR_MCG_CAP         0x179u
-#define MCG_CAP_BANKS       0xffu
-#define MSR_MCG_STATUS      0x17au
-#define MSR_PAT             0x277u
-#define PAT_RESET_VALUE     0x0007040600070406ull /* entry 3, PCD and PWT: uncached */
-#define MSR_MC_STATUS(bank) (0x401u + 4 * (bank))
-#define MC_STATUS_VALID     BIT(63)
-#define MC_STATUS_ADDRV     BIT(58)
-#define MC_STATUS_UC        BIT(61)
-#define MSR_MC_ADDR(bank)   (0x402u + 4 * (bank))
-#define MSR_TSC_DEADLINE    0x6e0u
-#define MSR_X2APIC          0x800u
-#define MSR_EFER            0xc0000080u
-#define EFER_LME            BIT(8)
-#define EFER_NXE            BIT(11)
-#define MSR_GS_BASE         0xc0000101u
+#define MSR_APIC_BASE        0x1bu
+#define APIC_BASE_X2APIC     BIT(10)
+#define APIC_BASE_ENABLE     BIT(11)
+#define APIC_BASE_ADDRESS    0xffffffffff000ull
+#define MSR_MCG_CAP          0x179u
+#define MCG_CAP_BANKS        0xffu
+#define MSR_MCG_STATUS       0x17au
+#define MSR_PAT              0x277u
+#define PAT_RESET_VALUE      0x0007040600070406ull /* entry 3, PCD and PWT: uncached */
+#define MSR_MC_CONTROL(bank) (0x400u + 4 * (bank))
+#define MSR_MC_STATUS(bank)  (0x401u + 4 * (bank))
+#define MC_STATUS_VALID      BIT(63)
+#define MC_STATUS_ADDRV      BIT(58)
+#define MC_STATUS_UC         BIT(61)
+#define MSR_MC_ADDR(bank)    (0x402u + 4 * (bank))
+#define MSR_TSC_DEADLINE     0x6e0u
+#define MSR_X2APIC           0x800u
+#define MSR_GS_BASE          0xc0000101u
 
 /* Exception vectors with an IST stack or a name of their own (SDM vol. 3, 6.3). */
 #define VECTOR_NMI           2u
@@ -169,8 +159,7 @@ static inline void irq_disable(void)
 	__asm__ volatile("cli" : : : "memory");
 }
 
-/* Sleep until an interrupt, which is taken before this returns; interrupts are off again then. No
- * wake-up is lost. */
+/* Sleep until an interrupt, which is taken before this returns; interrupts are off again then. */
 static inline void irq_wait(void)
 {
 	__asm__ volatile("sti; hlt; cli" : : : "memory");

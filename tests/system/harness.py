@@ -239,15 +239,15 @@ class Bench:
         return machine
 
     @contextlib.contextmanager
-    def stopped_at_boot_main(self, cmdline="", **setup):
-        """Start a machine and stop it where C begins; it goes on at the end of the block.
+    def stopped_at_boot_main(self, cmdline="", function="boot_main", **setup):
+        """Start a machine and stop it where C (or `function`) begins; it goes on after the block.
 
-        Gives the GDB stub; EDI holds the boot magic, RSI the address of the boot information, and
+        Gives the GDB stub; in boot_main EDI holds the boot magic, RSI the address of the boot information, and
         physical memory is mapped at its own address.
         """
         machine = self.start(cmdline, gdb=True, **setup)
         with gdbstub.GdbStub(machine.emulator.gdb_path()) as stub:
-            stub.run_to(self.workshop.symbol("boot_main"))
+            stub.run_to(self.workshop.symbol(function))
             yield stub
 
     def stop(self):

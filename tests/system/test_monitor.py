@@ -167,3 +167,36 @@ def an_nmi_is_reported_and_survived(bench):
         machine.emulator.qmp("inject-nmi")
         machine.wait_for(r"warning: nmi: [^\n]*\n", machine.command_seconds())
     check("2 online, 0 left out" in machine.command("cpus"), "not every CPU is online")
+
+
+@test
+def a_machine_check_is_reported_with_its_bank(bench):
+    """From QEMU's monitor: an uncorrected error with an address."""
+    machine = bench.boot()
+    machine.emulator.qmp("human-monitor-command",
+                         **{"command-line": "mce 0 3 0xb600000000000015 4 0x12345000 0"})
+    machine.wait_for(r"PANIC on cpu 0: machine check, bank 3: status 0xb6[0-9a-f]+, "
+                     r"address 0x12345000", machine.command_seconds())
+    machine.wait_for("panic> ", machine.command_seconds())
+
+
+@test
+def a_stack_that_overflows_runs_into_its_guard_page(bench):
+    """The double fault's own stack carries the report, and the monitor after it."""
+    machine = bench.boot()
+    machine.send_line("panic stack")
+    machine.wait_for(r"PANIC on cpu 0: double fault", machine.command_seconds())
+    machine.wait_for(r"#1 [0-9a-f]{16} exhaust_stack[^\n]*\n", machine.command_seconds())
+    machine.wait_for("panic> ", machine.command_seconds())
+    check("cpu" in machine.command("cpus"), "the monitor is silent")
+
+
+@test
+def pintles_own_code_cannot_be_written(bench):
+    """A write to text faults; a second fault inside the panic is survived as well."""
+    machine = bench.boot()
+    for _ in range(2):
+        machine.send_line("panic text")
+        machine.wait_for(r"PANIC on cpu 0: page fault at 0xffffffff8[0-9a-f]+, error 0x3",
+                         machine.command_seconds())
+        machine.wait_for("panic> ", machine.command_seconds())

@@ -25,6 +25,16 @@ def a_wrong_boot_magic_is_refused(bench):
 
 
 @test
+def a_fault_before_the_console_is_known_is_still_reported(bench):
+    """Code that is not there, at the first instruction of boot_main's work."""
+    with bench.stopped_at_boot_main(function="mbi_parse") as stub:
+        stub.set_register("rip", 0x800000000000)
+    bench.machine.wait_for(r"PANIC on cpu 0: (?:general protection|page fault)",
+                           bench.machine.boot_seconds())
+    bench.machine.wait_for("panic> ", bench.machine.command_seconds())
+
+
+@test
 def a_cut_boot_information_is_refused(bench):
     """The total size ends inside the first tag."""
     with bench.stopped_at_boot_main() as stub:
