@@ -15,6 +15,7 @@
 #include "kernel/string.h"
 #include "kernel/time.h"
 #include "kernel/trap.h"
+#include "kernel/vcpu.h"
 #include "kernel/x86.h"
 
 #define INIT_DELAY_NS    10000000ull /* SDM vol. 3, 9.4.4.1 */
@@ -158,8 +159,5 @@ void ap_main(struct pcpu *cpu)
 	if (!atomic_compare_exchange_strong(&cpu->state, &expected, CPU_ONLINE)) {
 		cpu_stop();
 	}
-	for (;;) {
-		irq_wait();
-		trap_report_nmis();
-	}
+	cpu_loop();
 }

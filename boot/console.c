@@ -20,12 +20,14 @@ static const struct com {
 static bool looked;     /* for a console, once */
 static bool line_known; /* where its interrupt comes in */
 static struct acpi_override line;
+static uint16_t port; /* 0: the console is in memory, or there is none */
 
 static bool open_place(const struct uart_place *place, const char *named_by)
 {
 	if (console_open(place) != 0) {
 		return false;
 	}
+	port = place->in_memory ? 0 : (uint16_t)place->address;
 	for (unsigned i = 0; i < ARRAY_COUNT(coms) && !place->in_memory; i++) {
 		if (coms[i].port == place->address) {
 			line_known = true;
@@ -121,4 +123,14 @@ void boot_console_interrupt(void)
 		log_warning(
 			"console: its interrupt, GSI %u, cannot be used: it is polled", line.gsi);
 	}
+}
+
+uint16_t boot_console_port(void)
+{
+	return port;
+}
+
+uint32_t boot_console_gsi(void)
+{
+	return line_known ? line.gsi : UINT32_MAX;
 }

@@ -15,5 +15,9 @@
  */
 void boot_console_open(const struct option_console *option, const struct boot_screen *screen);
 
+/* The console's first port (0: it has none) and its GSI (UINT32_MAX: not known). */
+uint16_t boot_console_port(void);
+uint32_t boot_console_gsi(void);
+
 /* Have the console's interrupt delivered, where it is known; needs the I/O APICs. */
 void boot_console_interrupt(void);

@@ -7,6 +7,7 @@
 #include "boot/console.h"
 #include "boot/mbi.h"
 #include "boot/options.h"
+#include "boot/service.h"
 #include "drivers/clock.h"
 #include "drivers/ioapic.h"
 #include "drivers/lapic.h"
@@ -25,6 +26,7 @@
 #include "kernel/string.h"
 #include "kernel/time.h"
 #include "kernel/trap.h"
+#include "kernel/vcpu.h"
 #include "kernel/x86.h"
 
 #define INFORMATION_LIMIT MIB /* bytes; more is no boot information */
@@ -208,7 +210,8 @@ static void boot_on_own_stack(void)
 	start_interrupts();
 	start_cpus();
 	log_info("This is the monitor; help lists its commands.");
-	monitor_loop();
+	service_start(&boot_info);
+	cpu_loop();
 }
 
 void boot_main(uint32_t magic, hpa_t information)

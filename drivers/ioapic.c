@@ -116,3 +116,10 @@ uint64_t ioapic_entry(unsigned n, unsigned pin)
 	lock_release(&ioapic_lock, flags);
 	return high << 32 | low;
 }
+
+void ioapic_set_entry(unsigned n, unsigned pin, uint64_t entry)
+{
+	uint64_t flags = lock_acquire(&ioapic_lock);
+	write_entry(&ioapics[n], pin, entry);
+	lock_release(&ioapic_lock, flags);
+}

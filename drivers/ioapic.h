@@ -27,6 +27,9 @@ struct ioapic_info {
 };
 bool ioapic_info(unsigned n, struct ioapic_info *info);
 
+/* Write a pin's entry. Takes ioapic.lock. */
+void ioapic_set_entry(unsigned n, unsigned pin, uint64_t entry);
+
 /* The redirection entry of a pin as the hardware has it (82093AA, 3.2.4). Takes ioapic.lock. */
 uint64_t ioapic_entry(unsigned n, unsigned pin);
 #define IOAPIC_MASKED     BIT(16)

@@ -19,6 +19,7 @@ enum lapic_register {
 	LAPIC_EOI = 0xb0,
 	LAPIC_SVR = 0xf0,
 	LAPIC_ISR = 0x100, /* eight of them */
+	LAPIC_TMR = 0x180,
 	LAPIC_ESR = 0x280,
 	LAPIC_ICR = 0x300,
 	LAPIC_ICR_HIGH = 0x310, /* xAPIC only */
@@ -140,6 +141,11 @@ uint32_t lapic_id(void)
 void lapic_eoi(void)
 {
 	lapic_write(LAPIC_EOI, 0);
+}
+
+bool lapic_is_level(uint8_t vector)
+{
+	return lapic_read(LAPIC_TMR + vector / 32u * 0x10u) & 1u << (vector % 32);
 }
 
 bool lapic_in_service(uint8_t vector)

@@ -166,6 +166,23 @@ void console_printf(const char *fmt, ...)
 	console_put(text, min_u64((uint64_t)len, sizeof(text) - 1));
 }
 
+bool console_guest_put(char byte)
+{
+	uint64_t flags = lock_acquire(&console_lock);
+	if (sink == SINK_UART && out_room() != 0) {
+		out[out_head++ % OUT_SIZE] = byte;
+	}
+	move_locked();
+	bool room = console_guest_room();
+	lock_release(&console_lock, flags);
+	return room;
+}
+
+bool console_guest_room(void)
+{
+	return out_room() >= OUT_SIZE / 2;
+}
+
 bool console_log_waits(void)
 {
 	return log_has(log_cursor);
@@ -232,6 +249,20 @@ int console_read(void)
 	}
 	lock_release(&console_lock, flags);
 	return byte;
+}
+
+bool console_skip_to(uint8_t byte)
+{
+	bool found = false;
+	uint64_t flags = lock_acquire(&console_lock);
+	for (uint32_t at = in_tail; at != in_head && !found; at++) {
+		if ((uint8_t)in[at % IN_SIZE] == byte) {
+			in_tail = at;
+			found = true;
+		}
+	}
+	lock_release(&console_lock, flags);
+	return found;
 }
 
 bool console_can_read(void)

@@ -41,6 +41,8 @@ void console_poll(void);
 
 /* The next byte that came in, or -1. Takes console.lock. */
 int console_read(void);
+/* Drop what came in before the first `byte` there is, but not that; false: there is none. */
+bool console_skip_to(uint8_t byte);
 bool console_can_read(void);  /* a hint, without the lock */
 bool console_can_write(void); /* there is room for at least a line; a hint */
 bool console_was_full(void);  /* the monitor waits for room in console_put */
@@ -51,6 +53,10 @@ bool console_was_full(void);  /* the monitor waits for room in console_put */
  * Only the CPU that owns the phase calls it.
  */
 void console_put(const char *text, size_t len);
+/* A byte of the service VM, as it is; true while there is room for more. Any CPU. */
+bool console_guest_put(char byte);
+bool console_guest_room(void); /* a hint */
+
 void console_printf(const char *fmt, ...) PRINTF_LIKE(1, 2);
 
 /* Wait, moving the bytes by hand, until all that is queued is on the line, but not for ever. For

@@ -8,9 +8,11 @@
 #define ENOENT  2
 #define EIO     5
 #define ENOMEM  12
+#define EFAULT  14
 #define EEXIST  17
 #define ENODEV  19
 #define EINVAL  22
 #define ENOSPC  28
 #define ERANGE  34
 #define EBADMSG 74
+#define E2BIG   7

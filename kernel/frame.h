@@ -17,6 +17,8 @@
 	X(CPU, "per-CPU areas")                                                                    \
 	X(STACK, "stacks")                                                                         \
 	X(OBJECT, "small objects")                                                                 \
+	X(STAGE2, "stage-2 tables")                                                                \
+	X(VCPU, "virtual CPUs")                                                                    \
 	X(TEST, "self-test")
 
 enum frame_owner {

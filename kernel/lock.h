@@ -11,6 +11,8 @@
 
 /* In the order in which they may be taken, outermost first. */
 #define LOCK_RANKS(X)                                                                              \
+	X(VDEV)    /* the virtual I/O APICs and UART */                                            \
+	X(VM)      /* the stage-2 tables */                                                        \
 	X(PAGING)  /* Pintle's own page tables and its windows */                                  \
 	X(PCI)     /* the 0xcf8/0xcfc pair and the configuration window */                         \
 	X(IOAPIC)  /* the IOAPICs' index/data pairs and pin owners */                              \

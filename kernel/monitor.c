@@ -8,6 +8,7 @@
 
 #include "drivers/lapic.h"
 #include "kernel/console.h"
+#include "kernel/devices.h"
 #include "kernel/lineedit.h"
 #include "kernel/panic.h"
 #include "kernel/pcpu.h"
@@ -15,12 +16,11 @@
 #include "kernel/trap.h"
 #include "kernel/x86.h"
 
-/* How often the UART is looked at, without and with an interrupt. */
-#define POLL_NS 10000000ull
-#define LOOK_NS 250000000ull
-
 void stack_switch(uint64_t *save, uint64_t rsp);
 
+#define ESCAPE_KEY 0x1c /* Ctrl-\ */
+
+static bool guest_has_focus;           /* keys go to the service VM's UART */
 static struct lineedit line;           /* [monitor's stack] */
 static uint64_t monitor_rsp, idle_rsp; /* [CPU 0] */
 
@@ -75,20 +75,60 @@ static void execute(const char *text)
 	console_printf("There is no command \"%s\"; help lists them.\n", arguments.argument[0]);
 }
 
-/* One byte, showing meanwhile what the log has to say. */
+static void hide_line(void)
+{
+	if (!guest_has_focus) {
+		lineedit_hide(&line);
+	}
+}
+
+static void show_line(void)
+{
+	if (!guest_has_focus) {
+		lineedit_show(&line);
+	}
+}
+
+/* Wait until the guest's UART takes the byte; a guest that never does must not keep the escape key
+ * from us. */
+static void give_guest(uint8_t byte)
+{
+	while (!devices_uart_input(byte)) {
+		if (console_skip_to(ESCAPE_KEY)) {
+			return;
+		}
+		monitor_wait();
+	}
+}
+
+void monitor_focus_guest(void)
+{
+	guest_has_focus = true;
+}
+
+/* One byte for the monitor, showing meanwhile what the log has to say. */
 static char next_byte(void)
 {
 	for (;;) {
 		if (console_log_waits() && console_can_write()) {
-			lineedit_hide(&line);
+			hide_line();
 			console_show_log();
-			lineedit_show(&line);
+			show_line();
 		}
 		int byte = console_read();
-		if (byte >= 0) {
+		if (byte == ESCAPE_KEY && devices_there() && console_phase() != CONSOLE_PANIC) {
+			hide_line();
+			guest_has_focus = !guest_has_focus;
+			console_printf("\n[%s; Ctrl-\\ switches]\n",
+				guest_has_focus ? "service VM" : "monitor");
+			show_line();
+		} else if (byte >= 0 && !guest_has_focus) {
 			return (char)byte;
+		} else if (byte >= 0) {
+			give_guest((uint8_t)byte);
+		} else {
+			monitor_wait();
 		}
-		monitor_wait();
 	}
 }
 
@@ -138,27 +178,21 @@ static void prepare_stack(void)
 	monitor_rsp = (uint64_t)(uintptr_t)top;
 }
 
-void monitor_loop(void)
+void monitor_step(void)
 {
-	prepare_stack();
-	console_begin_monitor();
-	stack_switch(&idle_rsp, monitor_rsp);
-	for (;;) {
-		irq_disable();
-		trap_report_nmis();
-		if (has_work()) {
-			irq_enable();
-			stack_switch(&idle_rsp, monitor_rsp);
-			continue;
-		}
-		/* Looked at without an interrupt too: it may be wired elsewhere than we believe. */
-		lapic_timer_arm(console_is_polled() ? POLL_NS : LOOK_NS);
-		irq_wait();
-		console_poll();
+	if (monitor_rsp == 0) {
+		prepare_stack();
+		console_begin_monitor();
+	} else if (!has_work()) {
+		return;
 	}
+	irq_enable();
+	stack_switch(&idle_rsp, monitor_rsp);
+	irq_disable();
 }
 
 void monitor_after_panic(void)
 {
+	guest_has_focus = false;
 	shell("panic> ");
 }

@@ -9,9 +9,12 @@
 
 #include "kernel/types.h"
 
-/* The boot CPU's work from now on: the monitor when it has something to do, else sleep. Interrupts
- * on inside. */
-NORETURN void monitor_loop(void);
+/* Keys go to the service VM from now on, until Ctrl-\ is typed. */
+void monitor_focus_guest(void);
+
+/* Let the monitor go on if it has something to do. CPU 0, in its main loop; interrupts off, on
+ * inside. */
+void monitor_step(void);
 
 /* In a panic: the monitor on this CPU's present stack, the console moved by hand, interrupts off.
  */

@@ -274,6 +274,17 @@ void window_unmap(const volatile void *window, uint64_t size)
 	lock_release(&paging_lock, irq);
 }
 
+void *paging_peek(hpa_t page)
+{
+	/* The last page of the stack slot: its table is there, and no other CPU touches the entry.
+	 */
+	uint64_t va =
+		STACK_VA + ((uint64_t)(this_cpu()->index + 1) * STACK_SLOT_PAGES - 1) * PAGE_SIZE;
+	*entry_make(root_table(), va, 0) = page.raw | PTE_PRESENT | PTE_WRITE | PTE_NX;
+	tlb_flush_page(va);
+	return (void *)(uintptr_t)va;
+}
+
 struct walk {
 	void (*visit)(void *context, const struct paging_run *run);
 	void *context;

@@ -63,5 +63,11 @@ hpa_t virt_to_phys(const void *va);
  */
 void *window_map(hpa_t base, uint64_t size, unsigned flags);
 
+/*
+ * A look at one page through this CPU's peephole, read and write, until the next call on this CPU.
+ * Interrupts off; the page must be memory that exists.
+ */
+void *paging_peek(hpa_t page);
+
 /* Give a window back. No locks may be held. */
 void window_unmap(const volatile void *window, uint64_t size);

@@ -152,6 +152,7 @@ void cpu_enable_features(void)
 	struct cpuid extended = max_leaf >= 7 ? cpuid_read(7, 0) : (struct cpuid){0};
 	uint64_t cr4 = CR4_PAE | CR4_DE | CR4_MCE | CR4_PGE;
 
+	cr4 |= cpuid_read(1, 0).ecx & BIT(26) ? CR4_OSXSAVE : 0; /* for a guest's XSETBV */
 	cr4 |= extended.ebx & BIT(7) ? CR4_SMEP : 0;
 	cr4 |= extended.ebx & BIT(20) ? CR4_SMAP : 0;
 	cr4 |= extended.ecx & BIT(2) ? CR4_UMIP : 0;

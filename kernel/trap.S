@@ -40,6 +40,42 @@ trap_common:
 	add $16, %rsp
 	iretq
 
+	/*
+	 * Instructions that may raise #GP, which then is their answer: bool f(...), false after a #GP. trap.c knows
+	 * the range and where to go on.
+	 */
+	.globl try_first, try_last, try_failed, msr_try_read, msr_try_write, xcr0_try_write
+msr_try_read:                           /* uint32_t msr, uint64_t *value */
+	mov %edi, %ecx
+	xor %eax, %eax
+	xor %edx, %edx
+try_first:
+	rdmsr
+	mov %eax, (%rsi)
+	mov %edx, 4(%rsi)
+	mov $1, %eax
+	ret
+msr_try_write:                          /* uint32_t msr, uint64_t value */
+	mov %edi, %ecx
+	mov %rsi, %rax
+	mov %rsi, %rdx
+	shr $32, %rdx
+	wrmsr
+	mov $1, %eax
+	ret
+xcr0_try_write:                         /* uint64_t value */
+	xor %ecx, %ecx
+	mov %rdi, %rax
+	mov %rdi, %rdx
+	shr $32, %rdx
+	xsetbv
+	mov $1, %eax
+	ret
+try_last:
+try_failed:
+	xor %eax, %eax
+	ret
+
 	.globl trap_capture
 trap_capture:
 	offset = 0                      /* struct trap_frame begins with these, in this order */

@@ -6,6 +6,7 @@
 #include "kernel/trap.h"
 
 #include "drivers/lapic.h"
+#include "kernel/devices.h"
 #include "kernel/log.h"
 #include "kernel/panic.h"
 #include "kernel/pcpu.h"
@@ -29,7 +30,7 @@ static struct {
 	const char *name;
 } handlers[VECTOR_OWN_COUNT]; /* [I] once interrupts are on */
 
-extern const char trap_entries[];
+extern const char trap_entries[], try_first[], try_last[], try_failed[];
 void trap_dispatch(struct trap_frame *frame);
 
 static const char *const exception_names[EXCEPTIONS] = {"divide error", "debug", "NMI",
@@ -98,6 +99,9 @@ static void interrupt(struct pcpu *cpu, unsigned vector)
 		handlers[slot].handler();
 		return;
 	}
+	if (devices_host_interrupt((uint8_t)vector)) {
+		return;
+	}
 	/* Nobody's: a spurious one of the 8259s, or a device that the firmware left running. */
 	atomic_fetch_add_explicit(&cpu->spurious, 1, memory_order_relaxed);
 	if (lapic_mode() != APIC_AUTO && lapic_in_service((uint8_t)vector)) {
@@ -161,6 +165,11 @@ void trap_dispatch(struct trap_frame *frame)
 	case VECTOR_PAGE_FAULT:
 		panic_at(frame, "page fault at 0x%lx, error 0x%lx", cr2_read(), frame->error);
 	default:
+		if (vector == VECTOR_PROTECTION && frame->rip >= (uint64_t)(uintptr_t)try_first &&
+			frame->rip < (uint64_t)(uintptr_t)try_last) {
+			frame->rip = (uint64_t)(uintptr_t)try_failed;
+			return;
+		}
 		panic_at(frame, "%s, error 0x%lx", exception_names[vector], frame->error);
 	}
 }

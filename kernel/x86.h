@@ -8,14 +8,24 @@
 #include "kernel/types.h"
 
 /* Control registers (SDM vol. 3, 2.5). */
-#define CR4_DE    BIT(3)
-#define CR4_PAE   BIT(5)
-#define CR4_MCE   BIT(6)
-#define CR4_PGE   BIT(7)
-#define CR4_UMIP  BIT(11)
-#define CR4_SMEP  BIT(20)
-#define CR4_SMAP  BIT(21)
-#define RFLAGS_IF BIT(9)
+#define CR0_PE      BIT(0)
+#define CR0_MP      BIT(1)
+#define CR0_TS      BIT(3)
+#define CR0_ET      BIT(4)
+#define CR0_NE      BIT(5)
+#define CR0_WP      BIT(16)
+#define CR0_PG      BIT(31)
+#define CR4_DE      BIT(3)
+#define CR4_PSE     BIT(4)
+#define CR4_PAE     BIT(5)
+#define CR4_MCE     BIT(6)
+#define CR4_PGE     BIT(7)
+#define CR4_UMIP    BIT(11)
+#define CR4_LA57    BIT(12)
+#define CR4_OSXSAVE BIT(18)
+#define CR4_SMEP    BIT(20)
+#define CR4_SMAP    BIT(21)
+#define RFLAGS_IF   BIT(9)
 
 /* Model-specific registers (SDM vol. 4). */
 #define MSR_APIC_BASE        0x1bu
@@ -35,6 +45,9 @@
 #define MSR_MC_ADDR(bank)    (0x402u + 4 * (bank))
 #define MSR_TSC_DEADLINE     0x6e0u
 #define MSR_X2APIC           0x800u
+#define MSR_EFER             0xc0000080u
+#define EFER_LME             BIT(8)
+#define EFER_NXE             BIT(11)
 #define MSR_GS_BASE          0xc0000101u
 
 /* Exception vectors with an IST stack or a name of their own (SDM vol. 3, 6.3). */
@@ -70,6 +83,11 @@ static inline void msr_write(uint32_t msr, uint64_t value)
 			 : "c"(msr), "a"((uint32_t)value), "d"((uint32_t)(value >> 32))
 			 : "memory");
 }
+
+/* Instructions whose #GP is an answer: false (trap.S). xcr0_try_write needs CR4.OSXSAVE. */
+bool msr_try_read(uint32_t msr, uint64_t *value);
+bool msr_try_write(uint32_t msr, uint64_t value);
+bool xcr0_try_write(uint64_t value);
 
 #define CR_ACCESSORS(X) X(cr0) X(cr2) X(cr3) X(cr4)
 #define X(reg)                                                                                     \
@@ -157,6 +175,13 @@ static inline void irq_enable(void)
 static inline void irq_disable(void)
 {
 	__asm__ volatile("cli" : : : "memory");
+}
+
+/* Take the interrupts that are pending; they are off before and after. STI's shadow needs one
+ * instruction. */
+static inline void irq_take(void)
+{
+	__asm__ volatile("sti; nop; cli" : : : "memory");
 }
 
 /* Sleep until an interrupt, which is taken before this returns; interrupts are off again then. */

@@ -19,6 +19,9 @@ need clang clang
 need clang-format clang-format
 need /usr/lib/llvm-14/lib/clang/14.0.6/lib/linux/libclang_rt.fuzzer-x86_64.a libclang-rt-14-dev
 need /usr/include/cmocka.h libcmocka-dev
+need /usr/include/capstone/capstone.h libcapstone-dev
+need cpio cpio
+need /bin/busybox busybox-static
 need python3 python3
 need gdb gdb
 need xxd xxd

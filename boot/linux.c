@@ -1,0 +1,194 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * boot/linux.c - check a bzImage, choose where it goes, and write what it is told at its 64-bit
+ * entry. Offsets and names of fields are those of Linux's Documentation/arch/x86/boot.rst and
+ * zero-page.rst, and of struct screen_info. Pure.
+ */
+#include "boot/linux.h"
+
+#include "kernel/errno.h"
+#include "kernel/log.h"
+#include "kernel/string.h"
+
+/* The setup header; it lies at the same place in a bzImage and in the zero page. */
+#define SETUP       0x1f1u
+#define SETUP_JUMP  0x201u /* a jump over the rest of it, from SETUP_MAGIC on: this many bytes */
+#define SETUP_MAGIC 0x202u
+#define SETUP_MAX   0x290u /* where it ends at last */
+#define LOADED_HIGH BIT(0) /* of loadflags: not a zImage */
+#define KERNEL_64   BIT(0) /* of xloadflags: there is a 64-bit entry */
+#define ABOVE_4G    BIT(1) /* and initrd_addr_max does not count there */
+#define ENTRY_64    0x200u /* from the payload's start */
+
+#define E820_TABLE 0x2d0u /* in the zero page */
+#define E820_COUNT 0x1e8u
+#define E820_MAX   128u
+struct e820_entry {
+	uint64_t base, size;
+	uint32_t type;
+} PACKED;
+STATIC_ASSERT(sizeof(struct e820_entry) == 20, "as firmware gives it: ACPI 6.5, 15.1");
+
+/* Page-table entries that are present and writable: SDM vol. 3, 4.5. */
+#define TABLE_ENTRY 0x3u
+#define LARGE_ENTRY 0x83u
+#define ENTRIES     512u
+
+/* A number in the header; 0 when the file ends before it. */
+static uint64_t get(const uint8_t *image, size_t size, size_t offset, size_t bytes)
+{
+	uint64_t value = 0;
+	if (offset + bytes <= size) {
+		memcpy(&value, image + offset, bytes);
+	}
+	return value;
+}
+
+int linux_check(const uint8_t *image, size_t size, struct linux_kernel *kernel)
+{
+	uint64_t payload = ((get(image, size, 0x1f1, 1) ?: 4) + 1) * 512; /* setup_sects */
+	uint64_t promised = 16 * get(image, size, 0x1f4, 4);              /* syssize */
+	uint64_t xloadflags = get(image, size, 0x236, 2);
+	const char *fault = NULL;
+	*kernel = (struct linux_kernel){
+		.payload = (uint32_t)payload,
+		.payload_size = (uint32_t)(size - payload),
+		.init_size = get(image, size, 0x260, 4),
+		.alignment = get(image, size, 0x230, 4), /* kernel_alignment */
+		.preferred = get(image, size, 0x258, 8), /* pref_address */
+		.relocatable = get(image, size, 0x234, 1) != 0,
+		.initrd_max = xloadflags & ABOVE_4G ? UINT64_MAX : get(image, size, 0x22c, 4),
+		.cmdline_max = (uint32_t)get(image, size, 0x238, 4), /* cmdline_size */
+	};
+	if (size < SETUP_MAX || get(image, size, 0x1fe, 2) != 0xaa55 || /* boot_flag */
+		memcmp(image + SETUP_MAGIC, "HdrS", 4) != 0 ||
+		(get(image, size, 0x211, 1) & LOADED_HIGH) == 0) {
+		fault = "it is not a Linux bzImage";
+	} else if (get(image, size, 0x206, 2) < 0x20c) { /* version */
+		fault = "it is older than Linux 3.8";
+	} else if ((xloadflags & KERNEL_64) == 0) {
+		fault = "it is for 32-bit CPUs";
+	} else if (size < payload + max_u64(promised, ENTRY_64 + 1)) {
+		fault = "it is cut off: the file ends before the kernel does";
+	} else if (kernel->init_size < size - payload || kernel->init_size > GIB ||
+		kernel->alignment < PAGE_SIZE ||
+		(kernel->alignment & (kernel->alignment - 1)) != 0) {
+		fault = "its header is damaged: init_size or kernel_alignment makes no sense";
+	}
+	if (fault != NULL) {
+		log_error("kernel: %s", fault);
+		return trace_err(-EINVAL);
+	}
+	return 0;
+}
+
+int linux_plan(const struct linux_kernel *kernel, const struct memmap *map, uint64_t initrd,
+	uint64_t initrd_size, struct linux_plan *plan)
+{
+	uint64_t used = ALIGN_UP(kernel->init_size, PAGE_SIZE);
+	uint64_t size = used + LINUX_PARAMS_SIZE; /* in one piece */
+	uint64_t low = kernel->preferred; /* loaded below it, Linux would move up to it by itself */
+	uint64_t end = min_u64(low + size, 4 * GIB);
+	*plan = (struct linux_plan){.initrd = initrd, .initrd_size = initrd_size};
+	if (initrd_size != 0 && initrd + initrd_size - 1 > kernel->initrd_max) {
+		log_error("initrd: the kernel can't reach above 0x%lx", kernel->initrd_max);
+		return trace_err(-EINVAL);
+	}
+	int err = memmap_find(map, size, kernel->alignment, low, end, &plan->kernel);
+	if (err != 0 && kernel->relocatable) {
+		err = memmap_find(map, size, kernel->alignment, low, 4 * GIB, &plan->kernel);
+	}
+	if (err != 0) {
+		log_error("kernel: no %lu KiB are free for it %s 0x%lx, below 4 GiB", size / KIB,
+			kernel->relocatable ? "from" : "at", low);
+		return trace_err(err);
+	}
+	plan->entry = plan->kernel + ENTRY_64;
+	plan->params = plan->kernel + used;
+	return 0;
+}
+
+/* ACPI 6.5, 15.1: 1 RAM, 3 ACPI tables, 4 ACPI NVS, 5 bad; all else is 2, reserved. */
+static const uint8_t e820_types[MEM_TYPE_COUNT] = {
+	[MEM_FREE] = 1, [MEM_MODULE] = 1, [MEM_ACPI] = 3, [MEM_NVS] = 4, [MEM_BAD] = 5};
+
+/* False when Linux has no room for all of `map`. */
+static bool e820_write(const struct memmap *map, uint8_t *params)
+{
+	struct e820_entry *const first = (struct e820_entry *)(params + E820_TABLE);
+	struct e820_entry *next = first;
+	for (const struct mem_range *r = map->range; r < map->range + map->count; r++) {
+		uint32_t type = e820_types[r->type] ?: 2;
+		if (next > first && next[-1].type == type &&
+			next[-1].base + next[-1].size == r->base) {
+			next[-1].size += r->size;
+		} else if (next < first + E820_MAX) {
+			*next++ = (struct e820_entry){r->base, r->size, type};
+		} else {
+			return false;
+		}
+	}
+	params[E820_COUNT] = (uint8_t)(next - first);
+	return true;
+}
+
+int linux_write_params(const struct linux_kernel *kernel, const struct linux_plan *plan,
+	const struct linux_setup *setup, const uint8_t *image, uint8_t *params)
+{
+	const struct linux_screen *screen = &setup->screen;
+	bool text = screen->width != 0 && screen->text;
+	bool pixels = screen->width != 0 && !text && screen->bpp >= 24 && screen->base < 4 * GIB;
+	uint64_t tables = plan->params + LINUX_PAGE_TABLES;
+	uint64_t *pdpt = (uint64_t *)(params + LINUX_PAGE_TABLES) + ENTRIES;
+	size_t length = strlen(setup->cmdline);
+	const struct {
+		uint16_t offset, bytes;
+		uint64_t value;
+	} fields[] = {
+		{0x06, 1, text ? 3 : 0},              /* orig_video_mode: 80 columns in colour */
+		{0x07, 1, text ? screen->width : 0},  /* orig_video_cols */
+		{0x0e, 1, text ? screen->height : 0}, /* orig_video_lines */
+		{0x0f, 1, pixels ? 0x23 : text},      /* orig_video_isVGA: says if lfb_ counts */
+		{0x12, 2, screen->width},             /* lfb_width */
+		{0x14, 2, screen->height},            /* lfb_height */
+		{0x16, 2, screen->bpp},               /* lfb_depth */
+		{0x18, 4, screen->base},              /* lfb_base */
+		{0x1c, 4,
+			((uint64_t)screen->pitch * screen->height + 0xffff) >>
+				16},      /* lfb_size, in 64 KiB */
+		{0x24, 2, screen->pitch}, /* lfb_linelength */
+		/* red_size and on: bits and position of red, green, blue and the rest. */
+		{0x26, 8, screen->bpp == 32 ? 0x1808000808081008 : 0x0000000808081008},
+		{0x70, 8, setup->rsdp},                   /* acpi_rsdp_addr */
+		{0xc0, 4, plan->initrd >> 32},            /* ext_ramdisk_image */
+		{0xc4, 4, plan->initrd_size >> 32},       /* ext_ramdisk_size */
+		{0x210, 1, 0xff},                         /* type_of_loader: one without a number */
+		{0x214, 4, plan->kernel},                 /* code32_start */
+		{0x218, 4, plan->initrd},                 /* ramdisk_image */
+		{0x21c, 4, plan->initrd_size},            /* ramdisk_size */
+		{0x228, 4, plan->params + LINUX_CMDLINE}, /* cmd_line_ptr */
+		/* Flat 64-bit code and data at the selectors that Linux wants: SDM vol. 3, 3.4.5.
+		 */
+		{LINUX_GDT + 0x10, 8, 0x00af9b000000ffff},
+		{LINUX_GDT + 0x18, 8, 0x00cf93000000ffff},
+		{LINUX_PAGE_TABLES, 8, (tables + PAGE_SIZE) | TABLE_ENTRY},
+	};
+	memset(params, 0, LINUX_ACPI);
+	if (length > min_u64(kernel->cmdline_max, LINUX_GDT - LINUX_CMDLINE - 1) ||
+		!e820_write(setup->map, params)) {
+		log_error("kernel: its command line is too long, or memory in more than %u pieces",
+			E820_MAX);
+		return trace_err(-E2BIG);
+	}
+	memcpy(params + LINUX_CMDLINE, setup->cmdline, length);
+	memcpy(params + SETUP, image + SETUP,
+		min_u64(SETUP_MAGIC + image[SETUP_JUMP], SETUP_MAX) - SETUP);
+	for (size_t i = 0; i < ARRAY_COUNT(fields); i++) {
+		memcpy(params + fields[i].offset, &fields[i].value, fields[i].bytes);
+	}
+	for (uint64_t i = 0; i < 4 * GIB / LARGE_SIZE; i++) {
+		pdpt[i / ENTRIES] = (tables + (2 + i / ENTRIES) * PAGE_SIZE) | TABLE_ENTRY;
+		pdpt[ENTRIES + i] = i * LARGE_SIZE | LARGE_ENTRY;
+	}
+	return 0;
+}

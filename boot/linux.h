@@ -1,0 +1,90 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * boot/linux.h - what it takes to start Linux: the 64-bit boot protocol (Linux,
+ * Documentation/arch/x86/boot.rst) and the ACPI tables it is given. Pure: everything is planned and
+ * written through plain memory; nothing is entered here.
+ */
+#pragma once
+
+#include "drivers/acpi.h"
+#include "kernel/memmap.h"
+#include "kernel/types.h"
+
+/* What the header of a bzImage says, checked. */
+struct linux_kernel {
+	uint32_t payload; /* offset of the protected-mode part in the file */
+	uint32_t payload_size;
+	uint64_t init_size; /* bytes that the kernel uses from its load address on until it has
+			       found its feet */
+	uint64_t alignment; /* of the load address */
+	uint64_t preferred; /* load address */
+	bool relocatable;
+	uint64_t initrd_max;  /* highest address of the initrd's last byte; UINT64_MAX: anywhere */
+	uint32_t cmdline_max; /* bytes without the ending zero */
+};
+
+/*
+ * Check the bzImage of `size` bytes, of which only the first 0x290 are read. 0, or -EINVAL after an
+ * error in the log that says in a sentence what it is not.
+ */
+int linux_check(const uint8_t *image, size_t size, struct linux_kernel *kernel);
+
+/* Where everything goes, all host-physical (= guest-physical), in memory that `map` calls free;
+ * modules stay where they are. */
+struct linux_plan {
+	uint64_t kernel; /* init_size bytes, aligned */
+	uint64_t entry;  /* the 64-bit entry: kernel + 0x200 */
+	uint64_t params; /* PARAMS_SIZE bytes: zero page, then command line, page tables, GDT, ACPI
+			    tables: offsets below */
+	uint64_t initrd, initrd_size; /* where it lies; 0: none */
+};
+#define LINUX_PARAMS_SIZE (128 * KIB)
+#define LINUX_ZERO_PAGE   0x0000u
+#define LINUX_CMDLINE     0x1000u
+#define LINUX_GDT         0x2000u
+#define LINUX_PAGE_TABLES 0x3000u /* six pages, the PML4 first: 4 GiB identity */
+#define LINUX_ACPI        0xa000u /* to the end */
+
+/*
+ * Choose the places, below 4 GiB: the preferred address, else for a relocatable kernel the highest
+ * one above it; params follow the kernel. 0, -ENOMEM when there is no room, or -EINVAL for an
+ * initrd that the kernel cannot reach (each said in the log). The caller then marks params as
+ * MEM_ACPI in the map that it gives to linux_write_params: Linux must not take them for free RAM.
+ */
+int linux_plan(const struct linux_kernel *kernel, const struct memmap *map, uint64_t initrd,
+	uint64_t initrd_size, struct linux_plan *plan);
+
+struct linux_screen { /* a linear RGB frame buffer or text screen that firmware left; width 0: none
+		       */
+	uint64_t base;
+	uint32_t width, height, pitch;
+	uint8_t bpp;
+	bool text;
+};
+
+/* What the guest is told. */
+struct linux_setup {
+	const struct memmap *map; /* FREE, ACPI, NVS as such; MODULE as free RAM but the initrd,
+				     which Linux reserves itself; else reserved */
+	const char *cmdline;
+	uint64_t rsdp; /* guest-physical; 0: none */
+	struct linux_screen screen;
+};
+
+/*
+ * Write zero page, command line, GDT and page tables into params[0..LINUX_ACPI), 8-byte aligned;
+ * `image` is the bzImage, as linux_check accepted it. 0, or -E2BIG for a command line or a memory
+ * map beyond what Linux takes (said in the log).
+ */
+int linux_write_params(const struct linux_kernel *kernel, const struct linux_plan *plan,
+	const struct linux_setup *setup, const uint8_t *image, uint8_t *params);
+
+/*
+ * Write an RSDP and an XSDT for the guest to to[0..size), which lies at guest-physical `at`: all
+ * valid tables of `acpi`, each once, but DMAR, IVRS, roots and DSDT (the FADT leads there); the
+ * MADT is replaced by a copy in which only CPUs with APIC ids in apic_ids[0..cpu_count) are
+ * enabled. Returns the bytes written (the RSDP comes first), or 0 when it does not fit or the MADT
+ * cannot be mapped.
+ */
+size_t linux_write_acpi(const struct acpi *acpi, const struct acpi_memory *memory,
+	const uint32_t *apic_ids, unsigned cpu_count, uint64_t at, uint8_t *to, size_t size);

@@ -1,0 +1,314 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * kernel/devices.c - the service VM's emulated devices, wired to its vCPUs, the real hardware and
+ * the console. Runs: on exiting CPUs and in host interrupts; [V] fields are guarded by vdev_lock.
+ */
+#include "kernel/devices.h"
+
+#include "drivers/ioapic.h"
+#include "drivers/lapic.h"
+#include "kernel/console.h"
+#include "kernel/gmem.h"
+#include "kernel/lock.h"
+#include "kernel/log.h"
+#include "kernel/machine.h"
+#include "kernel/pcpu.h"
+#include "kernel/trap.h"
+#include "kernel/x86.h"
+#include "vdev/ioapic.h"
+#include "vdev/uart.h"
+
+#define IOAPICS_MAX     8u
+#define IOAPIC_PAGE     PAGE_SIZE
+#define ICR_MODE(icr)   ((icr) >> 8 & 7)
+#define ICR_VECTOR(icr) ((uint8_t)(icr))
+#define ENTRY_MODE(e)   ((e) >> 8 & 7)
+#define MODE_FIXED      0u
+#define MODE_LOWEST     1u
+#define MODE_NMI        4u
+#define MODE_INIT       5u
+#define MODE_STARTUP    6u
+
+static struct vm *owner; /* [I] */
+static struct spinlock vdev_lock = SPINLOCK(VDEV);
+static struct vioapic ioapics[IOAPICS_MAX];   /* [V] */
+static struct ioapic_info infos[IOAPICS_MAX]; /* [I] */
+static unsigned ioapic_count;                 /* [I] */
+static struct vuart uart;                     /* [V] */
+static bool uart_line;                        /* [V] as it was last */
+static uint16_t uart_port;                    /* [I] 0: none */
+static uint32_t uart_gsi;                     /* [I] */
+
+void devices_init(struct vm *vm, uint16_t port, uint32_t gsi)
+{
+	owner = vm;
+	uart_port = port;
+	uart_gsi = gsi;
+	vuart_reset(&uart);
+	vuart_set_room(&uart, true);
+	for (; ioapic_count < IOAPICS_MAX && ioapic_info(ioapic_count, &infos[ioapic_count]);
+		ioapic_count++) {
+		struct ioapic_info *info = &infos[ioapic_count];
+		vioapic_init(&ioapics[ioapic_count], info->id, 0x11, info->pins);
+	}
+}
+
+bool devices_there(void)
+{
+	return owner != NULL;
+}
+
+/* A message of an I/O APIC entry or an IPI: to each vCPU that it is meant for. */
+static void deliver(uint64_t icr, const struct vlapic *source, bool level)
+{
+	for (unsigned i = 0; i < owner->vcpu_count; i++) {
+		struct vcpu *vcpu = owner->vcpu[i];
+		if (!vlapic_matches(&vcpu->lapic, icr, source)) {
+			continue;
+		}
+		switch (ICR_MODE(icr)) {
+		case MODE_LOWEST: /* any of them will do */
+			vcpu_interrupt(vcpu, ICR_VECTOR(icr), level);
+			return;
+		case MODE_FIXED:
+			vcpu_interrupt(vcpu, ICR_VECTOR(icr), level);
+			break;
+		case MODE_NMI:
+			vcpu_request(vcpu, VCPU_REQUEST_NMI);
+			break;
+		case MODE_INIT:
+			vcpu_request(vcpu, VCPU_REQUEST_INIT);
+			break;
+		case MODE_STARTUP:
+			vcpu->sipi_vector = ICR_VECTOR(icr);
+			vcpu_request(vcpu, VCPU_REQUEST_SIPI);
+			break;
+		default:
+			break;
+		}
+	}
+}
+
+void devices_lapic_effect(struct vcpu *vcpu, const struct vlapic_effect *effect)
+{
+	if (effect->kind == VLAPIC_IPI) {
+		deliver(effect->icr, &vcpu->lapic, false);
+	} else if (effect->kind == VLAPIC_LEVEL_EOI && lapic_in_service(effect->vector)) {
+		lapic_eoi(); /* put off until now, as the guest's own would have been */
+	}
+}
+
+bool devices_host_interrupt(uint8_t vector)
+{
+	struct vcpu *vcpu = this_cpu()->vcpu;
+	if (vcpu == NULL) {
+		return false;
+	}
+	bool level = lapic_is_level(vector);
+	vlapic_accept(&vcpu->lapic, vector, level);
+	if (!level) {
+		lapic_eoi();
+	}
+	return true;
+}
+
+/* The UART's interrupt line as the I/O APIC sees it: an edge is what counts. */
+static void update_line(void)
+{
+	bool line = vuart_line(&uart);
+	bool rises = line && !uart_line;
+
+	uart_line = line;
+	for (unsigned n = 0; n < ioapic_count && rises; n++) {
+		uint32_t pin = uart_gsi - infos[n].gsi_base;
+		if (pin < infos[n].pins && !(ioapics[n].entry[pin] & IOAPIC_MASKED)) {
+			uint64_t entry = ioapics[n].entry[pin];
+			/* Destination and mode stand alike in entry and command register. */
+			deliver((entry >> 56) << 32 | (entry & 0xfff), NULL, false);
+		}
+	}
+}
+
+uint32_t devices_port_read(uint16_t port, uint8_t size)
+{
+	uint16_t reg = (uint16_t)(port - uart_port);
+	if (uart_port == 0 || reg > 7 || size != 1) {
+		return UINT32_MAX;
+	}
+	uint64_t flags = lock_acquire(&vdev_lock);
+	uint32_t value = vuart_read(&uart, reg);
+	update_line();
+	lock_release(&vdev_lock, flags);
+	return value;
+}
+
+void devices_port_write(uint16_t port, uint8_t size, uint32_t value)
+{
+	uint16_t reg = (uint16_t)(port - uart_port);
+	if (uart_port == 0 || reg > 7 || size != 1) {
+		return;
+	}
+	uint64_t flags = lock_acquire(&vdev_lock);
+	int byte = vuart_write(&uart, reg, (uint8_t)value);
+	if (byte >= 0) {
+		vuart_set_room(&uart, console_guest_put((char)byte));
+	}
+	update_line();
+	lock_release(&vdev_lock, flags);
+}
+
+void devices_poll(void)
+{
+	if (owner == NULL || uart.room || !console_guest_room()) {
+		return;
+	}
+	uint64_t flags = lock_acquire(&vdev_lock);
+	vuart_set_room(&uart, true);
+	update_line();
+	lock_release(&vdev_lock, flags);
+}
+
+bool devices_uart_input(uint8_t byte)
+{
+	uint64_t flags = lock_acquire(&vdev_lock);
+	bool taken = vuart_can_receive(&uart) && vuart_receive(&uart, byte);
+	update_line();
+	lock_release(&vdev_lock, flags);
+	return taken;
+}
+
+/* What the guest may have in a real I/O APIC: fixed interrupts with vectors that are not Pintle's,
+ * and not the UART's pin. */
+static uint64_t allowed_entry(unsigned n, unsigned pin)
+{
+	uint64_t entry = ioapics[n].entry[pin];
+	uint8_t vector = (uint8_t)entry;
+	bool refused =
+		ENTRY_MODE(entry) > MODE_LOWEST || vector < 0x10 || vector >= VECTOR_OWN_FIRST;
+	return entry | (refused ? IOAPIC_MASKED : 0);
+}
+
+static uint32_t ioapic_access(unsigned n, unsigned offset, bool write, uint32_t value)
+{
+	struct vioapic_effect effect = {0};
+	uint64_t flags = lock_acquire(&vdev_lock);
+	if (write) {
+		vioapic_write(&ioapics[n], offset, value, &effect);
+	} else {
+		value = vioapic_read(&ioapics[n], offset);
+	}
+	if (effect.kind == VIOAPIC_ENTRY && infos[n].gsi_base + effect.pin != uart_gsi) {
+		ioapic_set_entry(n, effect.pin, allowed_entry(n, effect.pin));
+	}
+	lock_release(&vdev_lock, flags);
+	return value;
+}
+
+static uint32_t lapic_access(struct vcpu *vcpu, unsigned offset, bool write, uint32_t value)
+{
+	struct vlapic_effect effect = {0};
+	if (write) {
+		vlapic_write(&vcpu->lapic, offset / 16, value, tsc_read(), &effect);
+		devices_lapic_effect(vcpu, &effect);
+		return 0;
+	}
+	return (uint32_t)vlapic_read(&vcpu->lapic, offset / 16, tsc_read(), &effect);
+}
+
+/* One access to a page that a device of ours, or nobody, answers. */
+static uint32_t access(struct vcpu *vcpu, uint64_t gpa, bool write, uint32_t value)
+{
+	if ((gpa & ~PAGE_MASK) == (vcpu->lapic.base_msr & APIC_BASE_ADDRESS) &&
+		!vlapic_is_x2apic(&vcpu->lapic)) {
+		return lapic_access(vcpu, gpa & PAGE_MASK, write, value);
+	}
+	for (unsigned n = 0; n < ioapic_count; n++) {
+		if ((gpa & ~PAGE_MASK) == infos[n].base.raw) {
+			return ioapic_access(n, gpa & PAGE_MASK, write, value);
+		}
+	}
+	return UINT32_MAX;
+}
+
+static void load(struct vcpu *vcpu, const struct insn *insn, uint64_t value)
+{
+	uint64_t *gpr = &vcpu->regs.gpr[insn->gpr];
+	uint64_t mask = insn->size == 8 ? UINT64_MAX : BIT(8 * insn->size) - 1;
+	value &= mask;
+	if (insn->sign_extend && (value & (mask ^ mask >> 1))) {
+		value |= ~mask;
+	}
+	if (insn->high_byte) {
+		*gpr = (*gpr & ~0xff00ull) | (value & 0xff) << 8;
+	} else if (insn->register_size >= 4) {
+		*gpr = insn->register_size == 4 ? (uint32_t)value : value;
+	} else {
+		uint64_t keep = BIT(8 * insn->register_size) - 1;
+		*gpr = (*gpr & ~keep) | (value & keep);
+	}
+}
+
+static void emulate(struct vcpu *vcpu, uint64_t gpa)
+{
+	uint8_t bytes[INSN_MAX];
+	struct insn insn;
+	size_t len = gmem_fetch(vcpu, bytes, sizeof(bytes));
+	int err = insn_decode(bytes, len, gmem_mode(vcpu), &insn);
+
+	if (err != 0 || insn.kind > INSN_STORE) {
+		vcpu_kill(vcpu, "an instruction on a device register that is not known");
+		log_error("vcpu %u: at 0x%lx the bytes %02x %02x %02x %02x", vcpu->index, gpa,
+			bytes[0], bytes[1], bytes[2], bytes[3]);
+		return;
+	}
+	if (insn.kind == INSN_LOAD) {
+		load(vcpu, &insn, access(vcpu, gpa, false, 0));
+	} else {
+		uint64_t value = insn.has_immediate ? insn.immediate : vcpu->regs.gpr[insn.gpr];
+		access(vcpu, gpa, true, (uint32_t)value);
+	}
+	backend->skip(vcpu, insn.length);
+}
+
+/* Does Pintle answer in [base, base + size), or keep it to itself? */
+static bool is_kept(struct vcpu *vcpu, uint64_t base, uint64_t size)
+{
+	uint64_t lapic = vcpu->lapic.base_msr & APIC_BASE_ADDRESS;
+	bool kept = lapic - base < size;
+	for (unsigned n = 0; n < ioapic_count; n++) {
+		kept |= infos[n].base.raw - base < size;
+	}
+	for (unsigned i = 0; i < machine.memmap.count; i++) {
+		const struct mem_range *range = &machine.memmap.range[i];
+		kept |= (range->type == MEM_OWN || range->type == MEM_IMAGE) &&
+			range->base < base + size && base < range->base + range->size;
+	}
+	return kept;
+}
+
+/* Identity, as much around `gpa` as nobody else needs: device memory is mapped when it is first
+ * touched. */
+static bool map_identity(struct vcpu *vcpu, uint64_t gpa)
+{
+	uint64_t size = LARGE_SIZE;
+	bool flush = false;
+	if (is_kept(vcpu, ALIGN_DOWN(gpa, size), size)) {
+		size = PAGE_SIZE;
+	}
+	uint64_t base = ALIGN_DOWN(gpa, size);
+	if (is_kept(vcpu, base, size)) {
+		return false;
+	}
+	uint64_t flags = lock_acquire(&vm_lock);
+	int err =
+		stage2_map(&vcpu->vm->stage2, base, hpa(base), size, STAGE2_ALL, STAGE2_UC, &flush);
+	lock_release(&vm_lock, flags);
+	return err == 0;
+}
+
+void devices_stage2_fault(struct vcpu *vcpu, struct vcpu_exit *exit)
+{
+	if (!map_identity(vcpu, exit->fault.gpa)) {
+		emulate(vcpu, exit->fault.gpa);
+	}
+}

@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * kernel/devices.h - the service VM's emulated devices (vdev/) wired to its vCPUs, the real
+ * hardware and the console.
+ */
+#pragma once
+
+#include "kernel/vcpu.h"
+
+/* Make the I/O APICs' and the UART's virtual twins for `vm`. `uart_port`: of the console, 0: none;
+ * `uart_gsi`: its interrupt. */
+void devices_init(struct vm *vm, uint16_t uart_port, uint32_t uart_gsi);
+
+bool devices_there(void); /* devices_init was called: there is a service VM */
+
+/* A port or page that exits. On the vCPU's CPU. */
+uint32_t devices_port_read(uint16_t port, uint8_t size);
+void devices_port_write(uint16_t port, uint8_t size, uint32_t value);
+void devices_stage2_fault(struct vcpu *vcpu, struct vcpu_exit *exit);
+
+/* Carry out what a write to the local APIC asks for. */
+void devices_lapic_effect(struct vcpu *vcpu, const struct vlapic_effect *effect);
+
+/* An interrupt of a device came to this CPU with a vector that the service VM chose. True: it was
+ * its. */
+bool devices_host_interrupt(uint8_t vector);
+
+/* Let the UART go on when the console has room again, and hand it a byte that was typed (false: it
+ * has no room). CPU 0. */
+void devices_poll(void);
+bool devices_uart_input(uint8_t byte);

@@ -1,0 +1,78 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * kernel/gmem.c - a guest's memory seen from the hypervisor. Guest memory is not mapped for good:
+ * each access goes through this CPU's one-page peephole. Runs: on the CPU of the vCPU, interrupts
+ * off.
+ */
+#include "kernel/gmem.h"
+
+#include "kernel/paging.h"
+#include "kernel/string.h"
+#include "kernel/x86.h"
+
+#define RFLAGS_AC BIT(18)
+#define EFER_LMA  BIT(10)
+
+bool gmem_read(struct vm *vm, uint64_t gpa, void *to, size_t size)
+{
+	while (size != 0) {
+		struct stage2_translation page;
+		size_t part = min_u64(size, PAGE_SIZE - (gpa & PAGE_MASK));
+		if (!stage2_query(&vm->stage2, gpa, &page) || !(page.rights & STAGE2_READ)) {
+			return false;
+		}
+		const uint8_t *from = paging_peek(hpa(page.hpa.raw & ~PAGE_MASK));
+		memcpy(to, from + (gpa & PAGE_MASK), part);
+		to = (uint8_t *)to + part;
+		gpa += part;
+		size -= part;
+	}
+	return true;
+}
+
+static bool read_entry(void *context, uint64_t gpa, void *to, size_t size)
+{
+	return gmem_read(context, gpa, to, size);
+}
+
+enum insn_mode gmem_mode(struct vcpu *vcpu)
+{
+	struct segment code;
+	backend->get_segment(vcpu, SEG_CS, &code);
+	if ((code.attributes & SEGMENT_LONG) && (backend->get(vcpu, VCPU_EFER) & EFER_LMA)) {
+		return INSN_64;
+	}
+	return code.attributes & SEGMENT_BIG ? INSN_32 : INSN_16;
+}
+
+size_t gmem_fetch(struct vcpu *vcpu, uint8_t *bytes, size_t max)
+{
+	struct guest_memory memory = {read_entry, vcpu->vm};
+	struct segment code, stack;
+	size_t done = 0;
+
+	backend->get_segment(vcpu, SEG_CS, &code);
+	backend->get_segment(vcpu, SEG_SS, &stack);
+	struct guest_paging paging = {
+		.cr0 = backend->get(vcpu, VCPU_CR0),
+		.cr3 = backend->get(vcpu, VCPU_CR3),
+		.cr4 = backend->get(vcpu, VCPU_CR4),
+		.efer = backend->get(vcpu, VCPU_EFER),
+		.cpl = (stack.attributes & SEGMENT_DPL) / 0x20,
+		.smap_override = backend->get(vcpu, VCPU_RFLAGS) & RFLAGS_AC,
+	};
+	bool wide = gmem_mode(vcpu) == INSN_64;
+	uint64_t gva = backend->get(vcpu, VCPU_RIP) + (wide ? 0 : code.base);
+	while (done < max) {
+		uint64_t at = wide ? gva + done : (uint32_t)(gva + done);
+		size_t part = min_u64(max - done, PAGE_SIZE - (at & PAGE_MASK));
+		uint64_t gpa;
+		uint32_t error;
+		if (guest_translate(&paging, &memory, at, GUEST_FETCH, &gpa, &error) != 0 ||
+			!gmem_read(vcpu->vm, gpa, bytes + done, part)) {
+			break;
+		}
+		done += part;
+	}
+	return done;
+}

@@ -1,0 +1,209 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * kernel/run.c - each CPU's main loop: its vCPU when that can run, the monitor on CPU 0, else
+ * sleep. Runs: on every CPU, interrupts off but for the moments in which they are taken.
+ */
+#include "drivers/lapic.h"
+#include "kernel/console.h"
+#include "kernel/devices.h"
+#include "kernel/exit.h"
+#include "kernel/log.h"
+#include "kernel/monitor.h"
+#include "kernel/pcpu.h"
+#include "kernel/smp.h"
+#include "kernel/time.h"
+#include "kernel/trap.h"
+#include "kernel/vcpu.h"
+#include "kernel/x86.h"
+
+#define CR0_PE   BIT(0)
+#define SLICE_NS 10000000ull  /* the longest run without a look around */
+#define LOOK_NS  250000000ull /* the console may be wired elsewhere than we believe */
+#define NEVER    UINT64_MAX
+
+const struct backend *backend;
+struct spinlock vm_lock = SPINLOCK(VM);
+
+void vcpu_request(struct vcpu *vcpu, enum vcpu_request request)
+{
+	atomic_fetch_or(&vcpu->requests, request);
+	if (vcpu->cpu != this_cpu()->index) {
+		smp_wake(vcpu->cpu);
+	}
+}
+
+void vcpu_interrupt(struct vcpu *vcpu, uint8_t vector, bool level)
+{
+	if (vlapic_accept(&vcpu->lapic, vector, level) && vcpu->cpu != this_cpu()->index) {
+		smp_wake(vcpu->cpu);
+	}
+}
+
+void vcpu_raise(struct vcpu *vcpu, uint8_t vector, bool has_error, uint32_t error)
+{
+	vcpu->exception = (struct vcpu_event){.valid = true,
+		.type = EVENT_EXCEPTION,
+		.vector = vector,
+		.has_error = has_error,
+		.error = error};
+}
+
+void vcpu_kill(struct vcpu *vcpu, const char *why)
+{
+	vcpu->state = VCPU_DEAD;
+	log_error("vcpu %u: %s; rip 0x%lx, cr0 0x%lx, cr3 0x%lx, cr4 0x%lx, efer 0x%lx",
+		vcpu->index, why, backend->get(vcpu, VCPU_RIP), backend->get(vcpu, VCPU_CR0),
+		backend->get(vcpu, VCPU_CR3), backend->get(vcpu, VCPU_CR4),
+		backend->get(vcpu, VCPU_EFER));
+}
+
+/* INIT and SIPI as their senders meant them (SDM vol. 3, 9.4.2): SIPI counts only after INIT. */
+static void start_up(struct vcpu *vcpu, unsigned requests)
+{
+	if (requests & VCPU_REQUEST_INIT) {
+		vlapic_reset(&vcpu->lapic);
+		backend->vcpu_reset(vcpu);
+		vcpu->exception.valid = vcpu->reinject.valid = vcpu->nmi_pending = false;
+		vcpu->state = VCPU_WAIT_SIPI;
+	}
+	if ((requests & VCPU_REQUEST_SIPI) && vcpu->state == VCPU_WAIT_SIPI) {
+		struct segment code = {.base = (uint64_t)vcpu->sipi_vector << 12,
+			.limit = 0xffff,
+			.selector = (uint16_t)(vcpu->sipi_vector << 8),
+			.attributes = SEGMENT_PRESENT | SEGMENT_S | 0xb};
+		backend->set_segment(vcpu, SEG_CS, &code);
+		backend->set(vcpu, VCPU_RIP, 0);
+		vcpu->state = VCPU_RUNNING;
+	}
+}
+
+static void heed_requests(struct vcpu *vcpu)
+{
+	unsigned requests = atomic_exchange(&vcpu->requests, 0);
+
+	start_up(vcpu, requests);
+	vcpu->nmi_pending |= requests & VCPU_REQUEST_NMI;
+	if (requests & VCPU_REQUEST_FLUSH) {
+		backend->flush(vcpu);
+	}
+	if ((requests & VCPU_REQUEST_PAUSE) && vcpu->state != VCPU_PAUSED &&
+		vcpu->state != VCPU_DEAD) {
+		vcpu->resumed = vcpu->state;
+		vcpu->state = VCPU_PAUSED;
+	}
+	if ((requests & VCPU_REQUEST_RESUME) && vcpu->state == VCPU_PAUSED) {
+		vcpu->state = vcpu->resumed;
+	}
+}
+
+/* The next entry's event, by urgency (SDM vol. 3, 6.9): one at most, a window for what has to wait.
+ */
+static void inject_events(struct vcpu *vcpu)
+{
+	bool busy = vcpu->reinject.valid || vcpu->exception.valid;
+	int vector = vlapic_pending(&vcpu->lapic);
+
+	if (vcpu->reinject.valid) {
+		backend->inject(vcpu, &vcpu->reinject);
+		vcpu->reinject.valid = false;
+	} else if (vcpu->exception.valid) {
+		backend->inject(vcpu, &vcpu->exception);
+		vcpu->exception.valid = false;
+	}
+	if (vcpu->nmi_pending) {
+		if (!busy && backend->can_take(vcpu, EVENT_NMI)) {
+			struct vcpu_event event = {
+				.valid = true, .type = EVENT_NMI, .vector = VECTOR_NMI};
+			backend->inject(vcpu, &event);
+			vcpu->nmi_pending = false;
+			busy = true;
+		} else {
+			backend->window(vcpu, EVENT_NMI);
+		}
+	}
+	if (vector < 0) {
+		return;
+	}
+	if (!busy && backend->can_take(vcpu, EVENT_INTERRUPT)) {
+		struct vcpu_event event = {
+			.valid = true, .type = EVENT_INTERRUPT, .vector = (uint8_t)vector};
+		vlapic_take(&vcpu->lapic, (uint8_t)vector);
+		backend->inject(vcpu, &event);
+	} else {
+		backend->window(vcpu, EVENT_INTERRUPT);
+	}
+}
+
+/* Let time pass for the vCPU, do what was asked of it: true when it is to be entered now. */
+static bool prepare(struct vcpu *vcpu, uint64_t now)
+{
+	if (vlapic_timer_next(&vcpu->lapic) <= now) {
+		vlapic_timer_fire(&vcpu->lapic, now);
+	}
+	if (vcpu->requests != 0) {
+		heed_requests(vcpu);
+	}
+	if (vcpu->state == VCPU_HALTED &&
+		(vcpu->nmi_pending ||
+			(vlapic_pending(&vcpu->lapic) >= 0 &&
+				backend->can_take(vcpu, EVENT_INTERRUPT)))) {
+		vcpu->state = VCPU_RUNNING;
+	}
+	return vcpu->state == VCPU_RUNNING;
+}
+
+/* Have the timer end a run or a sleep at `at`; the hardware is touched only for a change. */
+static void arm_timer(struct pcpu *cpu, uint64_t at, uint64_t now)
+{
+	if (cpu->timer_at > at || cpu->timer_at <= now) {
+		cpu->timer_at = at;
+		lapic_timer_arm(at > now ? time_from_tsc(at) - time_from_tsc(now) : 1);
+	}
+}
+
+static void run(struct pcpu *cpu, struct vcpu *vcpu, uint64_t now, uint64_t until)
+{
+	struct vcpu_exit exit;
+
+	inject_events(vcpu);
+	arm_timer(cpu, until, now);
+	backend->run(vcpu, &exit, until > now ? until - now : 1);
+	/* What is pending for the host is taken here. */
+	irq_take();
+	exit_handle(vcpu, &exit);
+}
+
+void cpu_loop(void)
+{
+	struct pcpu *cpu = this_cpu();
+	bool boots = cpu->index == 0;
+	uint64_t look_at = 0; /* when the UART is looked at without an interrupt too */
+
+	cpu->timer_at = NEVER;
+	for (;;) {
+		irq_disable();
+		trap_report_nmis();
+		if (boots) {
+			monitor_step();
+			devices_poll();
+		}
+		uint64_t now = tsc_read();
+		if (boots && now >= look_at) {
+			console_poll();
+			look_at = now + time_to_tsc(console_is_polled() ? SLICE_NS : LOOK_NS);
+		}
+		uint64_t until = now + time_to_tsc(SLICE_NS);
+		struct vcpu *vcpu = cpu->vcpu;
+		if (vcpu != NULL) {
+			until = min_u64(until, vlapic_timer_next(&vcpu->lapic));
+			if (prepare(vcpu, now)) {
+				run(cpu, vcpu, now, until);
+				continue;
+			}
+		}
+		if (boots || vcpu != NULL) {
+			arm_timer(cpu, until, now);
+		}
+		irq_wait();
+	}
+}

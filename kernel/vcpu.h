@@ -1,0 +1,84 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * kernel/vcpu.h - virtual machines and their CPUs, as all but the backends see them.
+ */
+#pragma once
+
+#include <stdatomic.h>
+
+#include "kernel/backend.h"
+#include "kernel/lock.h"
+#include "kernel/stage2.h"
+#include "kernel/types.h"
+#include "vdev/lapic.h"
+
+/* What a vCPU does. */
+#define VCPU_STATES(X)                                                                             \
+	X(WAIT_SIPI, "waits for SIPI") /* after INIT; not the first */                             \
+	X(RUNNING, "runs")                                                                         \
+	X(HALTED, "halted") /* HLT: until an event */                                              \
+	X(PAUSED, "paused") /* by the monitor */                                                   \
+	X(DEAD, "dead")     /* by a fault of its own */
+
+enum vcpu_state {
+#define X(id, name) VCPU_##id,
+	VCPU_STATES(X)
+#undef X
+};
+
+/* What others ask of a vCPU; it looks before each entry. */
+enum vcpu_request {
+	VCPU_REQUEST_NMI = 1 << 0,
+	VCPU_REQUEST_INIT = 1 << 1,
+	VCPU_REQUEST_SIPI = 1 << 2, /* vector in ->sipi_vector */
+	VCPU_REQUEST_PAUSE = 1 << 3,
+	VCPU_REQUEST_RESUME = 1 << 4,
+	VCPU_REQUEST_FLUSH = 1 << 5, /* stage-2 mappings became less */
+};
+
+/* [I] constant after create  [C] only the CPU that runs it  [A] atomic */
+struct vcpu {
+	struct vcpu_regs regs;       /* [C] first: enter.S knows where */
+	struct vm *vm;               /* [I] */
+	uint32_t index;              /* [I] in the VM */
+	uint32_t cpu;                /* [I] index of the CPU it is pinned to */
+	atomic_uint state;           /* [C] to write; enum vcpu_state */
+	enum vcpu_state resumed;     /* [C] the state to go back to from PAUSED */
+	atomic_uint requests;        /* [A] enum vcpu_request */
+	atomic_uchar sipi_vector;    /* [A] */
+	struct vlapic lapic;         /* [A] for vlapic_accept, else [C] */
+	struct vcpu_event reinject;  /* [C] an event whose delivery an exit interrupted */
+	struct vcpu_event exception; /* [C] to inject at the next entry */
+	bool nmi_pending;            /* [C] */
+	void *hw;                    /* [C] the backend's: VMCS or VMCB and what goes with it */
+	uint64_t exits[EXIT_COUNT];  /* [C] */
+};
+
+#define VM_VCPUS_MAX CPUS_MAX
+struct vm {
+	unsigned vcpu_count;             /* [I] */
+	struct vcpu *vcpu[VM_VCPUS_MAX]; /* [I] */
+	struct stage2 stage2;            /* [vm.lock] to change */
+	void *hw;                        /* [I] the backend's, shared by the VM's vCPUs */
+};
+
+extern struct spinlock vm_lock; /* struct vm's stage 2 */
+
+/* Ask something of a vCPU, and have its CPU look. Any context but NMI. */
+void vcpu_request(struct vcpu *vcpu, enum vcpu_request request);
+
+/* A fixed interrupt for a vCPU. Any CPU, any context but NMI. */
+void vcpu_interrupt(struct vcpu *vcpu, uint8_t vector, bool level);
+
+/* An exception of the vCPU's own making, at its next entry. On its CPU. */
+void vcpu_raise(struct vcpu *vcpu, uint8_t vector, bool has_error, uint32_t error);
+
+/* End the vCPU: say why, with its registers; its CPU and the monitor go on. On its CPU. */
+void vcpu_kill(struct vcpu *vcpu, const char *why);
+
+/* The CPU's work from now on: its vCPU when that can run, the monitor on CPU 0, else sleep. */
+NORETURN void cpu_loop(void);
+
+#define VECTOR_DEBUG      1u
+#define VECTOR_UNDEFINED  6u
+#define VECTOR_PROTECTION 13u

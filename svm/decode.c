@@ -1,0 +1,180 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * svm/decode.c - from the VMCB's exit code to a neutral exit. APM vol. 2, 15.6 to 15.25 and
+ * appendix C. Runs: after each exit, on the CPU of the vCPU.
+ */
+#include "svm/svm.h"
+
+#include "kernel/insn.h"
+
+#define INFO_IO_IN            BIT(0)
+#define INFO_IO_STRING        BIT(2)
+#define INFO_IO_REP           BIT(3)
+#define INFO_IO_SIZE_SHIFT    4 /* three bits: 1, 2 or 4 bytes */
+#define INFO_IO_ADDRESS_SHIFT 7 /* three bits: 2, 4 or 8 bytes, halved */
+#define INFO_IO_SEGMENT_SHIFT 10
+#define INFO_IO_PORT_SHIFT    16
+#define INFO_MSR_WRITE        BIT(0)
+#define INFO_CR_MOV           BIT(63) /* and bits 3:0 are the register's number */
+#define INFO_NPF_PRESENT      BIT(0)
+#define INFO_NPF_WRITE        BIT(1)
+#define INFO_NPF_FETCH        BIT(4)
+#define INFO_NPF_WALK         BIT(33)
+
+#define VECTOR_BREAKPOINT      3u
+#define VECTOR_OVERFLOW        4u
+#define VECTOR_ALIGNMENT_CHECK 17u
+
+/* One more than the kind, so that 0 is none. */
+static const struct {
+	uint8_t kind;
+	bool skips;
+} exits[SVM_EXIT_INTERCEPTS] = {
+#define X(name, code, kind, skips) [code] = {EXIT_##kind + 1, skips},
+	SVM_EXITS(X)
+#undef X
+};
+
+/*
+ * 15.7.2. An event of an instruction (INT n, INT3, INTO) is not handed over: rip still stands at
+ * the instruction, which raises it anew, and no CPU has to know the rip behind it. QEMU leaves old
+ * values with EVENT_VALID clear.
+ */
+static void decode_interrupted(struct vmcb *vmcb, struct vcpu_event *event)
+{
+	uint64_t raw = vmcb->exit_event;
+	unsigned type = raw >> EVENT_TYPE_SHIFT & EVENT_TYPE_MASK;
+	uint8_t vector = (uint8_t)raw;
+
+	if (!(raw & EVENT_VALID) || type == EVENT_SOFT_INTERRUPT) {
+		return;
+	}
+	if (type == EVENT_EXCEPTION && (vector == VECTOR_BREAKPOINT || vector == VECTOR_OVERFLOW)) {
+		return;
+	}
+	*event = (struct vcpu_event){
+		.valid = true,
+		.type = (uint8_t)type,
+		.vector = vector,
+		.has_error = raw & EVENT_HAS_ERROR,
+		.error = (uint32_t)(raw >> EVENT_ERROR_SHIFT),
+	};
+	if (type == EVENT_NMI) {
+		vmcb->nmi_state = NMI_OPEN;
+		vmcb_intercept(vmcb, SVM_EXIT_IRET, false);
+	}
+}
+
+/* The length of the instruction that ends where `next` says; 0 when that cannot be. */
+static uint8_t length_to(const struct vmcb *vmcb, uint64_t next)
+{
+	uint64_t length = next - vmcb->rip;
+	return length <= INSN_MAX ? (uint8_t)length : 0;
+}
+
+static void decode_io(const struct vmcb *vmcb, struct vcpu_exit *exit)
+{
+	uint64_t info = vmcb->exit_info1;
+
+	exit->io.port = (uint16_t)(info >> INFO_IO_PORT_SHIFT);
+	exit->io.size = info >> INFO_IO_SIZE_SHIFT & 7;
+	exit->io.in = info & INFO_IO_IN;
+	exit->io.string = info & INFO_IO_STRING;
+	exit->io.rep = info & INFO_IO_REP;
+	if (svm_features & SVM_DECODE_ASSISTS) {
+		exit->io.address_size = (uint8_t)((info >> INFO_IO_ADDRESS_SHIFT & 7) * 2);
+		exit->io.segment = info >> INFO_IO_SEGMENT_SHIFT & 7;
+	}
+	exit->length = length_to(vmcb, vmcb->exit_info2);
+}
+
+static void decode_cr8(const struct vcpu *vcpu, struct vcpu_exit *exit)
+{
+	const struct vmcb *vmcb = vcpu->hw;
+
+	exit->cr.number = 8;
+	exit->cr.gpr = CR_GPR_UNKNOWN;
+	if ((svm_features & SVM_DECODE_ASSISTS) && (vmcb->exit_info1 & INFO_CR_MOV)) {
+		exit->cr.gpr = vmcb->exit_info1 % GPR_COUNT;
+		exit->cr.value = exit->cr.gpr == GPR_RSP ? vmcb->rsp : vcpu->regs.gpr[exit->cr.gpr];
+	}
+}
+
+static void decode_fault(const struct vmcb *vmcb, struct vcpu_exit *exit)
+{
+	uint64_t info = vmcb->exit_info1;
+
+	exit->fault.gpa = vmcb->exit_info2;
+	exit->fault.present = info & INFO_NPF_PRESENT;
+	exit->fault.write = info & INFO_NPF_WRITE;
+	exit->fault.fetch = info & INFO_NPF_FETCH;
+	exit->fault.walk = info & INFO_NPF_WALK;
+}
+
+static void decode_exception(const struct vmcb *vmcb, struct vcpu_exit *exit)
+{
+	exit->event.valid = true;
+	exit->event.type = EVENT_EXCEPTION;
+	exit->event.vector = (uint8_t)(vmcb->exit_code % 32);
+	exit->event.has_error = exit->event.vector == VECTOR_ALIGNMENT_CHECK;
+	exit->event.error = (uint32_t)vmcb->exit_info1;
+}
+
+static enum exit_kind decode_kind(uint32_t code)
+{
+	if (code == SVM_EXIT_INVALID) {
+		return EXIT_ENTRY_FAILED;
+	}
+	if (code == SVM_EXIT_NPF) {
+		return EXIT_STAGE2;
+	}
+	if (code >= ARRAY_COUNT(exits) || exits[code].kind == 0) {
+		return EXIT_UNKNOWN;
+	}
+	return exits[code].kind - 1;
+}
+
+void svm_decode(struct vcpu *vcpu, struct vcpu_exit *exit)
+{
+	struct vmcb *vmcb = vcpu->hw;
+	uint32_t code = (uint32_t)vmcb->exit_code;
+
+	*exit = (struct vcpu_exit){.kind = decode_kind(code), .raw = vmcb->exit_code};
+	decode_interrupted(vmcb, &exit->interrupted);
+	if (vmcb->nmi_state == NMI_RETURNING && vmcb->rip != vmcb->iret_rip) {
+		vmcb->nmi_state = NMI_OPEN;
+	}
+	if ((svm_features & SVM_NRIP) && code < ARRAY_COUNT(exits) && exits[code].skips) {
+		exit->length = length_to(vmcb, vmcb->next_rip);
+	}
+	switch (exit->kind) {
+	case EXIT_WINDOW:
+		vmcb->interrupt_control &= ~VIRQ_PENDING;
+		vmcb->clean &= (uint32_t)~CLEAN_INTERRUPT;
+		vmcb_intercept(vmcb, SVM_EXIT_VINTR, false);
+		break;
+	case EXIT_NMI_WINDOW:
+		vmcb->nmi_state = NMI_RETURNING;
+		vmcb->iret_rip = vmcb->rip;
+		vmcb_intercept(vmcb, SVM_EXIT_IRET, false);
+		break;
+	case EXIT_IO:
+		decode_io(vmcb, exit);
+		break;
+	case EXIT_MSR_READ:
+		exit->kind = vmcb->exit_info1 & INFO_MSR_WRITE ? EXIT_MSR_WRITE : EXIT_MSR_READ;
+		break;
+	case EXIT_CR_READ:
+	case EXIT_CR_WRITE:
+		decode_cr8(vcpu, exit);
+		break;
+	case EXIT_EXCEPTION:
+		decode_exception(vmcb, exit);
+		break;
+	case EXIT_STAGE2:
+		decode_fault(vmcb, exit);
+		break;
+	default:
+		break;
+	}
+}

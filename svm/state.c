@@ -1,0 +1,257 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * svm/state.c - the guest's state in the VMCB: registers, segments, events, its ASID. APM vol.
+ * 2, 15.5 and appendix B. Runs: on the CPU of the vCPU, interrupts off.
+ */
+#include "svm/svm.h"
+
+#include "kernel/log.h"
+#include "kernel/paging.h"
+#include "kernel/string.h"
+#include "kernel/x86.h"
+
+#define NESTED_PAGING_ENABLE BIT(0)
+#define SHADOW               BIT(0)
+
+/* 14.1.3 */
+#define CR0_AT_INIT         0x60000010u
+#define DR6_AT_INIT         0xffff0ff0u
+#define DR7_AT_INIT         0x400u
+#define RFLAGS_AT_INIT      0x2u
+#define ATTRIBUTES_CODE     0x9bu
+#define ATTRIBUTES_DATA     0x93u
+#define ATTRIBUTES_LDT      0x82u
+#define ATTRIBUTES_TSS_BUSY 0x8bu
+
+static const uint8_t intercepts[] = {
+#define X(name, code, kind, skips) code,
+	SVM_EXITS(X)
+#undef X
+};
+
+/* Where a register is, and the part of the state that a write to it makes unclean. */
+#define REGISTERS(X)                                                                               \
+	X(RIP, rip, 0)                                                                             \
+	X(RSP, rsp, 0)                                                                             \
+	X(RFLAGS, rflags, 0)                                                                       \
+	X(CR0, cr0, CLEAN_CR)                                                                      \
+	X(CR2, cr2, CLEAN_CR2)                                                                     \
+	X(CR3, cr3, CLEAN_CR)                                                                      \
+	X(CR4, cr4, CLEAN_CR)                                                                      \
+	X(EFER, efer, CLEAN_CR)                                                                    \
+	X(DR7, dr7, CLEAN_DR)                                                                      \
+	X(GDT_BASE, segment[VMCB_GDTR].base, CLEAN_DT)                                             \
+	X(GDT_LIMIT, segment[VMCB_GDTR].limit, CLEAN_DT)                                           \
+	X(IDT_BASE, segment[VMCB_IDTR].base, CLEAN_DT)                                             \
+	X(IDT_LIMIT, segment[VMCB_IDTR].limit, CLEAN_DT)                                           \
+	X(FS_BASE, segment[SEG_FS].base, 0)                                                        \
+	X(GS_BASE, segment[SEG_GS].base, 0)                                                        \
+	X(PAT, pat, CLEAN_NESTED)                                                                  \
+	X(SYSENTER_CS, sysenter_cs, 0)                                                             \
+	X(SYSENTER_ESP, sysenter_esp, 0)                                                           \
+	X(SYSENTER_EIP, sysenter_eip, 0)
+
+static const struct {
+	uint16_t offset;
+	uint8_t size;
+	uint32_t clean;
+} registers[VCPU_REGISTER_COUNT] = {
+#define X(id, field, bit)                                                                          \
+	[VCPU_##id] = {offsetof(struct vmcb, field), sizeof(((struct vmcb *)NULL)->field), bit},
+	REGISTERS(X)
+#undef X
+};
+
+static const uint8_t places[SEG_COUNT] = {
+	SEG_ES, SEG_CS, SEG_SS, SEG_DS, SEG_FS, SEG_GS, VMCB_LDTR, VMCB_TR};
+
+static void unclean(struct vmcb *vmcb, uint64_t what)
+{
+	vmcb->clean &= (uint32_t)~what;
+}
+
+/* All of the VMCB anew: after SHUTDOWN it is undefined (15.14.3). */
+void svm_vcpu_reset(struct vcpu *vcpu)
+{
+	struct vmcb *vmcb = vcpu->hw;
+	const struct svm_vm *vm = vcpu->vm->hw;
+
+	memset(vmcb, 0, sizeof(*vmcb));
+	for (unsigned i = 0; i < ARRAY_COUNT(intercepts); i++) {
+		vmcb_intercept(vmcb, intercepts[i], true);
+	}
+	vmcb_intercept(vmcb, SVM_EXIT_VINTR, false);
+	vmcb_intercept(vmcb, SVM_EXIT_IRET, false);
+	vmcb->iopm = virt_to_phys(vm->iopm).raw;
+	vmcb->msrpm = virt_to_phys(vm->msrpm).raw;
+	vmcb->interrupt_control = VIRQ_MASKING;
+	vmcb->nested_control = NESTED_PAGING_ENABLE;
+	vmcb->nested_cr3 = virt_to_phys(vcpu->vm->stage2.root).raw;
+
+	for (unsigned i = 0; i < VMCB_SEGMENTS; i++) {
+		vmcb->segment[i] = (struct vmcb_segment){0, ATTRIBUTES_DATA, 0xffff, 0};
+	}
+	vmcb->segment[SEG_CS] = (struct vmcb_segment){0xf000, ATTRIBUTES_CODE, 0xffff, 0xffff0000};
+	vmcb->segment[VMCB_LDTR].attributes = ATTRIBUTES_LDT;
+	vmcb->segment[VMCB_TR].attributes = ATTRIBUTES_TSS_BUSY;
+	vmcb->efer = EFER_SVME; /* 15.5.1: VMRUN refuses a guest without it */
+	vmcb->cr0 = CR0_AT_INIT;
+	vmcb->dr6 = DR6_AT_INIT;
+	vmcb->dr7 = DR7_AT_INIT;
+	vmcb->rflags = RFLAGS_AT_INIT;
+	vmcb->rip = 0xfff0;
+	vmcb->pat = PAT_RESET_VALUE;
+	vcpu->regs = (struct vcpu_regs){.gpr[GPR_RDX] = cpuid_read(1, 0).eax};
+}
+
+uint64_t svm_get(struct vcpu *vcpu, enum vcpu_register reg)
+{
+	const struct vmcb *vmcb = vcpu->hw;
+	uint64_t value = 0;
+
+	memcpy(&value, vmcb->page + registers[reg].offset, registers[reg].size);
+	return reg == VCPU_EFER ? value & ~EFER_SVME : value;
+}
+
+void svm_set(struct vcpu *vcpu, enum vcpu_register reg, uint64_t value)
+{
+	struct vmcb *vmcb = vcpu->hw;
+
+	value |= reg == VCPU_EFER ? EFER_SVME : 0;
+	memcpy(vmcb->page + registers[reg].offset, &value, registers[reg].size);
+	unclean(vmcb, registers[reg].clean);
+}
+
+void svm_get_segment(struct vcpu *vcpu, enum segment_name name, struct segment *segment)
+{
+	const struct vmcb *vmcb = vcpu->hw;
+	const struct vmcb_segment *from = &vmcb->segment[places[name]];
+
+	*segment = (struct segment){from->base, from->limit, from->selector, from->attributes};
+	if (name == SEG_SS) {
+		/* Of an unusable SS the attributes mean nothing, but its DPL is how the kernel
+		 * knows the CPL. */
+		segment->attributes &= (uint16_t)~SEGMENT_DPL;
+		segment->attributes |= (uint16_t)(vmcb->cpl << SEGMENT_DPL_SHIFT);
+	}
+}
+
+void svm_set_segment(struct vcpu *vcpu, enum segment_name name, const struct segment *segment)
+{
+	struct vmcb *vmcb = vcpu->hw;
+
+	vmcb->segment[places[name]] = (struct vmcb_segment){
+		segment->selector, segment->attributes, segment->limit, segment->base};
+	if (name == SEG_SS) {
+		/* VMRUN takes the CPL from its own field; QEMU takes it from SS. */
+		vmcb->cpl = (uint8_t)((segment->attributes & SEGMENT_DPL) >> SEGMENT_DPL_SHIFT);
+	}
+	unclean(vmcb, CLEAN_SEGMENTS);
+}
+
+void svm_skip(struct vcpu *vcpu, uint8_t length)
+{
+	struct vmcb *vmcb = vcpu->hw;
+
+	vmcb->rip += length;
+	vmcb->shadow &= ~SHADOW;
+}
+
+/* Types 5 and 6 are VT-x's alone; here svm_decode() gives none, and no 4. */
+void svm_inject(struct vcpu *vcpu, const struct vcpu_event *event)
+{
+	struct vmcb *vmcb = vcpu->hw;
+
+	vmcb->inject = EVENT_VALID | (uint64_t)event->type << EVENT_TYPE_SHIFT | event->vector;
+	if (event->has_error) {
+		vmcb->inject |= EVENT_HAS_ERROR | (uint64_t)event->error << EVENT_ERROR_SHIFT;
+	}
+	if (event->type == EVENT_NMI) {
+		vmcb->nmi_state = NMI_BLOCKED;
+		vmcb_intercept(vmcb, SVM_EXIT_IRET, true);
+	}
+}
+
+bool svm_can_take(struct vcpu *vcpu, enum event_type type)
+{
+	const struct vmcb *vmcb = vcpu->hw;
+	bool open = type == EVENT_NMI ? vmcb->nmi_state == NMI_OPEN : vmcb->rflags & RFLAGS_IF;
+
+	return open && !(vmcb->shadow & SHADOW) && !(vmcb->inject & EVENT_VALID);
+}
+
+/*
+ * A virtual interrupt whose delivery is intercepted, never delivered (15.21.4). An NMI waits for
+ * the IRET if NMIs are masked; if it waits for a shadow only, an interrupt's window is the nearest
+ * thing that there is.
+ */
+void svm_window(struct vcpu *vcpu, enum event_type type)
+{
+	struct vmcb *vmcb = vcpu->hw;
+
+	if (type == EVENT_NMI && vmcb->nmi_state != NMI_OPEN) {
+		return;
+	}
+	/* The priority and IGNORE_TPR: QEMU compares priorities otherwise than hardware does. */
+	vmcb->interrupt_control |= VIRQ_PENDING | VIRQ_PRIORITY_MAX | VIRQ_IGNORE_TPR;
+	unclean(vmcb, CLEAN_INTERRUPT);
+	vmcb_intercept(vmcb, SVM_EXIT_VINTR, true);
+}
+
+/* A vCPU's ASID is its own, so what it must forget is what bears this ASID. */
+void svm_flush(struct vcpu *vcpu)
+{
+	struct vmcb *vmcb = vcpu->hw;
+
+	if (svm_features & SVM_FLUSH_BY_ASID) {
+		vmcb->tlb_control = TLB_FLUSH_ASID;
+	} else {
+		vmcb->asid_generation = 0;
+	}
+}
+
+/* 15.16: when all were given out, everything is flushed, and every vCPU of this CPU takes a new
+ * one. */
+void svm_asid_choose(struct svm_cpu *cpu, struct vmcb *vmcb)
+{
+	if (vmcb->asid_generation == cpu->generation) {
+		return;
+	}
+	if (cpu->next_asid >= cpu->asid_count) {
+		cpu->next_asid = 1;
+		cpu->generation++;
+		vmcb->tlb_control = TLB_FLUSH_ALL;
+	}
+	vmcb->asid = cpu->next_asid++;
+	vmcb->asid_generation = cpu->generation;
+	unclean(vmcb, CLEAN_ASID);
+}
+
+void svm_dump(struct vcpu *vcpu)
+{
+	static const struct {
+		const char *name;
+		uint16_t offset, size;
+	} fields[] = {
+#define X(offset, type, name) {#name, offset, sizeof(type)},
+		VMCB_FIELDS(X)
+#undef X
+	};
+	const struct vmcb *vmcb = vcpu->hw;
+
+	for (unsigned i = 0; i < ARRAY_COUNT(fields); i++) {
+		uint64_t value = 0;
+		memcpy(&value, vmcb->page + fields[i].offset, fields[i].size);
+		if (value != 0) {
+			log_error("svm: %-18s 0x%lx", fields[i].name, value);
+		}
+	}
+	for (unsigned i = 0; i < ARRAY_COUNT(vmcb->intercept); i++) {
+		log_error("svm: intercepts %u       0x%x", i, vmcb->intercept[i]);
+	}
+	for (unsigned i = 0; i < VMCB_SEGMENTS; i++) {
+		const struct vmcb_segment *s = &vmcb->segment[i];
+		log_error("svm: segment %u          0x%04x base 0x%lx limit 0x%x attributes 0x%x",
+			i, s->selector, s->base, s->limit, s->attributes);
+	}
+}

@@ -1,0 +1,239 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * svm/svm.h - the VMCB, its bits, and what the files of the AMD-V backend share. APM vol. 2, 15 and
+ * appendices B and C.
+ */
+#pragma once
+
+#include "kernel/backend.h"
+#include "kernel/types.h"
+#include "kernel/vcpu.h"
+
+#define MSR_VM_CR      0xc0010114u
+#define VM_CR_SVMDIS   BIT(4)
+#define MSR_VM_HSAVE   0xc0010117u
+#define EFER_SVME      BIT(12)
+#define CPUID_EXTENDED 0x80000000u
+#define CPUID_AMD      0x80000001u
+#define CPUID_AMD_SVM  BIT(2) /* ECX */
+#define CPUID_SVM      0x8000000au
+
+/* CPUID_SVM, EDX. The clean bits need no test: a CPU without them does not look. */
+#define SVM_NESTED_PAGING  BIT(0)
+#define SVM_NRIP           BIT(3)
+#define SVM_FLUSH_BY_ASID  BIT(6)
+#define SVM_DECODE_ASSISTS BIT(7)
+extern uint32_t svm_features; /* [I] after probe */
+
+/* Segment registers of the VMCB: enum segment_name as far as SEG_GS, then these. */
+enum {
+	VMCB_GDTR = 6,
+	VMCB_LDTR,
+	VMCB_IDTR,
+	VMCB_TR,
+	VMCB_SEGMENTS
+};
+struct vmcb_segment {
+	uint16_t selector, attributes; /* attributes as in struct segment */
+	uint32_t limit;
+	uint64_t base;
+};
+
+/*
+ * Offset, type and name of each field that is used (APM vol. 2, appendix B). The last of the
+ * control area is software's own (3e0h-3ffh), and holds what a vCPU needs besides.
+ */
+#define VMCB_FIELDS(X)                                                                             \
+	X(0x040, uint64_t, iopm)                                                                   \
+	X(0x048, uint64_t, msrpm)                                                                  \
+	X(0x058, uint32_t, asid)                                                                   \
+	X(0x05c, uint8_t, tlb_control)                                                             \
+	X(0x060, uint64_t, interrupt_control)                                                      \
+	X(0x068, uint64_t, shadow)                                                                 \
+	X(0x070, uint64_t, exit_code)                                                              \
+	X(0x078, uint64_t, exit_info1)                                                             \
+	X(0x080, uint64_t, exit_info2)                                                             \
+	X(0x088, uint64_t, exit_event)                                                             \
+	X(0x090, uint64_t, nested_control)                                                         \
+	X(0x0a8, uint64_t, inject)                                                                 \
+	X(0x0b0, uint64_t, nested_cr3)                                                             \
+	X(0x0c0, uint32_t, clean)                                                                  \
+	X(0x0c8, uint64_t, next_rip)                                                               \
+	X(0x3e0, uint64_t, asid_generation) /* of the CPU's ASIDs that `asid` is from; 0: none */  \
+	X(0x3e8, uint64_t, iret_rip)        /* of the IRET that unmasks NMIs */                    \
+	X(0x3f0, uint32_t, nmi_state)       /* enum nmi_state */                                   \
+	X(0x4cb, uint8_t, cpl)                                                                     \
+	X(0x4d0, uint64_t, efer)                                                                   \
+	X(0x548, uint64_t, cr4)                                                                    \
+	X(0x550, uint64_t, cr3)                                                                    \
+	X(0x558, uint64_t, cr0)                                                                    \
+	X(0x560, uint64_t, dr7)                                                                    \
+	X(0x568, uint64_t, dr6)                                                                    \
+	X(0x570, uint64_t, rflags)                                                                 \
+	X(0x578, uint64_t, rip)                                                                    \
+	X(0x5d8, uint64_t, rsp)                                                                    \
+	X(0x5f8, uint64_t, rax)                                                                    \
+	X(0x628, uint64_t, sysenter_cs)                                                            \
+	X(0x630, uint64_t, sysenter_esp)                                                           \
+	X(0x638, uint64_t, sysenter_eip)                                                           \
+	X(0x640, uint64_t, cr2)                                                                    \
+	X(0x668, uint64_t, pat)
+
+struct vmcb {
+	union {
+		uint8_t page[PAGE_SIZE];
+		uint32_t intercept[6]; /* bit n of word w: exit code 32w + n */
+		struct {
+			uint8_t before_segments[0x400];
+			struct vmcb_segment segment[VMCB_SEGMENTS];
+		};
+#define X(offset, type, name)                                                                      \
+	struct {                                                                                   \
+		uint8_t before_##name[offset];                                                     \
+		type name;                                                                         \
+	};
+		VMCB_FIELDS(X)
+#undef X
+	};
+};
+STATIC_ASSERT(sizeof(struct vmcb) == PAGE_SIZE, "a VMCB is a page");
+#define X(offset, type, name)                                                                      \
+	STATIC_ASSERT(offsetof(struct vmcb, name) == (offset), "VMCB: " #name);
+VMCB_FIELDS(X)
+#undef X
+
+/* `clean`: what did not change since the last exit of this VMCB on this CPU (15.15). */
+#define CLEAN_INTERCEPTS BIT(0)
+#define CLEAN_ASID       BIT(2)
+#define CLEAN_INTERRUPT  BIT(3)
+#define CLEAN_NESTED     BIT(4)
+#define CLEAN_CR         BIT(5)
+#define CLEAN_DR         BIT(6)
+#define CLEAN_DT         BIT(7)
+#define CLEAN_SEGMENTS   BIT(8)
+#define CLEAN_CR2        BIT(9)
+#define CLEAN_ALL        0x1fffu /* all that are defined; others stay unclean */
+
+enum {
+	TLB_KEEP = 0,
+	TLB_FLUSH_ALL = 1,
+	TLB_FLUSH_ASID = 3
+}; /* tlb_control, 15.16.1 */
+
+/* interrupt_control, 15.21 */
+#define VIRQ_PENDING      BIT(8)
+#define VIRQ_PRIORITY_MAX (15ull << 16)
+#define VIRQ_IGNORE_TPR   BIT(20)
+#define VIRQ_MASKING      BIT(24) /* the host has its own IF and TPR */
+
+/* inject, exit_event: 15.20. Vector in bits 7:0, error code in 63:32. */
+#define EVENT_TYPE_SHIFT  8
+#define EVENT_TYPE_MASK   7u
+#define EVENT_HAS_ERROR   BIT(11)
+#define EVENT_VALID       BIT(31)
+#define EVENT_ERROR_SHIFT 32
+
+/*
+ * Exit codes (appendix C) that Pintle asks for: name, code, what it means, and whether it is that
+ * of an instruction, which can be skipped. All but VINTR and IRET are always intercepted.
+ *
+ * #DB and #AC: a guest could make their delivery raise them again without end. CR8: the LAPIC is
+ * software's (and QEMU aborts at a write to CR8 with a virtual interrupt pending). QEMU ignores the
+ * bits of INVD and XSETBV. Bits that are missing on purpose: INIT, which QEMU does not hold (Pintle
+ * sends none while guests run); SMI, which is the firmware's.
+ */
+#define SVM_EXITS(X)                                                                               \
+	X(CR8_READ, 0x08, CR_READ, true)                                                           \
+	X(CR8_WRITE, 0x18, CR_WRITE, true)                                                         \
+	X(DB, 0x41, EXCEPTION, false)                                                              \
+	X(AC, 0x51, EXCEPTION, false)                                                              \
+	X(MC, 0x52, EXCEPTION, false)                                                              \
+	X(INTR, 0x60, INTERRUPT, false)                                                            \
+	X(NMI, 0x61, NMI, false)                                                                   \
+	X(VINTR, 0x64, WINDOW, false)                                                              \
+	X(CPUID, 0x72, CPUID, true)                                                                \
+	X(IRET, 0x74, NMI_WINDOW, false)                                                           \
+	X(INVD, 0x76, INVD, true)                                                                  \
+	X(HLT, 0x78, HLT, true)                                                                    \
+	X(INVLPGA, 0x7a, FORBIDDEN, true)                                                          \
+	X(IOIO, 0x7b, IO, true)                                                                    \
+	X(MSR, 0x7c, MSR_READ, true)                                                               \
+	X(SHUTDOWN, 0x7f, SHUTDOWN, false)                                                         \
+	X(VMRUN, 0x80, FORBIDDEN, true)                                                            \
+	X(VMMCALL, 0x81, HYPERCALL, true)                                                          \
+	X(VMLOAD, 0x82, FORBIDDEN, true)                                                           \
+	X(VMSAVE, 0x83, FORBIDDEN, true)                                                           \
+	X(STGI, 0x84, FORBIDDEN, true)                                                             \
+	X(CLGI, 0x85, FORBIDDEN, true)                                                             \
+	X(SKINIT, 0x86, FORBIDDEN, true)                                                           \
+	X(MONITOR, 0x8a, MONITOR, true)                                                            \
+	X(MWAIT, 0x8b, MWAIT, true)                                                                \
+	X(XSETBV, 0x8d, XSETBV, true)
+
+enum svm_exit_code {
+#define X(name, code, kind, skips) SVM_EXIT_##name = (code),
+	SVM_EXITS(X)
+#undef X
+	SVM_EXIT_INTERCEPTS = 0xc0, /* all that can be intercepted lie below */
+	SVM_EXIT_NPF = 0x400,
+};
+#define SVM_EXIT_INVALID UINT32_MAX /* of 64 bits on hardware; QEMU sets 32 */
+STATIC_ASSERT(sizeof(((struct vmcb *)0)->intercept) * 8 == SVM_EXIT_INTERCEPTS, "intercepts");
+
+/*
+ * Without virtual NMIs, an injected NMI masks others until its IRET, which is intercepted: BLOCKED.
+ * That exit comes before the IRET, which then runs without an intercept: RETURNING. The next exit
+ * with another rip finds it done: OPEN.
+ */
+enum nmi_state {
+	NMI_OPEN,
+	NMI_BLOCKED,
+	NMI_RETURNING
+};
+
+/* What a VM's vCPUs share: bits that are set make the access exit (15.10.1, 15.11). */
+struct svm_vm {
+	uint8_t msrpm[2 * PAGE_SIZE];
+	uint8_t iopm[3 * PAGE_SIZE];
+};
+#define SVM_VM_FRAMES (sizeof(struct svm_vm) / PAGE_SIZE)
+
+/* [C] one CPU's own. ASIDs 1..asid_count - 1 are given out once in a generation. */
+struct svm_cpu {
+	hpa_t host; /* what VMLOAD brings back: FS, GS, TR, LDTR and the system call MSRs */
+	uint64_t generation;
+	uint32_t next_asid, asid_count;
+};
+
+static inline void vmcb_intercept(struct vmcb *vmcb, enum svm_exit_code code, bool on)
+{
+	uint32_t bit = 1u << (code % 32);
+	vmcb->intercept[code / 32] = (vmcb->intercept[code / 32] & ~bit) | (on ? bit : 0);
+	vmcb->clean &= (uint32_t)~CLEAN_INTERCEPTS;
+}
+
+/*
+ * enter.S: run the guest of VMCB `guest` until it exits. Interrupts off before and after; those of
+ * the host that came are pending after, an NMI has been handled.
+ */
+void svm_enter(struct vcpu_regs *regs, hpa_t guest, hpa_t host);
+
+/* decode.c: what the VMCB says of the exit, and the state of NMIs and windows that goes with it. */
+void svm_decode(struct vcpu *vcpu, struct vcpu_exit *exit);
+
+/* state.c: the operations of struct backend with these names; and an ASID for the next entry on
+ * *cpu. */
+void svm_vcpu_reset(struct vcpu *vcpu);
+uint64_t svm_get(struct vcpu *vcpu, enum vcpu_register reg);
+void svm_set(struct vcpu *vcpu, enum vcpu_register reg, uint64_t value);
+void svm_get_segment(struct vcpu *vcpu, enum segment_name name, struct segment *segment);
+void svm_set_segment(struct vcpu *vcpu, enum segment_name name, const struct segment *segment);
+void svm_skip(struct vcpu *vcpu, uint8_t length);
+void svm_inject(struct vcpu *vcpu, const struct vcpu_event *event);
+bool svm_can_take(struct vcpu *vcpu, enum event_type type);
+void svm_window(struct vcpu *vcpu, enum event_type type);
+void svm_flush(struct vcpu *vcpu);
+void svm_dump(struct vcpu *vcpu);
+void svm_asid_choose(struct svm_cpu *cpu, struct vmcb *vmcb);
+
+extern const struct stage2_format svm_stage2_format;

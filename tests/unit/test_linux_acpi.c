@@ -1,0 +1,314 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * tests/unit/test_linux_acpi.c - the service VM's ACPI tables, read back by Pintle's own reader.
+ * Links: boot/linux_acpi.c drivers/acpi.c drivers/acpi_tables.c
+ */
+#include "tests/unit/fake.h"
+
+#include "tests/unit/fake_acpi.h"
+
+#include "boot/linux.h"
+
+#define GUEST_AT   0x12345000ull
+#define GUEST_SIZE (88 * KIB)
+
+static uint8_t guest[GUEST_SIZE];
+static size_t guest_size;
+static struct acpi machine;
+
+/* Guest memory over the machine's. */
+static const void *guest_map(hpa_t base, size_t size)
+{
+	if (base.raw < GUEST_AT || base.raw - GUEST_AT + size > guest_size) {
+		return fake_map(base, size);
+	}
+	uint8_t *copy = malloc(size);
+	fake_require(copy != NULL, "there is memory");
+	memcpy(copy, guest + (base.raw - GUEST_AT), size);
+	fake_mapped++;
+	fake_mapped_size = size;
+	return copy;
+}
+
+static const struct acpi_memory guest_memory = {guest_map, fake_unmap};
+
+static size_t write_acpi(const uint32_t *ids, unsigned count, size_t size)
+{
+	memset(guest, 0xa5, sizeof(guest));
+	size_t used = linux_write_acpi(&machine, &fake_memory, ids, count, GUEST_AT, guest, size);
+	assert_true(used <= size);
+	assert_int_equal(fake_mapped, 0);
+	for (size_t i = size; i < sizeof(guest); i++) {
+		assert_int_equal(guest[i], 0xa5);
+	}
+	return used;
+}
+
+/* Read the machine, write the guest's tables, and read these into fake_acpi. */
+static void guest_read(const uint32_t *ids, unsigned count)
+{
+	assert_int_equal(machine_read(), 0);
+	machine = fake_acpi;
+	guest_size = write_acpi(ids, count, GUEST_SIZE);
+	assert_true(guest_size > 0);
+	fake_log_clear();
+	assert_int_equal(acpi_read(&fake_acpi, guest, 36, &guest_memory), 0);
+	assert_not_logged("XSDT");
+}
+
+static void put_cpu(uint8_t id, uint32_t flags)
+{
+	put(0x0800, 2);
+	put(id, 1);
+	put(id, 1);
+	put(flags, 4);
+}
+
+static void put_x2apic(uint32_t id, uint32_t flags)
+{
+	put(0x1009, 2);
+	put(0, 2);
+	put(id, 4);
+	put(flags, 4);
+	put(id, 4);
+}
+
+static void start_madt(void)
+{
+	table_start("APIC", 4);
+	put(0xfee00000, 4);
+	put(1, 4);
+}
+
+/* Three CPUs, an I/O APIC, an override, an NMI. */
+static void put_madt(void)
+{
+	start_madt();
+	put_cpu(0, 1);
+	put_cpu(2, 1);
+	put_cpu(4, 2);
+	put_x2apic(0x102, 3);
+	put_bytes("\x01\x0c\x07\0\0\0\xc0\xfe\0\0\0\0", 12);
+	put_bytes("\x02\x0a\0\0\x02\0\0\0\0\0", 10);
+	put_bytes("\x04\x06\xff\0\0\x01", 6);
+	list_table();
+}
+
+static void put_machine(void)
+{
+	fake_machine_start();
+	put_madt();
+	put_fadt(put_dsdt(5));
+	list_table();
+	table_start("SSDT", 2);
+	list_table();
+}
+
+static uint32_t madt_flags(size_t offset)
+{
+	uint32_t flags;
+	memcpy(&flags, guest + 0x280 + offset, sizeof(flags));
+	return flags;
+}
+
+static void the_guest_finds_the_tables_of_the_machine(void **state)
+{
+	(void)state;
+	static const uint32_t ids[] = {0, 2, 4, 0x102};
+	put_machine();
+	guest_read(ids, 4);
+	static const char *const order[] = {"XSDT", "APIC", "FACP", "SSDT", "DSDT"};
+	assert_int_equal(fake_acpi.table_count, ARRAY_COUNT(order));
+	for (unsigned i = 0; i < ARRAY_COUNT(order); i++) {
+		assert_string_equal(fake_acpi.table[i].signature, order[i]);
+		assert_true(fake_acpi.table[i].valid);
+	}
+	assert_int_equal(find("FACP")->base.raw, fake_list[1]);
+	assert_int_equal(find("SSDT")->base.raw, fake_list[2]);
+	assert_int_equal(find("APIC")->base.raw, GUEST_AT + 0x280);
+	assert_memory_equal(guest + 0x280, fake_ram + (fake_list[0] - FAKE_RAM_BASE), 9);
+	assert_string_equal(find("APIC")->oem_id, "PINTLE");
+	assert_true(fake_acpi.fadt.has_s5);
+	assert_int_equal(fake_acpi.cpu_count, 3);
+	assert_int_equal(fake_acpi.ioapic_count, 1);
+	assert_int_equal(fake_acpi.override_count, 1);
+	assert_not_logged("warning");
+}
+
+static void the_rsdp_is_sound_in_both_its_sums(void **state)
+{
+	(void)state;
+	put_machine();
+	guest_read(NULL, 0);
+	assert_memory_equal(guest, "RSD PTR ", 8);
+	assert_int_equal(guest[15], 2);
+	assert_int_equal(fake_sum(guest, 20), 0);
+	assert_int_equal(fake_sum(guest, 36), 0);
+}
+
+static void only_the_guests_cpus_are_enabled(void **state)
+{
+	(void)state;
+	static const uint32_t ids[] = {2, 0x100};
+	put_machine();
+	guest_read(ids, 2);
+	assert_int_equal(fake_acpi.cpu_count, 1);
+	assert_int_equal(fake_acpi.cpu[0].apic_id, 2);
+	assert_int_equal(madt_flags(44 + 4), 0);
+	assert_int_equal(madt_flags(52 + 4), 1);
+	assert_int_equal(madt_flags(60 + 4), 0);
+	assert_int_equal(madt_flags(68 + 8), 0);
+	assert_int_equal(fake_acpi.ioapic_count, 1);
+	assert_int_equal(fake_acpi.override_count, 1);
+	/* But for the flags and the sum, the copy is as it was. */
+	const uint8_t *madt = fake_ram + (fake_list[0] - FAKE_RAM_BASE);
+	for (size_t i = 0; i < find("APIC")->size; i++) {
+		bool changed = i == 9 || i == 48 || i == 64 || i == 76;
+		assert_true(changed || guest[0x280 + i] == madt[i]);
+	}
+}
+
+static void iommus_roots_and_broken_tables_are_left_out(void **state)
+{
+	(void)state;
+	static const char *const gone[] = {"DMAR", "IVRS", "RSDT", "XSDT", "DSDT"};
+	put_machine();
+	for (size_t i = 0; i < ARRAY_COUNT(gone); i++) {
+		table_start(gone[i], 1);
+		put_zeros(12);
+		list_table();
+	}
+	table_start("HURT", 1);
+	list_table();
+	set(9, 0x77, 1);
+	guest_read(NULL, 0);
+	assert_int_equal(fake_acpi.table_count, 5);
+	assert_null(find("DMAR"));
+	assert_null(find("IVRS"));
+	assert_null(find("HURT"));
+	assert_null(find("RSDT"));
+}
+
+static void each_table_is_listed_once_and_only_the_first_madt(void **state)
+{
+	(void)state;
+	put_machine();
+	list_add(fake_list[2]);
+	list_add(fake_list[0]);
+	table_start("SSDT", 2); /* another of a kind is another table */
+	list_table();
+	put_madt();
+	guest_read(NULL, 0);
+	assert_int_equal(fake_acpi.table_count, 6);
+	assert_string_equal(fake_acpi.table[4].signature, "SSDT");
+	assert_int_equal(fake_acpi.table[1].base.raw, GUEST_AT + 0x280);
+	assert_int_equal(fake_acpi.cpu_count, 0);
+}
+
+static void a_table_that_was_first_taken_for_the_root_is_listed(void **state)
+{
+	(void)state;
+	fake_machine_start();
+	put_madt();
+	rsdp_write(2, put_root(4), fake_list[0]);
+	assert_int_equal(machine_read_rsdp(36), 0);
+	machine = fake_acpi;
+	guest_size = write_acpi(NULL, 0, GUEST_SIZE);
+	assert_int_equal(acpi_read(&fake_acpi, guest, 36, &guest_memory), 0);
+	assert_int_equal(fake_acpi.table_count, 2);
+	assert_true(fake_acpi.has_madt);
+}
+
+static void a_machine_without_a_madt_gives_a_guest_without_one(void **state)
+{
+	(void)state;
+	fake_machine_start();
+	table_start("SSDT", 2);
+	list_table();
+	guest_read(NULL, 0);
+	assert_int_equal(guest_size, 0x280);
+	assert_int_equal(fake_acpi.table_count, 2);
+	assert_false(fake_acpi.has_madt);
+}
+
+static void broken_entries_of_the_madt_are_not_followed(void **state)
+{
+	(void)state;
+	for (unsigned length = 0; length < 8; length++) {
+		fake_machine_start();
+		start_madt();
+		put_cpu(1, 1);
+		put(0, 1);
+		put(length, 1);
+		put_zeros(length > 2 ? length - 2 : 0);
+		list_table();
+		guest_read(NULL, 0);
+		assert_int_equal(fake_acpi.cpu_count, 0);
+	}
+	start("APIC", 4, 36);
+	list_table();
+	assert_int_equal(machine_read(), 0);
+	machine = fake_acpi;
+	assert_true(write_acpi(NULL, 0, GUEST_SIZE) <= 0x280 + 36);
+}
+
+static void an_entry_that_runs_out_of_the_madt_is_not_changed(void **state)
+{
+	(void)state;
+	fake_machine_start();
+	start_madt();
+	put_cpu(3, 1);
+	fake_ram_used -= 3; /* its length is 8 still */
+	list_table();
+	guest_read(NULL, 0);
+	assert_int_equal(guest[0x280 + 48], 1);
+}
+
+static void tables_of_any_number_fit_in_front_of_the_madt(void **state)
+{
+	(void)state;
+	fake_machine_start();
+	for (unsigned i = 0; i < 100; i++) {
+		table_start("SSDT", 1);
+		list_table();
+	}
+	fake_list[40] = 0;
+	put_madt();
+	fake_list[40] = fake_list[100];
+	guest_read(NULL, 0);
+	assert_int_equal(fake_acpi.table_count, 63); /* what Pintle lists */
+	assert_true(find("APIC")->valid);
+}
+
+static void what_does_not_fit_is_not_written(void **state)
+{
+	(void)state;
+	put_machine();
+	assert_int_equal(machine_read(), 0);
+	machine = fake_acpi;
+	size_t whole = write_acpi(NULL, 0, GUEST_SIZE);
+	for (size_t size = 0; size < whole; size++) {
+		assert_int_equal(write_acpi(NULL, 0, size), 0);
+	}
+	assert_int_equal(write_acpi(NULL, 0, whole), whole);
+	fake_maps_left = 0;
+	assert_int_equal(write_acpi(NULL, 0, whole), 0);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		FAKE_TEST(the_guest_finds_the_tables_of_the_machine),
+		FAKE_TEST(the_rsdp_is_sound_in_both_its_sums),
+		FAKE_TEST(only_the_guests_cpus_are_enabled),
+		FAKE_TEST(iommus_roots_and_broken_tables_are_left_out),
+		FAKE_TEST(each_table_is_listed_once_and_only_the_first_madt),
+		FAKE_TEST(a_table_that_was_first_taken_for_the_root_is_listed),
+		FAKE_TEST(a_machine_without_a_madt_gives_a_guest_without_one),
+		FAKE_TEST(broken_entries_of_the_madt_are_not_followed),
+		FAKE_TEST(an_entry_that_runs_out_of_the_madt_is_not_changed),
+		FAKE_TEST(tables_of_any_number_fit_in_front_of_the_madt),
+		FAKE_TEST(what_does_not_fit_is_not_written),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

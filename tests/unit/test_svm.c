@@ -1,0 +1,481 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * tests/unit/test_svm.c - the AMD-V backend on a VMCB that no CPU runs: what an exit means, what a
+ * register's write changes, and that no ASID is used twice without a flush (which no emulator
+ * shows).
+ *
+ * Links: svm/backend.c svm/decode.c svm/state.c svm/stage2.c
+ */
+#include "tests/unit/fake.h"
+
+#include "kernel/frame.h"
+#include "kernel/paging.h"
+#include "kernel/x86.h"
+#include "svm/svm.h"
+
+static struct vm vm;
+static struct vcpu vcpu;
+static struct vmcb *vmcb;
+static struct vcpu_exit ended;
+static size_t frames_out;
+static void (*guest)(void); /* what the guest does in a run */
+
+void *frame_alloc(size_t count, enum frame_owner owner)
+{
+	assert_int_equal(owner, FRAME_VCPU);
+	void *frames = aligned_alloc(PAGE_SIZE, count * PAGE_SIZE);
+	memset(frames, 0, count * PAGE_SIZE);
+	frames_out += count;
+	return frames;
+}
+
+void frame_free(void *frames, size_t count, enum frame_owner owner)
+{
+	assert_int_equal(owner, FRAME_VCPU);
+	frames_out -= count;
+	free(frames);
+}
+
+hpa_t virt_to_phys(const void *va)
+{
+	return hpa((uint64_t)(uintptr_t)va);
+}
+
+void svm_enter(struct vcpu_regs *regs, hpa_t guest_vmcb, hpa_t host)
+{
+	(void)host;
+	assert_ptr_equal(regs, &vcpu.regs);
+	assert_int_equal(guest_vmcb.raw, (uint64_t)(uintptr_t)vmcb);
+	if (guest != NULL) {
+		guest();
+	}
+}
+
+static int setup(void **state)
+{
+	static uint64_t root[512];
+	memset(&vm, 0, sizeof(vm));
+	memset(&vcpu, 0, sizeof(vcpu));
+	svm_features = 0;
+	guest = NULL;
+	vm.stage2.root = root;
+	vcpu.vm = &vm;
+	assert_int_equal(svm_backend.vm_create(&vm), 0);
+	assert_int_equal(svm_backend.vcpu_create(&vcpu), 0);
+	vmcb = vcpu.hw;
+	return fake_setup(state);
+}
+
+static int teardown(void **state)
+{
+	svm_backend.vcpu_destroy(&vcpu);
+	svm_backend.vm_destroy(&vm);
+	assert_int_equal(frames_out, 0);
+	return fake_teardown(state);
+}
+#define SVM_TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+
+static enum exit_kind decode(uint64_t code, uint64_t info1, uint64_t info2)
+{
+	vmcb->exit_code = code;
+	vmcb->exit_info1 = info1;
+	vmcb->exit_info2 = info2;
+	memset(&ended, 0xa5, sizeof(ended));
+	svm_decode(&vcpu, &ended);
+	assert_int_equal(ended.raw, code);
+	return ended.kind;
+}
+
+static bool intercepted(unsigned code)
+{
+	return vmcb->intercept[code / 32] >> (code % 32) & 1;
+}
+
+static void every_listed_exit_has_its_kind_and_no_other_one_has_any(void **state)
+{
+	(void)state;
+	enum exit_kind kinds[0x500];
+	for (unsigned code = 0; code < ARRAY_COUNT(kinds); code++) {
+		kinds[code] = EXIT_UNKNOWN;
+	}
+#define X(name, code, kind, skips) kinds[code] = EXIT_##kind;
+	SVM_EXITS(X)
+#undef X
+	kinds[0x400] = EXIT_STAGE2;
+	for (unsigned code = 0; code < ARRAY_COUNT(kinds); code++) {
+		assert_int_equal(decode(code, 0, 0), kinds[code]);
+	}
+	assert_int_equal(decode(UINT64_MAX, 0, 0), EXIT_ENTRY_FAILED);
+	assert_int_equal(decode(UINT32_MAX, 0, 0), EXIT_ENTRY_FAILED);
+	assert_int_equal(decode(UINT64_MAX - 1, 0, 0), EXIT_UNKNOWN);
+}
+
+static void a_reset_vcpu_exits_at_all_that_is_listed_but_windows(void **state)
+{
+	(void)state;
+	/* By hand, so that a wrong row in the table shows. */
+	assert_int_equal(vmcb->intercept[0], 0x01000100);
+	assert_int_equal(vmcb->intercept[1], 0);
+	assert_int_equal(vmcb->intercept[2], 1u << 1 | 1u << 17 | 1u << 18);
+	assert_int_equal(vmcb->intercept[3], 0x9d440003);
+	assert_int_equal(vmcb->intercept[4], 0x2c7f);
+	assert_int_equal(vmcb->intercept[5], 0);
+	assert_int_equal(vmcb->nested_control, 1);
+	assert_int_equal(vmcb->interrupt_control, BIT(24));
+	assert_int_equal(vmcb->clean, 0);
+	const uint8_t *bitmaps = vm.hw;
+	for (size_t i = 0; i < 5 * PAGE_SIZE; i++) {
+		assert_int_equal(bitmaps[i], 0xff);
+	}
+	assert_int_equal(svm_get(&vcpu, VCPU_RIP), 0xfff0);
+	assert_int_equal(svm_get(&vcpu, VCPU_EFER), 0);
+	assert_int_equal(vmcb->efer, BIT(12));
+	struct segment cs;
+	svm_get_segment(&vcpu, SEG_CS, &cs);
+	assert_int_equal(cs.base, 0xffff0000);
+	assert_int_equal(cs.selector, 0xf000);
+}
+
+static void ports_are_decoded(void **state)
+{
+	(void)state;
+	vmcb->rip = 0x1000;
+	assert_int_equal(decode(0x7b, 0x03f80011, 0x1002), EXIT_IO);
+	assert_int_equal(ended.io.port, 0x3f8);
+	assert_int_equal(ended.io.size, 1);
+	assert_true(ended.io.in && !ended.io.string && !ended.io.rep);
+	assert_int_equal(ended.length, 2);
+	/* rep outsl from FS with 64-bit addresses */
+	decode(0x7b, 0xcf8 << 16 | 4 << 10 | 1 << 9 | 1 << 6 | 1 << 3 | 1 << 2, 0x1000 + 16);
+	assert_int_equal(ended.io.port, 0xcf8);
+	assert_int_equal(ended.io.size, 4);
+	assert_true(!ended.io.in && ended.io.string && ended.io.rep);
+	assert_int_equal(ended.io.address_size, 0);
+	assert_int_equal(ended.length, 0); /* none is that long */
+	svm_features = SVM_DECODE_ASSISTS;
+	decode(0x7b, 0xcf8 << 16 | 4 << 10 | 1 << 9 | 1 << 6 | 1 << 3 | 1 << 2, 0xfff);
+	assert_int_equal(ended.io.address_size, 8);
+	assert_int_equal(ended.io.segment, SEG_FS);
+	assert_int_equal(ended.length, 0);
+}
+
+static void a_length_is_told_for_instructions_only_and_by_cpus_that_know_it(void **state)
+{
+	(void)state;
+	vmcb->rip = 0xfffffffffffffffe;
+	vmcb->next_rip = 0;
+	decode(0x72, 0, 0);
+	assert_int_equal(ended.length, 0);
+	svm_features = SVM_NRIP;
+	decode(0x72, 0, 0);
+	assert_int_equal(ended.length, 2);
+	decode(0x7c, 1, 0);
+	assert_int_equal(ended.kind, EXIT_MSR_WRITE);
+	assert_int_equal(ended.length, 2);
+	decode(0x41, 0, 0);
+	assert_int_equal(ended.length, 0);
+	decode(0x60, 0, 0);
+	assert_int_equal(ended.length, 0);
+	vmcb->next_rip = 0x100;
+	decode(0x72, 0, 0);
+	assert_int_equal(ended.length, 0);
+}
+
+static void the_register_of_a_cr8_access_is_told_by_cpus_that_know_it(void **state)
+{
+	(void)state;
+	vcpu.regs.gpr[GPR_R9] = 7;
+	vmcb->rsp = 9;
+	decode(0x18, BIT(63) | GPR_R9, 0);
+	assert_int_equal(ended.cr.number, 8);
+	assert_int_equal(ended.cr.gpr, CR_GPR_UNKNOWN);
+	svm_features = SVM_DECODE_ASSISTS;
+	decode(0x18, BIT(63) | GPR_R9, 0);
+	assert_int_equal(ended.cr.gpr, GPR_R9);
+	assert_int_equal(ended.cr.value, 7);
+	decode(0x18, BIT(63) | GPR_RSP, 0);
+	assert_int_equal(ended.cr.value, 9);
+	decode(0x08, GPR_R9, 0);
+	assert_int_equal(ended.cr.gpr, CR_GPR_UNKNOWN);
+}
+
+static void faults_and_exceptions_are_decoded(void **state)
+{
+	(void)state;
+	decode(0x400, BIT(33) | 0x7, 0xfee000b0);
+	assert_int_equal(ended.fault.gpa, 0xfee000b0);
+	assert_true(ended.fault.write && ended.fault.walk && ended.fault.present);
+	assert_false(ended.fault.fetch);
+	decode(0x400, BIT(32) | 0x14, 1);
+	assert_true(ended.fault.fetch);
+	assert_false(ended.fault.write || ended.fault.walk || ended.fault.present);
+	decode(0x51, 0, 0);
+	assert_true(ended.event.valid && ended.event.has_error);
+	assert_int_equal(ended.event.vector, 17);
+	decode(0x41, 0, 0);
+	assert_true(ended.event.valid && !ended.event.has_error);
+	assert_int_equal(ended.event.vector, 1);
+	assert_int_equal(ended.event.type, EVENT_EXCEPTION);
+}
+
+static bool interrupted(uint64_t event)
+{
+	vmcb->exit_event = event;
+	decode(0x400, 0, 0);
+	return ended.interrupted.valid;
+}
+
+static void an_interrupted_event_is_handed_over_unless_its_instruction_raises_it_anew(void **state)
+{
+	(void)state;
+	assert_false(interrupted(0x350));
+	assert_false(interrupted(0x80000480)); /* INT 80 */
+	assert_false(interrupted(0x80000303)); /* INT3 */
+	assert_false(interrupted(0x80000304)); /* INTO */
+	assert_true(interrupted(0x80000060));
+	assert_int_equal(ended.interrupted.type, EVENT_INTERRUPT);
+	assert_int_equal(ended.interrupted.vector, 0x60);
+	assert_false(ended.interrupted.has_error);
+	assert_true(interrupted(0x0000000580000b0e));
+	assert_int_equal(ended.interrupted.type, EVENT_EXCEPTION);
+	assert_true(ended.interrupted.has_error);
+	assert_int_equal(ended.interrupted.error, 5);
+	svm_inject(&vcpu, &ended.interrupted);
+	assert_int_equal(vmcb->inject, 0x0000000580000b0e);
+}
+
+static void an_nmi_masks_others_until_its_iret_is_done(void **state)
+{
+	(void)state;
+	const struct vcpu_event nmi = {.valid = true, .type = EVENT_NMI, .vector = 2};
+	assert_true(svm_can_take(&vcpu, EVENT_NMI));
+	svm_inject(&vcpu, &nmi);
+	vmcb->inject = 0;
+	assert_true(intercepted(0x74));
+	assert_false(svm_can_take(&vcpu, EVENT_NMI));
+	svm_window(&vcpu, EVENT_NMI);
+	assert_false(intercepted(0x64));
+	vmcb->rip = 0x500;
+	assert_int_equal(decode(0x74, 0, 0), EXIT_NMI_WINDOW);
+	assert_false(intercepted(0x74));
+	assert_false(svm_can_take(&vcpu, EVENT_NMI));
+	decode(0x60, 0, 0);
+	assert_false(svm_can_take(&vcpu, EVENT_NMI));
+	vmcb->rip = 0x600;
+	decode(0x60, 0, 0);
+	assert_true(svm_can_take(&vcpu, EVENT_NMI));
+	/* one that was not delivered masks nothing */
+	svm_inject(&vcpu, &nmi);
+	vmcb->inject = 0;
+	vmcb->exit_event = 0x80000202;
+	decode(0x400, 0, 0);
+	assert_true(svm_can_take(&vcpu, EVENT_NMI));
+	assert_false(intercepted(0x74));
+}
+
+static void a_window_is_asked_for_once_and_closes_when_it_came(void **state)
+{
+	(void)state;
+	assert_false(svm_can_take(&vcpu, EVENT_INTERRUPT));
+	vmcb->clean = UINT32_MAX;
+	svm_window(&vcpu, EVENT_INTERRUPT);
+	assert_true(intercepted(0x64));
+	assert_int_equal(vmcb->interrupt_control, BIT(24) | BIT(20) | 0xf0000 | BIT(8));
+	assert_int_equal(vmcb->clean, ~(uint32_t)(BIT(0) | BIT(3)));
+	assert_int_equal(decode(0x64, 0, 0), EXIT_WINDOW);
+	assert_false(intercepted(0x64));
+	assert_false(vmcb->interrupt_control & BIT(8));
+	svm_set(&vcpu, VCPU_RFLAGS, 0x202);
+	assert_true(svm_can_take(&vcpu, EVENT_INTERRUPT));
+	vmcb->shadow = 3;
+	assert_false(svm_can_take(&vcpu, EVENT_INTERRUPT));
+	assert_false(svm_can_take(&vcpu, EVENT_NMI));
+	svm_skip(&vcpu, 1);
+	assert_int_equal(vmcb->shadow, 2);
+	assert_int_equal(vmcb->rip, 0xfff1);
+	assert_true(svm_can_take(&vcpu, EVENT_INTERRUPT));
+	vmcb->inject = BIT(31);
+	assert_false(svm_can_take(&vcpu, EVENT_INTERRUPT));
+}
+
+static void every_register_keeps_its_own_value(void **state)
+{
+	(void)state;
+	for (unsigned reg = 0; reg < VCPU_REGISTER_COUNT; reg++) {
+		svm_set(&vcpu, reg, 0x1001 * (reg + 1));
+	}
+	for (unsigned reg = 0; reg < VCPU_REGISTER_COUNT; reg++) {
+		assert_int_equal(svm_get(&vcpu, reg),
+			0x1001 * (reg + 1) & ~(reg == VCPU_EFER ? BIT(12) : 0));
+	}
+	assert_true(vmcb->efer & BIT(12));
+	vmcb->clean = UINT32_MAX;
+	svm_set(&vcpu, VCPU_IDT_LIMIT, UINT64_MAX);
+	assert_int_equal(svm_get(&vcpu, VCPU_IDT_LIMIT), UINT32_MAX);
+	assert_int_equal(svm_get(&vcpu, VCPU_IDT_BASE), 0x1001 * (VCPU_IDT_BASE + 1));
+	assert_int_equal(vmcb->clean, ~(uint32_t)BIT(7));
+}
+
+static void every_segment_keeps_its_own_value(void **state)
+{
+	(void)state;
+	vmcb->clean = UINT32_MAX;
+	for (unsigned i = 0; i < SEG_COUNT; i++) {
+		struct segment s = {.base = i + 1,
+			.limit = i + 2,
+			.selector = (uint16_t)(i + 3),
+			.attributes = 0x8f3};
+		svm_set_segment(&vcpu, i, &s);
+	}
+	for (unsigned i = 0; i < SEG_COUNT; i++) {
+		struct segment s;
+		svm_get_segment(&vcpu, i, &s);
+		assert_true(s.base == i + 1 && s.limit == i + 2 && s.selector == i + 3);
+		assert_int_equal(s.attributes, 0x8f3);
+	}
+	assert_int_equal(vmcb->cpl, 3);
+	assert_int_equal(vmcb->clean, ~(uint32_t)BIT(8));
+	vmcb->cpl = 0;
+	struct segment ss;
+	svm_get_segment(&vcpu, SEG_SS, &ss);
+	assert_int_equal(ss.attributes, 0x893);
+}
+
+static void no_asid_is_used_for_two_without_a_flush(void **state)
+{
+	(void)state;
+	enum {
+		VCPUS = 7,
+		ASIDS = 5
+	};
+	static struct vmcb other[VCPUS];
+	struct svm_cpu cpu = {.generation = 1, .next_asid = ASIDS, .asid_count = ASIDS};
+	const struct vmcb *user[ASIDS] = {0}; /* whose entries the TLB may hold */
+	memset(other, 0, sizeof(other));
+	srand(1);
+	for (unsigned round = 0; round < 10000; round++) {
+		struct vmcb *v = &other[rand() % VCPUS];
+		bool forget = round == 0 || rand() % 4 == 0;
+		if (forget) {
+			vcpu.hw = v;
+			svm_features = rand() % 2 ? SVM_FLUSH_BY_ASID : 0;
+			svm_flush(&vcpu);
+			vcpu.hw = vmcb;
+		}
+		v->clean = UINT32_MAX;
+		uint32_t before = v->asid;
+		svm_asid_choose(&cpu, v);
+		assert_true(v->asid > 0 && v->asid < ASIDS);
+		assert_true(v->asid == before || !(v->clean & CLEAN_ASID));
+		if (v->tlb_control == TLB_FLUSH_ALL) {
+			memset(user, 0, sizeof(user));
+		} else if (v->tlb_control == TLB_FLUSH_ASID) {
+			user[v->asid] = NULL;
+		}
+		assert_true(user[v->asid] == NULL || (user[v->asid] == v && !forget));
+		assert_true(round != 0 || v->tlb_control == TLB_FLUSH_ALL);
+		user[v->asid] = v;
+		v->tlb_control = 0;
+	}
+}
+
+static void add_one_and_exit(void)
+{
+	assert_int_equal(vmcb->rax, 41);
+	assert_int_equal(vmcb->inject, 0x80000040);
+	vmcb->rax++;
+	vmcb->exit_code = 0x81;
+}
+
+static void a_run_carries_rax_and_leaves_nothing_for_the_next(void **state)
+{
+	(void)state;
+	const struct vcpu_event event = {.valid = true, .type = EVENT_INTERRUPT, .vector = 0x40};
+	vcpu.regs.gpr[GPR_RAX] = 41;
+	svm_inject(&vcpu, &event);
+	vmcb->tlb_control = TLB_FLUSH_ASID;
+	guest = add_one_and_exit;
+	svm_backend.run(&vcpu, &ended, 1);
+	assert_int_equal(ended.kind, EXIT_HYPERCALL);
+	assert_int_equal(vcpu.regs.gpr[GPR_RAX], 42);
+	assert_int_equal(vmcb->inject, 0);
+	assert_int_equal(vmcb->tlb_control, 0);
+	assert_int_equal(vmcb->clean, CLEAN_ALL);
+}
+
+static size_t zero_bits(const uint8_t *bytes, size_t len)
+{
+	size_t count = 0;
+	for (size_t i = 0; i < len * 8; i++) {
+		count += !(bytes[i / 8] >> i % 8 & 1);
+	}
+	return count;
+}
+
+static void opening_touches_the_bits_that_were_named(void **state)
+{
+	(void)state;
+	const struct svm_vm *hw = vm.hw;
+	svm_backend.open_msr(&vm, 0x1b, true, false);
+	assert_int_equal(hw->msrpm[0x1b / 4], 0xff & ~(1 << 6));
+	svm_backend.open_msr(&vm, 0xc0000082, false, true);
+	assert_int_equal(hw->msrpm[0x800 + 0x82 / 4], 0xff & ~(1 << 5));
+	svm_backend.open_msr(&vm, 0xc0011fff, true, true);
+	assert_int_equal(hw->msrpm[0x17ff], 0x3f);
+	svm_backend.open_msr(&vm, 0x2000, true, true);
+	svm_backend.open_msr(&vm, 0xc0012000, true, true);
+	svm_backend.open_msr(&vm, UINT32_MAX, true, true);
+	assert_int_equal(zero_bits(hw->msrpm, sizeof(hw->msrpm)), 4);
+	svm_backend.open_ports(&vm, 0x3f9, 2);
+	assert_int_equal(hw->iopm[0x3f8 / 8], 0xff & ~6);
+	svm_backend.open_ports(&vm, 0xffff, UINT32_MAX);
+	assert_int_equal(hw->iopm[0x1fff], 0x7f);
+	svm_backend.open_ports(&vm, 0x10, 0);
+	assert_int_equal(zero_bits(hw->iopm, sizeof(hw->iopm)), 3);
+}
+
+static void the_bits_of_a_stage_2_entry_do_not_meet(void **state)
+{
+	(void)state;
+	const struct stage2_format *f = svm_backend.stage2;
+	const uint64_t address = 0xffffffffff000;
+	assert_int_equal(f->read & f->write, 0);
+	assert_int_equal((f->read | f->write) & (f->large | f->no_execute | address), 0);
+	assert_int_equal(f->table & (f->large | f->no_execute | address), 0);
+	for (unsigned i = 0; i < STAGE2_CACHE_COUNT; i++) {
+		assert_int_equal(f->cache[i] & (f->read | f->write | f->large | address), 0);
+	}
+	assert_true((f->read & f->present) && (f->table & f->present));
+}
+
+static void a_dump_names_what_is_not_zero(void **state)
+{
+	(void)state;
+	svm_dump(&vcpu);
+	assert_non_null(strstr(fake_log, "rip                0xfff0"));
+	assert_null(strstr(fake_log, "svm: cr3"));
+	assert_non_null(strstr(fake_log, "0xf000 base 0xffff0000 limit 0xffff attributes 0x9b"));
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		SVM_TEST(every_listed_exit_has_its_kind_and_no_other_one_has_any),
+		SVM_TEST(a_reset_vcpu_exits_at_all_that_is_listed_but_windows),
+		SVM_TEST(ports_are_decoded),
+		SVM_TEST(a_length_is_told_for_instructions_only_and_by_cpus_that_know_it),
+		SVM_TEST(the_register_of_a_cr8_access_is_told_by_cpus_that_know_it),
+		SVM_TEST(faults_and_exceptions_are_decoded),
+		SVM_TEST(an_interrupted_event_is_handed_over_unless_its_instruction_raises_it_anew),
+		SVM_TEST(an_nmi_masks_others_until_its_iret_is_done),
+		SVM_TEST(a_window_is_asked_for_once_and_closes_when_it_came),
+		SVM_TEST(every_register_keeps_its_own_value),
+		SVM_TEST(every_segment_keeps_its_own_value),
+		SVM_TEST(no_asid_is_used_for_two_without_a_flush),
+		SVM_TEST(a_run_carries_rax_and_leaves_nothing_for_the_next),
+		SVM_TEST(opening_touches_the_bits_that_were_named),
+		SVM_TEST(the_bits_of_a_stage_2_entry_do_not_meet),
+		SVM_TEST(a_dump_names_what_is_not_zero),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

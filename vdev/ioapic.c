@@ -1,0 +1,88 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * vdev/ioapic.c - the virtual I/O APIC: what the guest reads and writes (82093AA data sheet, 3.1
+ * and 3.2; ICH9 data sheet, 13.5). The owner brings the entries to the real one.
+ */
+#include "vdev/ioapic.h"
+
+#define SELECT 0x00u
+#define DATA   0x10u
+#define EOI    0x40u
+
+#define REG_ID          0x00u
+#define REG_VERSION     0x01u
+#define REG_ARBITRATION 0x02u
+#define REG_ENTRY       0x10u /* two for each pin */
+#define ID_SHIFT        24
+#define PINS_SHIFT      16
+
+#define ENTRY_WRITABLE   0xff0000000001afffull /* all but delivery status and remote IRR */
+#define ENTRY_REMOTE_IRR 0x4000ull
+#define ENTRY_LEVEL      0x8000ull
+#define ENTRY_MASKED     0x10000ull
+
+#define VERSION_WITH_EOI 0x20u /* the first that has the EOI register */
+
+STATIC_ASSERT(
+	(UINT8_MAX - REG_ENTRY) / 2 < VIOAPIC_PINS_MAX, "what can be selected is in the table");
+
+void vioapic_init(struct vioapic *v, uint8_t id, uint8_t version, unsigned pins)
+{
+	*v = (struct vioapic){.id = id, .version = version, .pins = pins};
+	for (unsigned pin = 0; pin < VIOAPIC_PINS_MAX; pin++) {
+		v->entry[pin] = ENTRY_MASKED;
+	}
+}
+
+/* The pin whose entry is selected; what is below the entries wraps to a pin that no one has. */
+static unsigned selected_pin(const struct vioapic *v)
+{
+	return (v->select - REG_ENTRY) / 2;
+}
+
+static unsigned selected_shift(const struct vioapic *v)
+{
+	return v->select & 1 ? 32 : 0;
+}
+
+uint32_t vioapic_read(struct vioapic *v, unsigned offset)
+{
+	unsigned pin = selected_pin(v);
+	if (offset != DATA) {
+		return offset == SELECT ? v->select : 0;
+	}
+	if (pin < v->pins) {
+		return (uint32_t)(v->entry[pin] >> selected_shift(v));
+	}
+	if (v->select == REG_VERSION) {
+		return v->version | (v->pins - 1) << PINS_SHIFT;
+	}
+	bool has_id = v->select == REG_ID || v->select == REG_ARBITRATION;
+	return has_id ? (uint32_t)v->id << ID_SHIFT : 0;
+}
+
+static void entry_write(uint64_t *entry, uint32_t value, unsigned shift)
+{
+	uint64_t writable = ENTRY_WRITABLE & (uint64_t)UINT32_MAX << shift;
+	*entry = (*entry & ~writable) | ((uint64_t)value << shift & writable);
+	/* An edge has no remote IRR; without an EOI register, Linux clears it by way of an edge. */
+	if (!(*entry & ENTRY_LEVEL)) {
+		*entry &= ~ENTRY_REMOTE_IRR;
+	}
+}
+
+void vioapic_write(
+	struct vioapic *v, unsigned offset, uint32_t value, struct vioapic_effect *effect)
+{
+	*effect = (struct vioapic_effect){.pin = selected_pin(v), .vector = (uint8_t)value};
+	if (offset == SELECT) {
+		v->select = (uint8_t)value;
+	} else if (offset == EOI && v->version >= VERSION_WITH_EOI) {
+		effect->kind = VIOAPIC_EOI;
+	} else if (offset == DATA && v->select == REG_ID) {
+		v->id = (uint8_t)(value >> ID_SHIFT);
+	} else if (offset == DATA && effect->pin < v->pins) {
+		entry_write(&v->entry[effect->pin], value, selected_shift(v));
+		effect->kind = VIOAPIC_ENTRY;
+	}
+}

@@ -1,0 +1,409 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * vdev/lapic.c - the virtual local APIC: registers by one table, priorities, timer, destinations.
+ * SDM vol. 3, chapter 11 (11.4 xAPIC, 11.5 local interrupts, 11.6 IPIs, 11.8 priorities, 11.12
+ * x2APIC); APM vol. 2, chapter 16.
+ */
+#include "vdev/lapic.h"
+
+/* SDM vol. 3, 11.4.4 and 11.12.1. */
+#define BASE_BOOT_CPU 0x100ull
+#define BASE_X2APIC   0x400ull
+#define BASE_ENABLE   0x800ull
+#define BASE_MODE     (BASE_ENABLE | BASE_X2APIC)
+#define BASE_ADDRESS  0xfee00000ull
+
+#define SVR_ENABLE   0x100u
+#define LVT_MASKED   0x10000u
+#define LVT_PERIODIC 0x20000u
+#define LVT_DEADLINE 0x40000u
+#define DFR_FLAT     0xf0000000u
+#define VECTOR_MIN   16u /* those below are the exceptions' (SDM vol. 3, 11.5.2) */
+#define CLASS_SHIFT  4
+#define XAPIC_SHIFT  24 /* where an xAPIC register holds an id */
+
+/* SDM vol. 3, 11.5.3. */
+#define ESR_SENT_ILLEGAL     0x20u
+#define ESR_RECEIVED_ILLEGAL 0x40u
+#define ESR_NO_REGISTER      0x80u
+
+/* SDM vol. 3, 11.6.1 and 11.12.9. */
+#define ICR_MODE(icr)   ((icr) >> 8 & 7)
+#define ICR_LOGICAL     0x800u
+#define ICR_ASSERT      0x4000u
+#define ICR_LEVEL       0x8000u
+#define ICR_SELF        0x40000u
+#define ICR_ALL         0x80000u /* with ICR_SELF: all others */
+#define ICR_DESTINATION 32
+#define MODE_LOWEST     1u /* this and the one below have a vector */
+#define MODE_INIT       5u
+
+/* Rights to a register in xAPIC mode; those in x2APIC mode are two bits higher. */
+#define READ         1u
+#define WRITE        2u
+#define X2APIC_SHIFT 2
+#define XAPIC_ONLY   0x3u
+#define X2APIC_WRITE 0x8u
+#define RO           0x5u
+#define WO           0xau
+#define RW           0xfu
+
+/*
+ * Every register (SDM vol. 3, tables 11-1 and 11-6). A bit that is not writable keeps its reset
+ * value; to write it as 1 is #GP in x2APIC mode, unless it is read-only (delivery status, and the
+ * remote IRR of LINT0 and LINT1).
+ */
+static const struct {
+	uint8_t rights;
+	uint64_t writable;
+	uint32_t readonly, reset;
+} rules[VLAPIC_REGISTERS] = {
+	[VLAPIC_ID] = {RO, 0, 0, 0},
+	[VLAPIC_VERSION] = {RO, 0, 0, 0x60015}, /* seven LVT entries; SVR bit 12 is reserved */
+	[VLAPIC_TPR] = {RW, 0xff, 0, 0},
+	[VLAPIC_PPR] = {RO, 0, 0, 0},
+	[VLAPIC_EOI] = {WO, 0, 0, 0},
+	[VLAPIC_LDR] = {RW & ~X2APIC_WRITE, 0xff000000, 0, 0},
+	[VLAPIC_DFR] = {XAPIC_ONLY, DFR_FLAT, 0, 0xffffffff},
+	[VLAPIC_SVR] = {RW, 0x3ff, 0, 0xff},
+	[VLAPIC_ISR... VLAPIC_IRR + 7] = {RO, 0, 0, 0},
+	[VLAPIC_ESR] = {RW, 0, 0, 0},
+	[VLAPIC_LVT_CMCI] = {RW, 0x107ff, 0x1000, LVT_MASKED},
+	[VLAPIC_ICR] = {RW, 0xffffffff000ccfff, 0x1000, 0},
+	[VLAPIC_ICR_HIGH] = {XAPIC_ONLY, 0xff000000, 0, 0},
+	[VLAPIC_LVT_TIMER] = {RW, 0x700ff, 0x1000, LVT_MASKED},
+	[VLAPIC_LVT_THERMAL... VLAPIC_LVT_PERF] = {RW, 0x107ff, 0x1000, LVT_MASKED},
+	[VLAPIC_LVT_LINT0... VLAPIC_LVT_LINT1] = {RW, 0x1a7ff, 0x5000, LVT_MASKED},
+	[VLAPIC_LVT_ERROR] = {RW, 0x100ff, 0x1000, LVT_MASKED},
+	[VLAPIC_TIMER_COUNT] = {RW, 0xffffffff, 0, 0},
+	[VLAPIC_TIMER_NOW] = {RO, 0, 0, 0},
+	[VLAPIC_TIMER_DIVIDE] = {RW, 0xb, 0, 0},
+	[VLAPIC_SELF_IPI] = {X2APIC_WRITE, 0xff, 0, 0},
+};
+
+bool vlapic_is_x2apic(const struct vlapic *v)
+{
+	return (v->base_msr & BASE_X2APIC) != 0;
+}
+
+bool vlapic_is_enabled(const struct vlapic *v)
+{
+	return (v->base_msr & BASE_ENABLE) != 0;
+}
+
+/* Interrupts ---------------------------------------------------------------------------------- */
+
+/* The highest vector in the eight registers from `first`, or -1. */
+static int highest(const struct vlapic *v, unsigned first)
+{
+	for (int i = 7; i >= 0; i--) {
+		uint32_t word = v->reg[first + (unsigned)i];
+		if (word != 0) {
+			return i * 32 + 31 - __builtin_clz(word);
+		}
+	}
+	return -1;
+}
+
+static bool local_interrupt(struct vlapic *v, enum vlapic_register lvt)
+{
+	uint32_t entry = v->reg[lvt];
+	return !(entry & LVT_MASKED) && vlapic_accept(v, (uint8_t)entry, false);
+}
+
+/* SDM vol. 3, 11.5.3: the first error interrupts, and again the first after a write to ESR. */
+static bool error_raise(struct vlapic *v, uint32_t error)
+{
+	return atomic_fetch_or(&v->esr_latched, error) == 0 && local_interrupt(v, VLAPIC_LVT_ERROR);
+}
+
+bool vlapic_accept(struct vlapic *v, uint8_t vector, bool level)
+{
+	uint32_t bit = 1u << vector % 32;
+	if (!(v->reg[VLAPIC_SVR] & SVR_ENABLE)) {
+		return false;
+	}
+	if (vector < VECTOR_MIN) {
+		return error_raise(v, ESR_RECEIVED_ILLEGAL);
+	}
+	/* TMR first: it must be right when the vector is taken. */
+	if (level) {
+		atomic_fetch_or(&v->reg[VLAPIC_TMR + vector / 32], bit);
+	} else {
+		atomic_fetch_and(&v->reg[VLAPIC_TMR + vector / 32], ~bit);
+	}
+	return !(atomic_fetch_or(&v->reg[VLAPIC_IRR + vector / 32], bit) & bit);
+}
+
+/* SDM vol. 3, 11.8.3.1. */
+static uint32_t processor_priority(const struct vlapic *v)
+{
+	int served = highest(v, VLAPIC_ISR);
+	uint32_t class = served < 0 ? 0 : (uint32_t)served >> CLASS_SHIFT, tpr = v->reg[VLAPIC_TPR];
+	return tpr >> CLASS_SHIFT >= class ? tpr : class << CLASS_SHIFT;
+}
+
+int vlapic_pending(const struct vlapic *v)
+{
+	int vector = highest(v, VLAPIC_IRR);
+	return vector >> CLASS_SHIFT > (int)processor_priority(v) >> CLASS_SHIFT ? vector : -1;
+}
+
+void vlapic_take(struct vlapic *v, uint8_t vector)
+{
+	v->reg[VLAPIC_IRR + vector / 32] &= ~(1u << vector % 32);
+	v->reg[VLAPIC_ISR + vector / 32] |= 1u << vector % 32;
+}
+
+static void end_of_interrupt(struct vlapic *v, struct vlapic_effect *effect)
+{
+	int served = highest(v, VLAPIC_ISR);
+	if (served < 0) {
+		return;
+	}
+	unsigned word = (unsigned)served / 32;
+	uint32_t bit = 1u << served % 32;
+	effect->vector = (uint8_t)served;
+	v->reg[VLAPIC_ISR + word] &= ~bit;
+	effect->kind = v->reg[VLAPIC_TMR + word] & bit ? VLAPIC_LEVEL_EOI : VLAPIC_NOTHING;
+}
+
+/* Timer: SDM vol. 3, 11.5.4 ------------------------------------------------------------------- */
+
+/* TSC ticks for one count, by the divide register. */
+static uint64_t timer_unit(const struct vlapic *v, uint32_t divide)
+{
+	uint32_t code = (divide & 3) | (divide >> 1 & 4);
+	return (uint64_t)v->ticks_per_count << ((code + 1) & 7);
+}
+
+/* When the count that runs at `now` ends, if one that began before has; 0: none runs. */
+static uint64_t timer_end(const struct vlapic *v, uint64_t now)
+{
+	if (v->timer_next == 0 || v->timer_next > now) {
+		return v->timer_next;
+	}
+	if (!(v->reg[VLAPIC_LVT_TIMER] & LVT_PERIODIC)) {
+		return 0;
+	}
+	uint64_t period = v->reg[VLAPIC_TIMER_COUNT] * timer_unit(v, v->reg[VLAPIC_TIMER_DIVIDE]);
+	return v->timer_next + ((now - v->timer_next) / period + 1) * period;
+}
+
+static uint32_t timer_count(const struct vlapic *v, uint64_t now, uint32_t divide)
+{
+	uint64_t end = timer_end(v, now), unit = timer_unit(v, divide);
+	return end == 0 ? 0 : (uint32_t)((end - now + unit - 1) / unit);
+}
+
+void vlapic_write_deadline(struct vlapic *v, uint64_t deadline, struct vlapic_effect *effect)
+{
+	effect->kind = VLAPIC_NOTHING;
+	if (v->reg[VLAPIC_LVT_TIMER] & LVT_DEADLINE) {
+		v->deadline = deadline;
+		effect->kind = VLAPIC_TIMER;
+	}
+}
+
+uint64_t vlapic_timer_next(const struct vlapic *v)
+{
+	uint64_t next = v->reg[VLAPIC_LVT_TIMER] & LVT_DEADLINE ? v->deadline : v->timer_next;
+	return next == 0 ? UINT64_MAX : next;
+}
+
+void vlapic_timer_fire(struct vlapic *v, uint64_t now)
+{
+	if (now >= vlapic_timer_next(v)) {
+		v->timer_next = timer_end(v, now);
+		v->deadline = 0;
+		local_interrupt(v, VLAPIC_LVT_TIMER);
+	}
+}
+
+/* A register of the timer was written; `old` is what it held. */
+static void timer_written(struct vlapic *v, unsigned reg, uint32_t old, uint64_t now)
+{
+	uint32_t value = v->reg[reg];
+	if (reg == VLAPIC_TIMER_COUNT) {
+		uint64_t period = value * timer_unit(v, v->reg[VLAPIC_TIMER_DIVIDE]);
+		v->timer_next = value == 0 ? 0 : now + period;
+	} else if (reg == VLAPIC_TIMER_DIVIDE && v->timer_next > now) {
+		/* The count goes on from where it is, at the new pace. */
+		v->timer_next = now + timer_count(v, now, old) * timer_unit(v, value);
+	}
+	/* 11.5.4.1: there is either a deadline or a count; a change between them ends what ran. */
+	if (v->reg[VLAPIC_LVT_TIMER] & LVT_DEADLINE) {
+		v->reg[VLAPIC_TIMER_COUNT] = 0;
+		v->timer_next = 0;
+	} else {
+		v->deadline = 0;
+	}
+}
+
+/* Interprocessor interrupts ------------------------------------------------------------------- */
+
+/* As the x2APIC register. */
+static uint64_t icr_of(const struct vlapic *v)
+{
+	unsigned shift = vlapic_is_x2apic(v) ? 0 : XAPIC_SHIFT;
+	return (uint64_t)v->reg[VLAPIC_ICR_HIGH] >> shift << ICR_DESTINATION | v->reg[VLAPIC_ICR];
+}
+
+/* SDM vol. 3, 11.6.1. */
+static void send(struct vlapic *v, uint64_t icr, struct vlapic_effect *effect)
+{
+	unsigned mode = ICR_MODE(icr);
+	/* It goes out all the same: the receivers log it too, and keep it out of their IRR. */
+	if (mode <= MODE_LOWEST && (uint8_t)icr < VECTOR_MIN) {
+		error_raise(v, ESR_SENT_ILLEGAL);
+	}
+	/* To de-assert INIT is nothing since the Pentium 4. */
+	if (mode != MODE_INIT || (icr & (ICR_LEVEL | ICR_ASSERT)) != ICR_LEVEL) {
+		effect->kind = VLAPIC_IPI;
+		effect->icr = icr;
+	}
+}
+
+/* SDM vol. 3, 11.6.2.2 and 11.12.10.1: the low bits of a logical id name CPUs of a cluster. */
+static bool logical_matches(const struct vlapic *v, uint32_t destination)
+{
+	bool x2apic = vlapic_is_x2apic(v);
+	uint32_t id = x2apic ? v->reg[VLAPIC_LDR] : v->reg[VLAPIC_LDR] >> XAPIC_SHIFT;
+	unsigned bits = x2apic ? 16 : v->reg[VLAPIC_DFR] >= DFR_FLAT ? 8 : 4;
+	return (destination ^ id) >> bits == 0 && (destination & id & ((1u << bits) - 1)) != 0;
+}
+
+bool vlapic_matches(const struct vlapic *v, uint64_t icr, const struct vlapic *source)
+{
+	uint32_t destination = (uint32_t)(icr >> ICR_DESTINATION);
+	if (!vlapic_is_enabled(v)) {
+		return false;
+	}
+	if (icr & (ICR_SELF | ICR_ALL)) {
+		return icr & ICR_ALL ? !(icr & ICR_SELF) || v != source : v == source;
+	}
+	/* All ones mean all, in the width that the sender speaks; an MSI has eight bits. */
+	uint32_t all = source != NULL && vlapic_is_x2apic(source) ? UINT32_MAX : UINT8_MAX;
+	return destination == all ||
+		(icr & ICR_LOGICAL ? logical_matches(v, destination) : destination == v->id);
+}
+
+/* Registers ----------------------------------------------------------------------------------- */
+
+/* Does the present mode allow it? If not, what follows from the attempt. */
+static bool allowed(struct vlapic *v, unsigned reg, uint32_t right, struct vlapic_effect *effect)
+{
+	bool enabled = vlapic_is_enabled(v);
+	uint32_t rights = enabled && reg < VLAPIC_REGISTERS ? rules[reg].rights : 0;
+	effect->kind = VLAPIC_NOTHING;
+	if (vlapic_is_x2apic(v)) {
+		rights >>= X2APIC_SHIFT;
+		effect->kind = rights & right ? VLAPIC_NOTHING : VLAPIC_FAULT;
+	} else if (enabled && !(rights & XAPIC_ONLY)) {
+		error_raise(v, ESR_NO_REGISTER);
+	}
+	return (rights & right) != 0;
+}
+
+uint64_t vlapic_read(struct vlapic *v, unsigned reg, uint64_t now, struct vlapic_effect *effect)
+{
+	if (!allowed(v, reg, READ, effect)) {
+		return 0;
+	}
+	switch (reg) {
+	case VLAPIC_PPR:
+		return processor_priority(v);
+	case VLAPIC_TIMER_NOW:
+		return timer_count(v, now, v->reg[VLAPIC_TIMER_DIVIDE]);
+	case VLAPIC_ICR:
+		return vlapic_is_x2apic(v) ? icr_of(v) : v->reg[reg];
+	default:
+		return v->reg[reg];
+	}
+}
+
+void vlapic_write(
+	struct vlapic *v, unsigned reg, uint64_t value, uint64_t now, struct vlapic_effect *effect)
+{
+	if (!allowed(v, reg, WRITE, effect)) {
+		return;
+	}
+	uint64_t writable = rules[reg].writable;
+	if (vlapic_is_x2apic(v) && (value & ~(writable | rules[reg].readonly))) {
+		effect->kind = VLAPIC_FAULT;
+		return;
+	}
+	if (vlapic_is_x2apic(v) && reg == VLAPIC_ICR) {
+		v->reg[VLAPIC_ICR_HIGH] = (uint32_t)(value >> ICR_DESTINATION);
+	}
+	uint32_t old = v->reg[reg];
+	v->reg[reg] = (uint32_t)((value & writable) | (rules[reg].reset & ~writable));
+	switch (reg) {
+	case VLAPIC_EOI:
+		end_of_interrupt(v, effect);
+		break;
+	case VLAPIC_ESR:
+		v->reg[reg] = atomic_exchange(&v->esr_latched, 0);
+		break;
+	case VLAPIC_ICR:
+		send(v, icr_of(v), effect);
+		break;
+	case VLAPIC_SELF_IPI:
+		send(v, ICR_SELF | v->reg[reg], effect);
+		break;
+	case VLAPIC_LVT_TIMER:
+	case VLAPIC_TIMER_COUNT:
+	case VLAPIC_TIMER_DIVIDE:
+		timer_written(v, reg, old, now);
+		effect->kind = VLAPIC_TIMER;
+	}
+	/* 11.4.7.2: switched off by software, every LVT entry is masked and stays so. */
+	for (unsigned i = 0; i < VLAPIC_REGISTERS && !(v->reg[VLAPIC_SVR] & SVR_ENABLE); i++) {
+		v->reg[i] |= rules[i].reset & LVT_MASKED;
+	}
+}
+
+/* Life ---------------------------------------------------------------------------------------- */
+
+/* SDM vol. 3, 11.12.5.1 and 11.12.10.2: what follows from the id and the mode. */
+static void identify(struct vlapic *v)
+{
+	v->reg[VLAPIC_ID] = v->id << XAPIC_SHIFT;
+	if (vlapic_is_x2apic(v)) {
+		v->reg[VLAPIC_ID] = v->id;
+		v->reg[VLAPIC_LDR] = v->id >> 4 << 16 | 1u << (v->id & 15);
+	}
+}
+
+void vlapic_reset(struct vlapic *v)
+{
+	/* SVR is below ISR, TMR and IRR: once it is reset, other CPUs' interrupts stay out. */
+	for (unsigned reg = 0; reg < VLAPIC_REGISTERS; reg++) {
+		v->reg[reg] = rules[reg].reset;
+	}
+	identify(v);
+	v->esr_latched = 0;
+	v->timer_next = 0;
+	v->deadline = 0;
+}
+
+void vlapic_init(struct vlapic *v, uint32_t id, bool boot_cpu, uint32_t ticks_per_count)
+{
+	v->id = id;
+	v->base_msr = BASE_ADDRESS | BASE_ENABLE | (boot_cpu ? BASE_BOOT_CPU : 0);
+	v->ticks_per_count = ticks_per_count;
+	vlapic_reset(v);
+}
+
+/* SDM vol. 3, 11.12.5: the modes are a ring, disabled, xAPIC, x2APIC. Switched off, all is lost. */
+bool vlapic_write_base(struct vlapic *v, uint64_t value)
+{
+	uint64_t from = v->base_msr & BASE_MODE, to = value & BASE_MODE;
+	if (((value ^ BASE_ADDRESS) & ~(BASE_MODE | BASE_BOOT_CPU)) || to == BASE_X2APIC ||
+		(from == 0 && to == BASE_MODE) || (from == BASE_MODE && to == BASE_ENABLE)) {
+		return false;
+	}
+	v->base_msr = (v->base_msr & ~BASE_MODE) | to;
+	to == 0 ? vlapic_reset(v) : identify(v);
+	return true;
+}

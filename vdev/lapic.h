@@ -1,0 +1,108 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * vdev/lapic.h - a virtual local APIC (SDM vol. 3, 11; APM vol. 2, 16), as xAPIC or x2APIC. Pure:
+ * time comes in as an argument (TSC ticks of the guest), effects go out as a value.
+ *
+ * Other CPUs may call vlapic_accept() and vlapic_matches() at any time, hence the atomic fields;
+ * all else is for the CPU that runs the vCPU. What may have made an interrupt deliverable has no
+ * effect of its own: ask vlapic_pending() after each call.
+ */
+#pragma once
+
+#include <stdatomic.h>
+
+#include "kernel/types.h"
+
+/* Register numbers: the xAPIC offset / 16, which is also the x2APIC MSR - 800h (SDM vol. 3, table
+ * 11-6). */
+enum vlapic_register {
+	VLAPIC_ID = 0x02,
+	VLAPIC_VERSION = 0x03,
+	VLAPIC_TPR = 0x08,
+	VLAPIC_PPR = 0x0a,
+	VLAPIC_EOI = 0x0b,
+	VLAPIC_LDR = 0x0d,
+	VLAPIC_DFR = 0x0e,
+	VLAPIC_SVR = 0x0f,
+	VLAPIC_ISR = 0x10,
+	VLAPIC_TMR = 0x18,
+	VLAPIC_IRR = 0x20,
+	VLAPIC_ESR = 0x28,
+	VLAPIC_LVT_CMCI = 0x2f,
+	VLAPIC_ICR = 0x30,
+	VLAPIC_ICR_HIGH = 0x31,
+	VLAPIC_LVT_TIMER = 0x32,
+	VLAPIC_LVT_THERMAL = 0x33,
+	VLAPIC_LVT_PERF = 0x34,
+	VLAPIC_LVT_LINT0 = 0x35,
+	VLAPIC_LVT_LINT1 = 0x36,
+	VLAPIC_LVT_ERROR = 0x37,
+	VLAPIC_TIMER_COUNT = 0x38,
+	VLAPIC_TIMER_NOW = 0x39,
+	VLAPIC_TIMER_DIVIDE = 0x3e,
+	VLAPIC_SELF_IPI = 0x3f,
+	VLAPIC_REGISTERS
+};
+
+struct vlapic {
+	uint32_t id;                       /* the APIC id */
+	_Atomic uint64_t base_msr;         /* IA32_APIC_BASE */
+	atomic_uint reg[VLAPIC_REGISTERS]; /* by enum vlapic_register; PPR and the current count are
+					      not kept here */
+	atomic_uint esr_latched;           /* errors since ESR was last written */
+	uint64_t timer_next;      /* one-shot and periodic mode: TSC when the count reaches 0; 0: it
+				     stands */
+	uint64_t deadline;        /* TSC-deadline mode: the MSR; 0: disarmed */
+	uint32_t ticks_per_count; /* TSC ticks for one count at divide 1; 1 to 2^24, set by the
+				     owner at init */
+};
+
+/* What a write asks the owner to do; TIMER: to look at vlapic_timer_next again. */
+enum vlapic_effect_kind {
+	VLAPIC_NOTHING,
+	VLAPIC_IPI,
+	VLAPIC_LEVEL_EOI,
+	VLAPIC_TIMER,
+	VLAPIC_FAULT
+};
+struct vlapic_effect {
+	enum vlapic_effect_kind kind; /* FAULT: #GP (x2APIC) */
+	uint64_t icr;   /* IPI: as the x2APIC ICR (destination in bits 63:32; an xAPIC destination
+			   shifted there) */
+	uint8_t vector; /* LEVEL_EOI: of the level-triggered interrupt that ended */
+};
+
+void vlapic_init(struct vlapic *v, uint32_t id, bool boot_cpu, uint32_t ticks_per_count);
+void vlapic_reset(struct vlapic *v); /* as INIT does: the id and base MSR stay */
+
+/* IA32_APIC_BASE: false is #GP (reserved bits, an illegal change of mode, or a moved base, which
+ * Pintle does not do). */
+bool vlapic_write_base(struct vlapic *v, uint64_t value);
+bool vlapic_is_x2apic(const struct vlapic *v);
+bool vlapic_is_enabled(const struct vlapic *v); /* by the base MSR */
+
+/* Read or write a register in the present mode; a register that mode lacks gives FAULT in x2APIC
+ * mode, else reads 0. */
+uint64_t vlapic_read(struct vlapic *v, unsigned reg, uint64_t now, struct vlapic_effect *effect);
+void vlapic_write(
+	struct vlapic *v, unsigned reg, uint64_t value, uint64_t now, struct vlapic_effect *effect);
+void vlapic_write_deadline(
+	struct vlapic *v, uint64_t deadline, struct vlapic_effect *effect); /* IA32_TSC_DEADLINE */
+
+/* A fixed interrupt comes in. Any CPU. Vectors below 16 set the error status instead. True: IRR
+ * changed. */
+bool vlapic_accept(struct vlapic *v, uint8_t vector, bool level);
+
+/* The vector that would be taken now (IRR over PPR), or -1. vlapic_take moves it from IRR to ISR.
+ */
+int vlapic_pending(const struct vlapic *v);
+void vlapic_take(struct vlapic *v, uint8_t vector);
+
+/* When the timer fires next (guest TSC; UINT64_MAX: never), and firing it: sets IRR and re-arms a
+ * periodic one. */
+uint64_t vlapic_timer_next(const struct vlapic *v);
+void vlapic_timer_fire(struct vlapic *v, uint64_t now);
+
+/* Does an IPI or MSI with this destination mean this APIC? SDM vol. 3, 11.6.2. `source`: the
+ * sender, for shorthands; or NULL. */
+bool vlapic_matches(const struct vlapic *v, uint64_t icr, const struct vlapic *source);

@@ -1,0 +1,329 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * vmx/backend.c - VT-x behind struct backend: what the CPU can, VMX operation, VMCSs, runs.
+ * Runs: on the CPU that the vCPU is pinned to, interrupts off.
+ */
+#include "kernel/errno.h"
+#include "kernel/frame.h"
+#include "kernel/log.h"
+#include "kernel/object.h"
+#include "kernel/paging.h"
+#include "kernel/pcpu.h"
+#include "kernel/string.h"
+#include "vmx/vmx.h"
+
+STATIC_ASSERT(offsetof(struct vcpu, regs) == 0, "enter.S");
+STATIC_ASSERT(GPR_RSP == 4 && GPR_RDI == 7 && GPR_COUNT == 16, "enter.S");
+
+#define CPUID_VMX  BIT(5) /* leaf 1, ECX */
+#define CR4_VMXE   BIT(13)
+#define VPID_FIRST BIT(16) /* generation 1, so that 0 is of none */
+
+#define MSR_RANGE_MASK   0x1fffu
+#define MSR_RANGE_HIGH   0xc0000000u
+#define MSR_BITMAP_HIGH  0x400u /* bytes into the bitmap */
+#define MSR_BITMAP_WRITE 0x800u
+
+/* [C] */
+static struct vmx_cpu {
+	struct vmx_vcpu *current; /* whose VMCS VMREAD and VMWRITE mean */
+	uint64_t vpid;            /* the last one given out, as in struct vmx_vcpu */
+} cpus[CPUS_MAX];
+
+uint64_t vmx_cr0_fixed, vmx_cr4_fixed;
+uint32_t vmx_controls[VMX_GROUP_COUNT];
+static unsigned timer_rate; /* [I] after probe: a tick of the timer is 2^rate of the TSC's */
+
+struct vmx_vcpu *vmx_use(struct vcpu *vcpu)
+{
+	struct vmx_vcpu *vmx = vcpu->hw;
+	struct vmx_cpu *cpu = &cpus[this_cpu()->index];
+	if (cpu->current != vmx) {
+		bool good = vmptrld(virt_to_phys(vmx->vmcs));
+		DEBUG_ASSERT(good);
+		cpu->current = vmx;
+	}
+	return vmx;
+}
+
+/* SDM vol. 3, 24.7. Firmware locks this MSR; where it did not, the choice is ours. */
+static bool allowed_by_firmware(void)
+{
+	uint64_t control = msr_read(MSR_FEATURE_CONTROL);
+	if (!(control & FEATURE_CONTROL_LOCKED)) {
+		control |= FEATURE_CONTROL_LOCKED | FEATURE_CONTROL_VMX;
+		msr_write(MSR_FEATURE_CONTROL, control);
+	}
+	if (!(control & FEATURE_CONTROL_VMX)) {
+		log_error("vmx: the firmware has locked VT-x off; look in its set-up");
+	}
+	return control & FEATURE_CONTROL_VMX;
+}
+
+/* Appendix A.3 to A.5: the low half has the bits that must be 1, the high half those that may. */
+static unsigned controls_choose(void)
+{
+	static const struct {
+		const char *name;
+		uint32_t bits;
+		uint8_t group;
+		bool required;
+	} wanted[] = {
+#define X(group, id, bits, required, name) {name, VMX_##group##_##id, VMX_##group, required},
+		VMX_CONTROLS(X)
+#undef X
+	};
+	unsigned missing = 0;
+	uint64_t may[VMX_GROUP_COUNT] = {0};
+
+	for (unsigned group = 0; group < VMX_GROUP_COUNT; group++) {
+		if (group != VMX_PROC2 || may[VMX_PROC] & VMX_PROC_SECONDARY) {
+			uint64_t allowed = msr_read(
+				group == VMX_PROC2 ? MSR_VMX_PROC2 : MSR_VMX_TRUE_PIN + group);
+			vmx_controls[group] = (uint32_t)allowed;
+			may[group] = allowed >> 32;
+		}
+	}
+	for (unsigned i = 0; i < ARRAY_COUNT(wanted); i++) {
+		if (!(wanted[i].bits & ~may[wanted[i].group])) {
+			vmx_controls[wanted[i].group] |= wanted[i].bits;
+		} else if (wanted[i].required) {
+			log_error("vmx: this CPU lacks %s", wanted[i].name);
+			missing++;
+		}
+	}
+	/* These are set while somebody waits, and with the guest's EFER. */
+	vmx_controls[VMX_PROC] &= ~(uint32_t)(VMX_PROC_INTERRUPT_WINDOW | VMX_PROC_NMI_WINDOW);
+	vmx_controls[VMX_ENTRY] &= ~(uint32_t)VMX_ENTRY_LONG_MODE;
+	return missing;
+}
+
+static int probe(void)
+{
+	static const struct {
+		uint16_t msr;
+		uint8_t bit;
+		const char *name;
+	} needs[] = {
+#define X(msr, bit, name) {msr, bit, name},
+		VMX_NEEDS(X)
+#undef X
+	};
+
+	bool there = cpuid_read(1, 0).ecx & CPUID_VMX;
+	if (!there || !(msr_read(MSR_VMX_BASIC) & VMX_BASIC_TRUE)) {
+		log_error("vmx: this CPU lacks %s", there ? "true controls" : "VT-x");
+		return -ENODEV;
+	}
+	unsigned missing = !allowed_by_firmware() + controls_choose();
+	if (!(vmx_controls[VMX_PROC2] & VMX_PROC2_EPT)) {
+		return -ENODEV;
+	}
+	for (unsigned i = 0; i < ARRAY_COUNT(needs); i++) {
+		if (!(msr_read(needs[i].msr) & BIT(needs[i].bit))) {
+			log_error("vmx: this CPU lacks %s", needs[i].name);
+			missing++;
+		}
+	}
+	vmx_cr0_fixed = msr_read(MSR_VMX_CR0_FIXED0) & ~(CR0_PE | CR0_PG);
+	vmx_cr4_fixed = msr_read(MSR_VMX_CR4_FIXED0);
+	vmx_stage2_format.large_1g = msr_read(MSR_VMX_EPT_VPID) & EPT_VPID_1G;
+	timer_rate = msr_read(MSR_VMX_MISC) & VMX_MISC_TIMER_RATE;
+	return missing == 0 ? 0 : -ENODEV;
+}
+
+/* A VMXON region or VMCS begins with the revision of its format (25.2, 25.11.5). */
+static uint32_t *region_alloc(void)
+{
+	uint32_t *region = frame_alloc(1, FRAME_VCPU);
+	if (region != NULL) {
+		*region = (uint32_t)(msr_read(MSR_VMX_BASIC) & VMX_BASIC_REVISION);
+	}
+	return region;
+}
+
+static int cpu_start(void)
+{
+	struct pcpu *cpu = this_cpu();
+	if (!allowed_by_firmware()) {
+		return -EIO;
+	}
+	void *region = region_alloc();
+	if (region == NULL) {
+		return trace_err(-ENOMEM);
+	}
+	/* 24.8 */
+	cr0_write((cr0_read() | msr_read(MSR_VMX_CR0_FIXED0)) & msr_read(MSR_VMX_CR0_FIXED0 + 1));
+	cr4_write((cr4_read() | vmx_cr4_fixed) & msr_read(MSR_VMX_CR4_FIXED0 + 1));
+	if (!vmxon(virt_to_phys(region))) {
+		log_error("vmx: cpu %u refuses VMXON", cpu->index);
+		frame_free(region, 1, FRAME_VCPU);
+		return -EIO;
+	}
+	cpus[cpu->index].vpid = VPID_FIRST;
+	return 0;
+}
+
+static int vm_create(struct vm *vm)
+{
+	vm->hw = frame_alloc(sizeof(struct vmx_vm) / PAGE_SIZE, FRAME_VCPU);
+	if (vm->hw == NULL) {
+		return trace_err(-ENOMEM);
+	}
+	memset(vm->hw, 0xff, sizeof(struct vmx_vm));
+	return 0;
+}
+
+static void vm_destroy(struct vm *vm)
+{
+	frame_free(vm->hw, sizeof(struct vmx_vm) / PAGE_SIZE, FRAME_VCPU);
+	vm->hw = NULL;
+}
+
+static int vcpu_create(struct vcpu *vcpu)
+{
+	struct vmx_vcpu *vmx = object_alloc(sizeof(*vmx));
+	void *vmcs = region_alloc();
+	if (vmx == NULL || vmcs == NULL) {
+		object_free(vmx);
+		if (vmcs != NULL) {
+			frame_free(vmcs, 1, FRAME_VCPU);
+		}
+		return trace_err(-ENOMEM);
+	}
+	vmx->vmcs = vmcs;
+	vcpu->hw = vmx;
+	return 0;
+}
+
+/* The CPU may hold a VMCS in itself until VMCLEAR (25.11.1). */
+static void vmcs_forget(struct vmx_vcpu *vmx)
+{
+	struct vmx_cpu *cpu = &cpus[this_cpu()->index];
+	bool good = vmclear(virt_to_phys(vmx->vmcs));
+	DEBUG_ASSERT(good);
+	if (cpu->current == vmx) {
+		cpu->current = NULL;
+	}
+}
+
+static void vcpu_destroy(struct vcpu *vcpu)
+{
+	struct vmx_vcpu *vmx = vcpu->hw;
+	vmcs_forget(vmx);
+	frame_free(vmx->vmcs, 1, FRAME_VCPU);
+	object_free(vmx);
+	vcpu->hw = NULL;
+}
+
+/* From scratch: every field is written, whatever the VMCS was before. */
+static void vcpu_reset(struct vcpu *vcpu)
+{
+	struct vmx_vcpu *vmx = vcpu->hw;
+	const struct vm *vm = vcpu->vm;
+	const struct vmx_vm *shared = vm->hw;
+	struct pcpu *cpu = this_cpu();
+	struct PACKED {
+		uint16_t limit;
+		uint64_t base;
+	} idtr;
+	__asm__ volatile("sidt %0" : "=m"(idtr));
+	const struct {
+		unsigned field;
+		uint64_t value;
+	} set_up[] = {
+#define X(id, encoding, value) {VMCS_##id, value},
+		VMCS_SET_UP(X)
+#undef X
+	};
+
+	vmcs_forget(vmx);
+	*vmx = (struct vmx_vcpu){.vmcs = vmx->vmcs, .flush = true};
+	vmx_use(vcpu);
+	unsigned last = VMCS_ENUM_LAST(msr_read(MSR_VMX_VMCS_ENUM));
+	for (unsigned kind = 0; kind < 16; kind++) {
+		for (unsigned index = 0; index <= last; index++) {
+			vmcs_write(VMCS_ENCODING(kind / 4, kind % 4, index), 0);
+		}
+	}
+	for (unsigned i = 0; i < ARRAY_COUNT(set_up); i++) {
+		vmcs_write(set_up[i].field, set_up[i].value);
+	}
+	vmx_state_reset(vcpu);
+}
+
+/* 25.6.9: the bitmap has reads and writes of two ranges; others always exit. */
+static void open_msr(struct vm *vm, uint32_t msr, bool read, bool write)
+{
+	uint8_t *bitmap = ((struct vmx_vm *)vm->hw)->msr;
+	uint32_t index = msr & MSR_RANGE_MASK;
+	uint8_t closed = (uint8_t) ~(1u << index % 8);
+
+	if (msr - index == MSR_RANGE_HIGH) {
+		bitmap += MSR_BITMAP_HIGH;
+	} else if (msr != index) {
+		return;
+	}
+	if (read) {
+		bitmap[index / 8] &= closed;
+	}
+	if (write) {
+		bitmap[MSR_BITMAP_WRITE + index / 8] &= closed;
+	}
+}
+
+static void open_ports(struct vm *vm, uint16_t first, unsigned count)
+{
+	uint8_t *bitmap = ((struct vmx_vm *)vm->hw)->ports;
+	for (unsigned port = first; port < first + count && port <= UINT16_MAX; port++) {
+		bitmap[port / 8] &= (uint8_t) ~(1u << port % 8);
+	}
+}
+
+static void run(struct vcpu *vcpu, struct vcpu_exit *exit, uint64_t ticks)
+{
+	struct vmx_vcpu *vmx = vmx_use(vcpu);
+
+	*exit = (struct vcpu_exit){.kind = EXIT_ENTRY_FAILED};
+	vmx_stage2_prepare(vcpu, &cpus[this_cpu()->index].vpid);
+	vmcs_write(VMCS_PREEMPTION_TIMER, min_u64(ticks >> timer_rate, UINT32_MAX));
+	cr2_write(vmx->cr2);
+	vmx->refused = !vmx_enter(&vcpu->regs, &vmx->host_rsp, vmx->launched);
+	if (vmx->refused) {
+		exit->raw = vmcs_read(VMCS_INSTRUCTION_ERROR);
+		return;
+	}
+	vmx->cr2 = cr2_read();
+	vmx_decode(vcpu, exit);
+	vmx->launched |= !(exit->raw & VMX_EXIT_REFUSED);
+}
+
+static void flush(struct vcpu *vcpu)
+{
+	((struct vmx_vcpu *)vcpu->hw)->flush = true;
+}
+
+const struct backend vmx_backend = {
+	.name = "VT-x",
+	.stage2 = &vmx_stage2_format,
+	.probe = probe,
+	.cpu_start = cpu_start,
+	.vm_create = vm_create,
+	.vm_destroy = vm_destroy,
+	.vcpu_create = vcpu_create,
+	.vcpu_destroy = vcpu_destroy,
+	.vcpu_reset = vcpu_reset,
+	.open_msr = open_msr,
+	.open_ports = open_ports,
+	.run = run,
+	.get = vmx_get,
+	.set = vmx_set,
+	.get_segment = vmx_get_segment,
+	.set_segment = vmx_set_segment,
+	.skip = vmx_skip,
+	.inject = vmx_inject,
+	.can_take = vmx_can_take,
+	.window = vmx_window,
+	.flush = flush,
+	.dump = vmx_dump,
+};

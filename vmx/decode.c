@@ -1,0 +1,229 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * vmx/decode.c - from an exit reason and what the VMCS has beside it to a struct vcpu_exit. SDM
+ * vol. 3, 28.2. Runs: on the exiting CPU, interrupts off.
+ */
+#include "kernel/fmt.h"
+#include "kernel/log.h"
+#include "vmx/vmx.h"
+
+static const struct {
+	const char *name; /* NULL: not expected */
+	uint8_t kind;
+	bool has_length;
+} reasons[] = {
+#define X(id, number, kind, length) [number] = {#id, EXIT_##kind, length},
+	VMX_EXITS(X)
+#undef X
+};
+
+#define DEBUG_BREAKPOINTS 0xful
+#define DEBUG_CAUSES      (DEBUG_BREAKPOINTS | BIT(13) | BIT(14)) /* B0-B3, BD, BS (table 28-1) */
+#define DR7_GD            BIT(13)
+#define DUMP_ITEM_MAX     48u /* a name and a value */
+#define CR_WRITE          0u
+#define CR_READ           1u
+
+static void decode_event(struct vcpu_event *event, uint64_t info, enum vmcs_field error)
+{
+	event->valid = true;
+	event->type = (uint8_t)EVENT_INFO_TYPE(info);
+	event->vector = (uint8_t)EVENT_INFO_VECTOR(info);
+	if (info & EVENT_INFO_ERROR) {
+		event->has_error = true;
+		event->error = (uint32_t)vmcs_read(error);
+	}
+	if (event->type >= EVENT_SOFT_INTERRUPT) {
+		event->length = (uint8_t)vmcs_read(VMCS_EXIT_INSTRUCTION_LENGTH);
+	}
+}
+
+/* What the #DB would have done before its delivery, which an injected one does not do
+ * (28.1, 27.6.1). */
+static void debug_registers_update(void)
+{
+	uint64_t dr6;
+	__asm__ volatile("mov %%dr6, %0" : "=r"(dr6));
+	dr6 = (dr6 & ~DEBUG_BREAKPOINTS) | (vmcs_read(VMCS_EXIT_QUALIFICATION) & DEBUG_CAUSES);
+	__asm__ volatile("mov %0, %%dr6" : : "r"(dr6));
+	vmcs_change(VMCS_GUEST_DR7, DR7_GD, 0);
+}
+
+static void decode_exception(struct vcpu_exit *exit)
+{
+	uint64_t info = vmcs_read(VMCS_EXIT_EVENT);
+	if (EVENT_INFO_TYPE(info) == EVENT_NMI) {
+		vmx_take_nmi();
+		exit->kind = EXIT_NMI;
+		return;
+	}
+	decode_event(&exit->event, info, VMCS_EXIT_EVENT_ERROR);
+	if (exit->event.vector == VECTOR_DEBUG && exit->event.type == EVENT_EXCEPTION) {
+		debug_registers_update();
+	}
+}
+
+/* Table 28-5; strings: table 28-14. */
+static void decode_io(struct vcpu_exit *exit, uint64_t qualification)
+{
+	exit->io.size = (uint8_t)((qualification & 7) + 1);
+	exit->io.in = qualification & BIT(3);
+	exit->io.string = qualification & BIT(4);
+	exit->io.rep = qualification & BIT(5);
+	exit->io.port = (uint16_t)(qualification >> 16);
+	if (exit->io.string) {
+		uint64_t info = vmcs_read(VMCS_EXIT_INSTRUCTION_INFO);
+		exit->io.address_size = (uint8_t)(2u << (info >> 7 & 3));
+		exit->io.segment = exit->io.in ? SEG_ES : (uint8_t)(info >> 15 & 7);
+	}
+}
+
+/*
+ * Of CR0 only bits that VT-x wants set make an exit (NE), never CLTS or LMSW. The guest's view of
+ * them is put right, and it does the instruction again: then the CPU does all the rest, faults,
+ * mode switches and PDPTEs included.
+ */
+static void decode_cr(struct vcpu *vcpu, struct vcpu_exit *exit, uint64_t qualification)
+{
+	unsigned access = qualification >> 4 & 3; /* table 28-3 */
+	exit->cr.number = (uint8_t)(qualification & 15);
+	exit->cr.gpr = (uint8_t)(qualification >> 8 & 15);
+	if (access != CR_WRITE) {
+		exit->kind = access == CR_READ ? EXIT_CR_READ : EXIT_UNKNOWN;
+		return;
+	}
+	exit->cr.value =
+		exit->cr.gpr == GPR_RSP ? vmcs_read(VMCS_GUEST_RSP) : vcpu->regs.gpr[exit->cr.gpr];
+	if (!(vmcs_read(VMCS_RIGHTS(SEG_CS)) & RIGHTS_LONG)) {
+		exit->cr.value = (uint32_t)exit->cr.value;
+	}
+	if (exit->cr.number == 0) {
+		vmcs_write(VMCS_CR0_SHADOW, exit->cr.value);
+		exit->kind = EXIT_INTERRUPT;
+	}
+}
+
+/* Table 28-7. */
+static void decode_ept(struct vcpu_exit *exit, uint64_t qualification)
+{
+	exit->fault.gpa = vmcs_read(VMCS_GUEST_PHYSICAL_ADDRESS);
+	exit->fault.write = qualification & BIT(1);
+	exit->fault.fetch = qualification & BIT(2);
+	exit->fault.present = qualification & (BIT(3) | BIT(4) | BIT(5));
+	/* A linear address, but not the access to what it translates to. */
+	exit->fault.walk = (qualification & (BIT(7) | BIT(8))) == BIT(7);
+}
+
+/* An IRET unblocked NMIs and then faulted: it will be done again, so they are blocked still
+ * (28.2.3). */
+static void block_nmis_after_iret(unsigned reason)
+{
+	uint64_t event = reason == VMX_EXIT_EXCEPTION ? vmcs_read(VMCS_EXIT_EVENT) : 0;
+	bool iret = event & EVENT_INFO_IRET && EVENT_INFO_VECTOR(event) != VECTOR_DOUBLE_FAULT;
+	if (reason == VMX_EXIT_EPT_VIOLATION) {
+		iret = vmcs_read(VMCS_EXIT_QUALIFICATION) & EVENT_INFO_IRET;
+	}
+	if (iret) {
+		vmcs_change(VMCS_GUEST_INTERRUPTIBILITY, 0, BLOCKED_BY_NMI);
+	}
+}
+
+void vmx_decode(struct vcpu *vcpu, struct vcpu_exit *exit)
+{
+	exit->raw = vmcs_read(VMCS_EXIT_REASON);
+	unsigned reason = (uint16_t)exit->raw;
+	bool forbidden = reason < 64 && BIT(reason) & VMX_EXITS_FORBIDDEN;
+	if (!forbidden && (reason >= ARRAY_COUNT(reasons) || reasons[reason].name == NULL)) {
+		exit->kind = EXIT_UNKNOWN;
+		return;
+	}
+	exit->kind = forbidden ? EXIT_FORBIDDEN : reasons[reason].kind;
+	if (exit->kind == EXIT_ENTRY_FAILED) {
+		return;
+	}
+	if (forbidden || reasons[reason].has_length) {
+		exit->length = (uint8_t)vmcs_read(VMCS_EXIT_INSTRUCTION_LENGTH);
+	}
+	uint64_t vectoring = vmcs_read(VMCS_VECTORING_EVENT);
+	if (vectoring & EVENT_INFO_VALID) {
+		decode_event(&exit->interrupted, vectoring, VMCS_VECTORING_EVENT_ERROR);
+	} else {
+		block_nmis_after_iret(reason);
+	}
+	switch (reason) {
+	case VMX_EXIT_EXCEPTION:
+		decode_exception(exit);
+		break;
+	case VMX_EXIT_INTERRUPT_WINDOW:
+		vmcs_change(VMCS_PROC_CONTROLS, VMX_PROC_INTERRUPT_WINDOW, 0);
+		break;
+	case VMX_EXIT_NMI_WINDOW:
+		vmcs_change(VMCS_PROC_CONTROLS, VMX_PROC_NMI_WINDOW, 0);
+		break;
+	case VMX_EXIT_IO:
+		decode_io(exit, vmcs_read(VMCS_EXIT_QUALIFICATION));
+		break;
+	case VMX_EXIT_CR_ACCESS:
+		decode_cr(vcpu, exit, vmcs_read(VMCS_EXIT_QUALIFICATION));
+		break;
+	case VMX_EXIT_EPT_VIOLATION:
+		decode_ept(exit, vmcs_read(VMCS_EXIT_QUALIFICATION));
+		break;
+	default:
+		break;
+	}
+}
+
+/* SDM vol. 3, 31.4: those of an entry. */
+static const char *instruction_error_name(uint64_t error)
+{
+	static const char *const names[] = {
+		[4] = "VMLAUNCH of a VMCS that is not clear",
+		[5] = "VMRESUME of a VMCS that is not launched",
+		[7] = "invalid control fields",
+		[8] = "invalid host state",
+		[26] = "events blocked by MOV SS",
+	};
+	return error < ARRAY_COUNT(names) ? names[error] : NULL;
+}
+
+void vmx_dump(struct vcpu *vcpu)
+{
+	static const struct {
+		unsigned field;
+		const char *name;
+	} fields[] = {
+#define X(id, ...) {VMCS_##id, #id},
+		VMCS_SET_UP(X) VMCS_FIELDS(X)
+#undef X
+#define X(id, ...) {VMCS_GUEST_##id, #id},
+			VMCS_REGISTERS(X)
+#undef X
+	};
+	bool refused = vmx_use(vcpu)->refused;
+	uint64_t reason = vmcs_read(VMCS_EXIT_REASON);
+	uint16_t basic = (uint16_t)reason;
+	const char *name = basic < ARRAY_COUNT(reasons) ? reasons[basic].name : NULL;
+	char line[LOG_TEXT_MAX];
+	size_t length = 0;
+
+	if (refused) {
+		name = instruction_error_name(vmcs_read(VMCS_INSTRUCTION_ERROR));
+	}
+	log_error("vmx: %s: %s", refused || reason & VMX_EXIT_REFUSED ? "entry failed" : "exit",
+		name != NULL ? name : "of no known reason");
+	for (unsigned i = 0; i < ARRAY_COUNT(fields); i++) {
+		length += (size_t)fmt_write(line + length, sizeof(line) - length, " %s=0x%lx",
+			fields[i].name, vmcs_read(fields[i].field));
+		if (length > sizeof(line) - DUMP_ITEM_MAX || i == ARRAY_COUNT(fields) - 1) {
+			log_error("vmx:%s", line);
+			length = 0;
+		}
+	}
+	for (unsigned i = 0; i < SEG_COUNT; i++) {
+		struct segment segment;
+		vmx_get_segment(vcpu, i, &segment);
+		log_error("vmx: segment %u: 0x%x base 0x%lx limit 0x%x attributes 0x%x", i,
+			segment.selector, segment.base, segment.limit, segment.attributes);
+	}
+}

@@ -1,0 +1,62 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * vmx/stage2.c - extended page tables: their format, and what the CPU keeps of them. SDM vol.
+ * 3, 29.3 and 29.4.
+ */
+#include "kernel/paging.h"
+#include "vmx/vmx.h"
+
+/* Table 29-1 to 29-7; memory types as in table 12-10, in bits 5:3. The guest's own PAT still
+ * counts. */
+#define EPT_TYPE(type) ((uint64_t)(type) << 3)
+struct stage2_format vmx_stage2_format = {
+	.table = BIT(0) | BIT(1) | BIT(2),
+	.read = BIT(0),
+	.write = BIT(1),
+	.execute = BIT(2),
+	.large = BIT(7),
+	.cache = {[STAGE2_UC] = EPT_TYPE(0),
+		[STAGE2_WC] = EPT_TYPE(1),
+		[STAGE2_WT] = EPT_TYPE(4),
+		[STAGE2_WP] = EPT_TYPE(5),
+		[STAGE2_WB] = EPT_TYPE(6)},
+	.present = BIT(0) | BIT(1) | BIT(2),
+};
+
+#define EPT_POINTER_WB     6u        /* how the CPU reads the tables (25.6.11) */
+#define EPT_POINTER_LEVELS (3u << 3) /* less one */
+#define INVEPT_SINGLE      1ul
+
+uint64_t vmx_ept_pointer(const struct vm *vm)
+{
+	return virt_to_phys(vm->stage2.root).raw | EPT_POINTER_WB | EPT_POINTER_LEVELS;
+}
+
+/*
+ * Before an entry: a VPID, and the flush that was asked for. With EPT all that the CPU caches is
+ * tagged with the EPT pointer, and what has linear addresses with the VPID too; INVEPT of that
+ * pointer drops it under every VPID (29.4.3.1), so that INVVPID is not needed, not even when a new
+ * generation of VPIDs begins: who takes a new one flushes.
+ */
+void vmx_stage2_prepare(struct vcpu *vcpu, uint64_t *vpid_last)
+{
+	struct vmx_vcpu *vmx = vcpu->hw;
+
+	if ((vmx_controls[VMX_PROC2] & VMX_PROC2_VPID) && vmx->vpid >> 16 != *vpid_last >> 16) {
+		++*vpid_last;
+		*vpid_last += (uint16_t)*vpid_last == 0; /* VPID 0 is the host's */
+		vmx->vpid = *vpid_last;
+		vmcs_write(VMCS_VPID, (uint16_t)vmx->vpid);
+		vmx->flush = true;
+	}
+	if (vmx->flush) {
+		const uint64_t descriptor[2] = {vmx_ept_pointer(vcpu->vm), 0};
+		bool failed;
+		__asm__ volatile("invept %1, %2"
+				 : "=@ccbe"(failed)
+				 : "m"(descriptor), "r"(INVEPT_SINGLE)
+				 : "memory");
+		DEBUG_ASSERT(!failed);
+		vmx->flush = false;
+	}
+}

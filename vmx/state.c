@@ -1,0 +1,192 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * vmx/state.c - the guest's registers, and the events that it is given. SDM vol. 3, 25.4, 25.8.3
+ * and 27.3. Runs: on the CPU that the vCPU is pinned to, interrupts off.
+ */
+#include "vmx/vmx.h"
+
+#define DR6_INIT        0xffff0ff0ul
+#define RFLAGS_ALWAYS   BIT(1)
+#define RFLAGS_TF       BIT(8)
+#define VMX_EFER_LMA    BIT(10)
+#define RIGHTS_LOW      0x00ffu /* type, S, DPL, P */
+#define RIGHTS_HIGH     0x0f00u /* AVL, L, D/B, G: four bits further up in a VMCS */
+#define RIGHTS_DISTANCE 4u
+
+static const struct {
+	uint16_t field; /* none for CR2, which no VMCS has */
+	uint64_t initial;
+} registers[VCPU_REGISTER_COUNT] = {
+#define X(id, encoding, initial) [VCPU_##id] = {VMCS_GUEST_##id, initial},
+	VMCS_REGISTERS(X)
+#undef X
+};
+
+uint64_t vmx_get(struct vcpu *vcpu, enum vcpu_register reg)
+{
+	struct vmx_vcpu *vmx = vmx_use(vcpu);
+	if (reg == VCPU_CR2) {
+		return vmx->cr2;
+	}
+	uint64_t value = vmcs_read(registers[reg].field);
+	if (reg == VCPU_CR0) {
+		return (value & ~vmx_cr0_fixed) | (vmcs_read(VMCS_CR0_SHADOW) & vmx_cr0_fixed);
+	}
+	if (reg == VCPU_CR4) {
+		return (value & ~vmx_cr4_fixed) | (vmcs_read(VMCS_CR4_SHADOW) & vmx_cr4_fixed);
+	}
+	return value;
+}
+
+/*
+ * The entry control must say what EFER.LMA says (27.2.1.3, 27.3.1.1). The CPU does all this itself
+ * when the guest switches modes, and saves the control with each exit.
+ */
+static void long_mode_update(void)
+{
+	bool on = (vmcs_read(VMCS_GUEST_EFER) & EFER_LME) && (vmcs_read(VMCS_GUEST_CR0) & CR0_PG);
+	vmcs_change(VMCS_GUEST_EFER, VMX_EFER_LMA, on ? VMX_EFER_LMA : 0);
+	vmcs_change(VMCS_ENTRY_CONTROLS, VMX_ENTRY_LONG_MODE, on ? VMX_ENTRY_LONG_MODE : 0);
+}
+
+/* In PAE paging the four PDPTEs are the CPU's affair: it loads them when the guest writes CR0, CR3
+ * or CR4. */
+void vmx_set(struct vcpu *vcpu, enum vcpu_register reg, uint64_t value)
+{
+	struct vmx_vcpu *vmx = vmx_use(vcpu);
+
+	switch (reg) {
+	case VCPU_CR2:
+		vmx->cr2 = value;
+		return;
+	case VCPU_CR0:
+		vmcs_write(VMCS_CR0_SHADOW, value);
+		value |= vmx_cr0_fixed;
+		break;
+	case VCPU_CR4:
+		vmcs_write(VMCS_CR4_SHADOW, value);
+		value |= vmx_cr4_fixed;
+		break;
+	case VCPU_RFLAGS:
+		value |= RFLAGS_ALWAYS;
+		if (!(value & RFLAGS_IF)) { /* 27.3.1.5: no blocking by STI then */
+			vmcs_change(VMCS_GUEST_INTERRUPTIBILITY, BLOCKED_BY_STI, 0);
+		}
+		break;
+	default:
+		break;
+	}
+	vmcs_write(registers[reg].field, value);
+	if (reg == VCPU_CR0 || reg == VCPU_EFER) {
+		long_mode_update();
+	}
+	/* As the instructions do; VPIDs keep what an entry would drop. */
+	vmx->flush |= reg == VCPU_CR0 || reg == VCPU_CR3 || reg == VCPU_CR4 || reg == VCPU_EFER;
+}
+
+/* An unusable segment keeps its DPL, which in SS is the CPL (25.4.1). */
+void vmx_get_segment(struct vcpu *vcpu, enum segment_name name, struct segment *segment)
+{
+	vmx_use(vcpu);
+	uint64_t rights = vmcs_read(VMCS_RIGHTS(name));
+	uint64_t all = (rights & RIGHTS_LOW) | (rights >> RIGHTS_DISTANCE & RIGHTS_HIGH);
+	*segment = (struct segment){
+		.base = vmcs_read(VMCS_BASE(name)),
+		.limit = (uint32_t)vmcs_read(VMCS_LIMIT(name)),
+		.selector = (uint16_t)vmcs_read(VMCS_SELECTOR(name)),
+		.attributes = (uint16_t)(rights & RIGHTS_UNUSABLE ? all & SEGMENT_DPL : all),
+	};
+}
+
+void vmx_set_segment(struct vcpu *vcpu, enum segment_name name, const struct segment *segment)
+{
+	vmx_use(vcpu);
+	uint64_t rights = (segment->attributes & SEGMENT_DPL) | RIGHTS_UNUSABLE;
+	if (segment->attributes & SEGMENT_PRESENT) {
+		rights = (segment->attributes & RIGHTS_LOW) |
+			(uint64_t)(segment->attributes & RIGHTS_HIGH) << RIGHTS_DISTANCE;
+	}
+	vmcs_write(VMCS_SELECTOR(name), segment->selector);
+	vmcs_write(VMCS_BASE(name), segment->base);
+	vmcs_write(VMCS_LIMIT(name), segment->limit);
+	vmcs_write(VMCS_RIGHTS(name), rights);
+}
+
+/* SDM vol. 3, table 10-1, the column of INIT; LDTR as after LLDT of 0. All other fields are zero.
+ */
+void vmx_state_reset(struct vcpu *vcpu)
+{
+	static const struct segment code = {0xffff0000, 0xffff, 0xf000, 0x9b};
+	static const struct segment data = {0, 0xffff, 0, 0x93};
+	static const struct segment task = {0, 0xffff, 0, 0x8b};
+	static const struct segment none = {0, 0xffff, 0, 0};
+
+	for (unsigned reg = 0; reg < VCPU_REGISTER_COUNT; reg++) {
+		vmx_set(vcpu, reg, registers[reg].initial);
+	}
+	for (unsigned name = SEG_ES; name <= SEG_GS; name++) {
+		vmx_set_segment(vcpu, name, name == SEG_CS ? &code : &data);
+	}
+	vmx_set_segment(vcpu, SEG_LDTR, &none);
+	vmx_set_segment(vcpu, SEG_TR, &task);
+	vcpu->regs = (struct vcpu_regs){.gpr[GPR_RDX] = cpuid_read(1, 0).eax};
+	__asm__ volatile("mov %0, %%dr6" : : "r"(DR6_INIT)); /* DR0-3 and DR6 are the guest's */
+}
+
+void vmx_skip(struct vcpu *vcpu, uint8_t length)
+{
+	vmx_use(vcpu);
+	uint64_t rip = vmcs_read(VMCS_GUEST_RIP);
+	uint64_t next = rip + length;
+	/* EIP wraps; an RIP above 4 GiB is refused outside 64-bit mode (27.3.1.4). */
+	if ((next ^ rip) >> 32 != 0 && !(vmcs_read(VMCS_RIGHTS(SEG_CS)) & RIGHTS_LONG)) {
+		next = (uint32_t)next;
+	}
+	vmcs_write(VMCS_GUEST_RIP, next);
+	vmcs_change(VMCS_GUEST_INTERRUPTIBILITY, BLOCKED_BY_STI | BLOCKED_BY_MOV_SS, 0);
+	if (vmcs_read(VMCS_GUEST_RFLAGS) & RFLAGS_TF) { /* 33.2.1: the trap that it had caused */
+		vmcs_change(VMCS_GUEST_PENDING_DEBUG, 0, PENDING_DEBUG_STEP);
+	}
+}
+
+/* 27.2.1.3: no error codes in real mode, lengths for what an instruction causes. */
+void vmx_inject(struct vcpu *vcpu, const struct vcpu_event *event)
+{
+	vmx_use(vcpu);
+	uint64_t info = EVENT_INFO_VALID | (uint64_t)event->type << 8 | event->vector;
+
+	if (event->has_error && (vmcs_read(VMCS_GUEST_CR0) & CR0_PE)) {
+		info |= EVENT_INFO_ERROR;
+		vmcs_write(VMCS_ENTRY_EVENT_ERROR, event->error);
+	}
+	if (event->type >= EVENT_SOFT_INTERRUPT) {
+		vmcs_write(VMCS_ENTRY_EVENT_LENGTH, event->length);
+	}
+	if (event->type == EVENT_NMI) { /* set by a delivery that was interrupted (27.3.1.5) */
+		vmcs_change(VMCS_GUEST_INTERRUPTIBILITY, BLOCKED_BY_NMI, 0);
+	}
+	vmcs_write(VMCS_ENTRY_EVENT, info);
+}
+
+bool vmx_can_take(struct vcpu *vcpu, enum event_type type)
+{
+	vmx_use(vcpu);
+	uint64_t blocked = vmcs_read(VMCS_GUEST_INTERRUPTIBILITY);
+	if (vmcs_read(VMCS_ENTRY_EVENT) & EVENT_INFO_VALID) {
+		return false;
+	}
+	if (type == EVENT_NMI) { /* some CPUs refuse NMIs that are blocked by STI (27.3.1.5) */
+		return !(blocked & (BLOCKED_BY_STI | BLOCKED_BY_MOV_SS | BLOCKED_BY_NMI));
+	}
+	return !(blocked & (BLOCKED_BY_STI | BLOCKED_BY_MOV_SS)) &&
+		(vmcs_read(VMCS_GUEST_RFLAGS) & RFLAGS_IF);
+}
+
+/* An NMI window may open under a block by STI: then the interrupt window, behind it, is the one to
+ * wait for. */
+void vmx_window(struct vcpu *vcpu, enum event_type type)
+{
+	vmx_use(vcpu);
+	bool nmi = type == EVENT_NMI && !(vmcs_read(VMCS_GUEST_INTERRUPTIBILITY) & BLOCKED_BY_STI);
+	vmcs_change(VMCS_PROC_CONTROLS, 0, nmi ? VMX_PROC_NMI_WINDOW : VMX_PROC_INTERRUPT_WINDOW);
+}

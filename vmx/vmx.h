@@ -1,0 +1,330 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * vmx/vmx.h - VT-x as the backend's own files see it: VMCS fields, controls, exit reasons,
+ * instructions. Numbers are from SDM vol. 3, chapters 25 to 28 and appendices A, B and C. Also read
+ * by enter.S.
+ */
+#pragma once
+
+#define VMX_HOST_RSP 0x6c14 /* VMCS_HOST_RSP, for enter.S */
+
+#ifndef __ASSEMBLER__
+#include "kernel/panic.h"
+#include "kernel/types.h"
+#include "kernel/vcpu.h"
+#include "kernel/x86.h"
+
+/*
+ * Appendix B; the fields that Pintle knows by name, all others are zero. What each holds from a
+ * reset on, first: `vm` and `cpu` are the vCPU's VM and CPU. An exit also sets the limits of GDTR
+ * and IDTR to ffffh (28.5.2): the IDT is full, and no selector above the GDT's is ever used.
+ */
+#define VMCS_SET_UP(X)                                                                             \
+	X(HOST_ES_SELECTOR, 0x0c00, GDT_DATA)                                                      \
+	X(HOST_CS_SELECTOR, 0x0c02, GDT_CODE)                                                      \
+	X(HOST_SS_SELECTOR, 0x0c04, GDT_DATA)                                                      \
+	X(HOST_DS_SELECTOR, 0x0c06, GDT_DATA)                                                      \
+	X(HOST_TR_SELECTOR, 0x0c0c, GDT_TSS)                                                       \
+	X(IO_BITMAP_A, 0x2000, virt_to_phys(shared->ports).raw)                                    \
+	X(IO_BITMAP_B, 0x2002, virt_to_phys(shared->ports + PAGE_SIZE).raw)                        \
+	X(MSR_BITMAP, 0x2004, virt_to_phys(shared->msr).raw)                                       \
+	X(EPT_POINTER, 0x201a, vmx_ept_pointer(vm))                                                \
+	X(LINK_POINTER, 0x2800, UINT64_MAX)                                                        \
+	X(HOST_PAT, 0x2c00, msr_read(MSR_PAT))                                                     \
+	X(HOST_EFER, 0x2c02, msr_read(MSR_EFER))                                                   \
+	X(PIN_CONTROLS, 0x4000, vmx_controls[VMX_PIN])                                             \
+	X(PROC_CONTROLS, 0x4002, vmx_controls[VMX_PROC])                                           \
+	X(EXCEPTION_BITMAP, 0x4004, VMX_EXCEPTIONS)                                                \
+	X(EXIT_CONTROLS, 0x400c, vmx_controls[VMX_EXIT])                                           \
+	X(ENTRY_CONTROLS, 0x4012, vmx_controls[VMX_ENTRY])                                         \
+	X(PROC2_CONTROLS, 0x401e, vmx_controls[VMX_PROC2])                                         \
+	X(CR0_MASK, 0x6000, vmx_cr0_fixed)                                                         \
+	X(CR4_MASK, 0x6002, vmx_cr4_fixed)                                                         \
+	X(HOST_CR0, 0x6c00, cr0_read())                                                            \
+	X(HOST_CR3, 0x6c02, paging_root)                                                           \
+	X(HOST_CR4, 0x6c04, cr4_read())                                                            \
+	X(HOST_GS_BASE, 0x6c08, (uintptr_t)cpu)                                                    \
+	X(HOST_TR_BASE, 0x6c0a, (uintptr_t)&cpu->tss)                                              \
+	X(HOST_GDTR_BASE, 0x6c0c, (uintptr_t)cpu->gdt)                                             \
+	X(HOST_IDTR_BASE, 0x6c0e, idtr.base)                                                       \
+	X(HOST_RIP, 0x6c16, (uintptr_t)vmx_exit_point)
+
+/* The guest's registers: id as in enum vcpu_register, encoding, value after INIT (SDM vol. 3, table
+ * 10-1). */
+#define VMCS_REGISTERS(X)                                                                          \
+	X(PAT, 0x2804, PAT_RESET_VALUE)                                                            \
+	X(EFER, 0x2806, 0)                                                                         \
+	X(GDT_LIMIT, 0x4810, 0xffff)                                                               \
+	X(IDT_LIMIT, 0x4812, 0xffff)                                                               \
+	X(SYSENTER_CS, 0x482a, 0)                                                                  \
+	X(CR0, 0x6800, 0x60000010)                                                                 \
+	X(CR3, 0x6802, 0)                                                                          \
+	X(CR4, 0x6804, 0)                                                                          \
+	X(FS_BASE, 0x680e, 0)                                                                      \
+	X(GS_BASE, 0x6810, 0)                                                                      \
+	X(GDT_BASE, 0x6816, 0)                                                                     \
+	X(IDT_BASE, 0x6818, 0)                                                                     \
+	X(DR7, 0x681a, 0x400)                                                                      \
+	X(RSP, 0x681c, 0)                                                                          \
+	X(RIP, 0x681e, 0xfff0)                                                                     \
+	X(RFLAGS, 0x6820, 0)                                                                       \
+	X(SYSENTER_ESP, 0x6824, 0)                                                                 \
+	X(SYSENTER_EIP, 0x6826, 0)
+
+#define VMCS_FIELDS(X)                                                                             \
+	X(GUEST_PHYSICAL_ADDRESS, 0x2400)                                                          \
+	X(ENTRY_EVENT, 0x4016)                                                                     \
+	X(ENTRY_EVENT_ERROR, 0x4018)                                                               \
+	X(ENTRY_EVENT_LENGTH, 0x401a)                                                              \
+	X(INSTRUCTION_ERROR, 0x4400)                                                               \
+	X(EXIT_REASON, 0x4402)                                                                     \
+	X(EXIT_EVENT, 0x4404)                                                                      \
+	X(EXIT_EVENT_ERROR, 0x4406)                                                                \
+	X(VECTORING_EVENT, 0x4408)                                                                 \
+	X(VECTORING_EVENT_ERROR, 0x440a)                                                           \
+	X(EXIT_INSTRUCTION_LENGTH, 0x440c)                                                         \
+	X(EXIT_INSTRUCTION_INFO, 0x440e)                                                           \
+	X(GUEST_INTERRUPTIBILITY, 0x4824)                                                          \
+	X(PREEMPTION_TIMER, 0x482e)                                                                \
+	X(CR0_SHADOW, 0x6004)                                                                      \
+	X(CR4_SHADOW, 0x6006)                                                                      \
+	X(EXIT_QUALIFICATION, 0x6400)                                                              \
+	X(GUEST_PENDING_DEBUG, 0x6822)
+
+enum vmcs_field {
+	VMCS_VPID = 0, /* not on every CPU */
+#define X(id, encoding, ...) VMCS_##id = (encoding),
+	VMCS_SET_UP(X)
+	VMCS_FIELDS(X)
+#undef X
+#define X(id, encoding, initial) VMCS_GUEST_##id = (encoding),
+		VMCS_REGISTERS(X)
+#undef X
+};
+
+/* An encoding: width in bits 14:13, type 11:10, index 9:1. */
+#define VMCS_ENCODING(width, type, index) ((width) << 13 | (type) << 10 | (index) << 1)
+
+/* The fields of the segments, in the order of enum segment_name. */
+#define VMCS_SELECTOR(name) (0x0800u + 2 * (unsigned)(name))
+#define VMCS_LIMIT(name)    (0x4800u + 2 * (unsigned)(name))
+#define VMCS_RIGHTS(name)   (0x4814u + 2 * (unsigned)(name))
+#define VMCS_BASE(name)     (0x6806u + 2 * (unsigned)(name))
+STATIC_ASSERT(VMCS_BASE(SEG_GS) == VMCS_GUEST_GS_BASE, "order of segments");
+
+/* Capability MSRs (appendix A). */
+#define MSR_FEATURE_CONTROL    0x3au
+#define FEATURE_CONTROL_LOCKED BIT(0)
+#define FEATURE_CONTROL_VMX    BIT(2) /* outside SMX */
+#define MSR_VMX_BASIC          0x480u
+#define VMX_BASIC_REVISION     0x7fffffffu
+#define VMX_BASIC_TRUE         BIT(55) /* MSR_VMX_TRUE_PIN and those behind it are there */
+#define MSR_VMX_MISC           0x485u
+#define VMX_MISC_TIMER_RATE    0x1fu
+#define MSR_VMX_CR0_FIXED0     0x486u /* FIXED1 is the next one */
+#define MSR_VMX_CR4_FIXED0     0x488u
+#define MSR_VMX_VMCS_ENUM      0x48au
+#define VMCS_ENUM_LAST(m)      ((unsigned)(m) >> 1 & 0x1ff) /* the highest index of a field */
+#define MSR_VMX_EPT_VPID       0x48cu
+#define EPT_VPID_1G            BIT(17)
+
+/* Groups of controls (25.6 to 25.8); the MSRs that say what each bit may be follow each other, but
+ * the last. */
+enum vmx_group {
+	VMX_PIN,
+	VMX_PROC,
+	VMX_EXIT,
+	VMX_ENTRY,
+	VMX_PROC2, /* there when PROC has SECONDARY */
+	VMX_GROUP_COUNT
+};
+#define MSR_VMX_TRUE_PIN 0x48du
+#define MSR_VMX_PROC2    0x48bu
+
+/* The controls that Pintle sets, all others are as the CPU demands. Group, id, bits, required,
+ * name. */
+#define VMX_CONTROLS(X)                                                                            \
+	X(PIN, INTERRUPT, BIT(0), true, "external-interrupt exiting")                              \
+	X(PIN, NMI, BIT(3) | BIT(5), true, "NMI exiting and virtual NMIs")                         \
+	X(PIN, TIMER, BIT(6), true, "VMX-preemption timer")                                        \
+	X(PROC, INTERRUPT_WINDOW, BIT(2), true, "interrupt-window exiting")                        \
+	X(PROC, HLT, BIT(7), true, "HLT exiting")                                                  \
+	X(PROC, MWAIT, BIT(10) | BIT(29), true, "MONITOR and MWAIT exiting")                       \
+	X(PROC, CR8, BIT(19) | BIT(20), true, "CR8-load and -store exiting")                       \
+	X(PROC, NMI_WINDOW, BIT(22), true, "NMI-window exiting")                                   \
+	X(PROC, BITMAPS, BIT(25) | BIT(28), true, "I/O and MSR bitmaps")                           \
+	X(PROC, SECONDARY, BIT(31), true, "secondary controls")                                    \
+	X(PROC2, EPT, BIT(1), true, "extended page tables (EPT)")                                  \
+	X(PROC2, RDTSCP, BIT(3), false, "RDTSCP")                                                  \
+	X(PROC2, VPID, BIT(5), false, "VPIDs")                                                     \
+	X(PROC2, UNRESTRICTED, BIT(7), true, "unrestricted guest")                                 \
+	X(PROC2, INVPCID, BIT(12), false, "INVPCID")                                               \
+	X(PROC2, XSAVES, BIT(20), false, "XSAVES")                                                 \
+	X(PROC2, USER_WAIT, BIT(26), false, "TPAUSE and UMWAIT")                                   \
+	X(EXIT, HOST_64, BIT(9), true, "64-bit host")                                              \
+	X(EXIT, SAVE, BIT(2) | BIT(18) | BIT(20), true, "saving of DR7, PAT and EFER")             \
+	X(EXIT, LOAD, BIT(19) | BIT(21), true, "loading of the host's PAT and EFER")               \
+	X(ENTRY, LONG_MODE, BIT(9), true, "64-bit guests")                                         \
+	X(ENTRY, LOAD, BIT(2) | BIT(14) | BIT(15), true, "loading of DR7, PAT and EFER")
+
+enum vmx_control {
+#define X(group, id, bits, required, name) VMX_##group##_##id = (bits),
+	VMX_CONTROLS(X)
+#undef X
+};
+
+/* What else is required: bits of capability MSRs. EPT_VPID is there when EPT is: below the controls
+ * in probe(). */
+#define VMX_NEEDS(X)                                                                               \
+	X(MSR_VMX_BASIC, 54, "instruction information for INS and OUTS")                           \
+	X(MSR_VMX_MISC, 5, "saving of EFER.LMA as an entry control")                               \
+	X(MSR_VMX_EPT_VPID, 6, "EPT of four levels")                                               \
+	X(MSR_VMX_EPT_VPID, 14, "write-back EPT")                                                  \
+	X(MSR_VMX_EPT_VPID, 16, "EPT with 2 MiB pages")                                            \
+	X(MSR_VMX_EPT_VPID, 20, "INVEPT")                                                          \
+	X(MSR_VMX_EPT_VPID, 25, "INVEPT of a single context")
+
+/* Exit reasons (appendix C): id, number, kind, whether the instruction's length is valid (28.2.5).
+ */
+#define VMX_EXITS(X)                                                                               \
+	X(EXCEPTION, 0, EXCEPTION, false)                                                          \
+	X(INTERRUPT, 1, INTERRUPT, false)                                                          \
+	X(TRIPLE_FAULT, 2, SHUTDOWN, false)                                                        \
+	X(INTERRUPT_WINDOW, 7, WINDOW, false)                                                      \
+	X(NMI_WINDOW, 8, NMI_WINDOW, false)                                                        \
+	X(TASK_SWITCH, 9, TASK_SWITCH, true)                                                       \
+	X(CPUID, 10, CPUID, true)                                                                  \
+	X(HLT, 12, HLT, true)                                                                      \
+	X(INVD, 13, INVD, true)                                                                    \
+	X(VMCALL, 18, HYPERCALL, true)                                                             \
+	X(CR_ACCESS, 28, CR_WRITE, true)                                                           \
+	X(IO, 30, IO, true)                                                                        \
+	X(RDMSR, 31, MSR_READ, true)                                                               \
+	X(WRMSR, 32, MSR_WRITE, true)                                                              \
+	X(INVALID_GUEST_STATE, 33, ENTRY_FAILED, false)                                            \
+	X(MSR_LOADING, 34, ENTRY_FAILED, false)                                                    \
+	X(MWAIT, 36, MWAIT, true)                                                                  \
+	X(MONITOR, 39, MONITOR, true)                                                              \
+	X(MACHINE_CHECK_AT_ENTRY, 41, ENTRY_FAILED, false)                                         \
+	X(EPT_VIOLATION, 48, STAGE2, false)                                                        \
+	X(TIMER, 52, TIMER, false)                                                                 \
+	X(XSETBV, 55, XSETBV, true)
+
+enum vmx_exit {
+#define X(id, number, kind, length) VMX_EXIT_##id = (number),
+	VMX_EXITS(X)
+#undef X
+};
+/* Those of instructions that guests do not have: GETSEC, VMCLEAR to VMXON, INVEPT, INVVPID. */
+#define VMX_EXITS_FORBIDDEN (BIT(11) | 0x1ffull << 19 | BIT(50) | BIT(53))
+#define VMX_EXIT_REFUSED    BIT(31) /* of the exit reason: the entry failed */
+
+/* Interruption information, at entry, exit and vectoring (25.8.3, 25.9.2): vector 7:0, type 10:8.
+ */
+#define EVENT_INFO_ERROR     BIT(11)
+#define EVENT_INFO_IRET      BIT(12) /* exits: NMIs were unblocked by an IRET that faulted */
+#define EVENT_INFO_VALID     BIT(31)
+#define EVENT_INFO_TYPE(i)   ((i) >> 8 & 7u)
+#define EVENT_INFO_VECTOR(i) ((i)&0xffu)
+
+/* GUEST_INTERRUPTIBILITY (25.4.2). */
+#define BLOCKED_BY_STI    BIT(0)
+#define BLOCKED_BY_MOV_SS BIT(1)
+#define BLOCKED_BY_NMI    BIT(3)
+
+/* #DB and #AC could be raised by their own delivery, without end; #MC is the host's. */
+#define VMX_EXCEPTIONS     (BIT(1) | BIT(17) | BIT(18))
+#define PENDING_DEBUG_STEP BIT(14) /* 25.4.2 */
+#define RIGHTS_UNUSABLE    BIT(16) /* 25.4.1 */
+#define RIGHTS_LONG        BIT(13)
+
+/* What a vCPU and a VM have in their ->hw. */
+struct vmx_vcpu {
+	void *vmcs;        /* [I] a frame */
+	uint64_t host_rsp; /* [C] what VMCS_HOST_RSP holds; enter.S */
+	uint64_t cr2;      /* [C] the guest's, while it does not run */
+	uint64_t vpid;     /* [C] low 16 bits: its VPID; others: of which generation of its CPU's */
+	bool launched;     /* [C] VMRESUME, no more VMLAUNCH */
+	bool flush;        /* [C] INVEPT before the next entry */
+	bool refused;      /* [C] the last entry ended in VMfail; INSTRUCTION_ERROR says why */
+};
+
+struct vmx_vm {
+	uint8_t msr[PAGE_SIZE];       /* 25.6.9 */
+	uint8_t ports[2 * PAGE_SIZE]; /* 25.6.4 */
+};
+
+/* [I] after probe: bits of CR0 and CR4 that must be 1 in the guest; CR0_PE and CR0_PG need not
+ * (unrestricted guest). */
+extern uint64_t vmx_cr0_fixed, vmx_cr4_fixed;
+extern uint32_t vmx_controls[VMX_GROUP_COUNT]; /* [I] after probe */
+extern struct stage2_format vmx_stage2_format; /* [I] after probe */
+
+/* Make the vCPU's VMCS the one that VMREAD and VMWRITE mean on this CPU. */
+struct vmx_vcpu *vmx_use(struct vcpu *vcpu);
+
+/* state.c; see struct backend. */
+void vmx_state_reset(struct vcpu *vcpu);
+uint64_t vmx_get(struct vcpu *vcpu, enum vcpu_register reg);
+void vmx_set(struct vcpu *vcpu, enum vcpu_register reg, uint64_t value);
+void vmx_get_segment(struct vcpu *vcpu, enum segment_name name, struct segment *segment);
+void vmx_set_segment(struct vcpu *vcpu, enum segment_name name, const struct segment *segment);
+void vmx_skip(struct vcpu *vcpu, uint8_t length);
+void vmx_inject(struct vcpu *vcpu, const struct vcpu_event *event);
+bool vmx_can_take(struct vcpu *vcpu, enum event_type type);
+void vmx_window(struct vcpu *vcpu, enum event_type type);
+
+/* decode.c: fill *exit, which is zeroed, after an exit from the current VMCS; also what an exit
+ * leaves undone. */
+void vmx_decode(struct vcpu *vcpu, struct vcpu_exit *exit);
+void vmx_dump(struct vcpu *vcpu);
+
+/* stage2.c */
+uint64_t vmx_ept_pointer(const struct vm *vm);
+void vmx_stage2_prepare(struct vcpu *vcpu, uint64_t *vpid_last);
+
+/*
+ * enter.S: enter the guest with `regs`, and save them when it exits. *host_rsp is what
+ * VMCS_HOST_RSP holds. False: the entry was refused (VMfail) and nothing has changed. Interrupts
+ * off.
+ */
+bool vmx_enter(struct vcpu_regs *regs, uint64_t *host_rsp, bool resume);
+void vmx_exit_point(void); /* for VMCS_HOST_RIP */
+void vmx_take_nmi(void);   /* the host's NMI handler, for an NMI that ended a run */
+
+static inline uint64_t vmcs_read(unsigned field)
+{
+	uint64_t value;
+	bool failed;
+	__asm__ volatile("vmread %2, %0"
+			 : "=r"(value), "=@ccbe"(failed)
+			 : "r"((uint64_t)field)
+			 : "memory");
+	DEBUG_ASSERT(!failed);
+	return value;
+}
+
+/* A field that this CPU does not have is left alone. */
+static inline void vmcs_write(unsigned field, uint64_t value)
+{
+	__asm__ volatile("vmwrite %0, %1" : : "r"(value), "r"((uint64_t)field) : "cc", "memory");
+}
+
+static inline void vmcs_change(unsigned field, uint64_t clear, uint64_t set)
+{
+	vmcs_write(field, (vmcs_read(field) & ~clear) | set);
+}
+
+/* VMXON, VMCLEAR, VMPTRLD on the region at a host-physical address; false: it was refused. */
+#define X(name)                                                                                    \
+	static inline bool name(hpa_t region)                                                      \
+	{                                                                                          \
+		bool failed;                                                                       \
+		__asm__ volatile(#name " %1" : "=@ccbe"(failed) : "m"(region.raw) : "memory");     \
+		return !failed;                                                                    \
+	}
+X(vmxon)
+X(vmclear)
+X(vmptrld)
+#undef X
+#endif
