@@ -110,7 +110,7 @@ int linux_plan(const struct linux_kernel *kernel, const struct memmap *map, uint
 
 /* ACPI 6.5, 15.1: 1 RAM, 3 ACPI tables, 4 ACPI NVS, 5 bad; all else is 2, reserved. */
 static const uint8_t e820_types[MEM_TYPE_COUNT] = {
-	[MEM_FREE] = 1, [MEM_MODULE] = 1, [MEM_ACPI] = 3, [MEM_NVS] = 4, [MEM_BAD] = 5};
+	[MEM_FREE] = 1, [MEM_ACPI] = 3, [MEM_NVS] = 4, [MEM_BAD] = 5};
 
 /* False when Linux has no room for all of `map`. */
 static bool e820_write(const struct memmap *map, uint8_t *params)

@@ -64,8 +64,7 @@ struct linux_screen { /* a linear RGB frame buffer or text screen that firmware 
 
 /* What the guest is told. */
 struct linux_setup {
-	const struct memmap *map; /* FREE, ACPI, NVS as such; MODULE as free RAM but the initrd,
-				     which Linux reserves itself; else reserved */
+	const struct memmap *map; /* FREE, ACPI, NVS, BAD as such, else reserved */
 	const char *cmdline;
 	uint64_t rsdp; /* guest-physical; 0: none */
 	struct linux_screen screen;

@@ -7,6 +7,8 @@
 
 #include "boot/console.h"
 #include "boot/linux.h"
+#include "drivers/lapic.h"
+#include "drivers/pci.h"
 #include "kernel/devices.h"
 #include "kernel/errno.h"
 #include "kernel/exit.h"
@@ -20,6 +22,7 @@
 #include "kernel/smp.h"
 #include "kernel/string.h"
 #include "kernel/time.h"
+#include "kernel/trap.h"
 #include "kernel/vcpu.h"
 #include "kernel/x86.h"
 
@@ -36,6 +39,7 @@
 static struct linux_kernel kernel;
 static struct linux_plan plan;
 static atomic_int cpu_error;
+static const struct boot_module *kernel_module, *initrd_module; /* initrd: NULL: none */
 
 static const struct boot_module *find_module(const struct boot_info *info, const char *name)
 {
@@ -67,9 +71,7 @@ static int map_memory(struct vm *vm)
 	int err = stage2_init(&vm->stage2, backend->stage2, &pages, large);
 	for (unsigned i = 0; i < machine.memmap.count && err == 0; i++) {
 		const struct mem_range *range = &machine.memmap.range[i];
-		bool ours = range->type == MEM_OWN || range->type == MEM_IMAGE;
-		bool ram = range->type != MEM_RESERVED && range->type != MEM_BAD;
-		if (!ours && ram) {
+		if (range->type == MEM_FREE || range->type == MEM_ACPI || range->type == MEM_NVS) {
 			err = stage2_map(&vm->stage2, range->base, hpa(range->base), range->size,
 				STAGE2_ALL, STAGE2_WB, &flush);
 		}
@@ -108,23 +110,6 @@ static struct vm *make_vm(void)
 	return err == 0 ? vm : NULL;
 }
 
-/* The kernel's protected-mode part to where it is to run. */
-static int copy_kernel(const struct boot_module *module)
-{
-	for (uint64_t done = 0; done < kernel.payload_size; done += COPY_SIZE) {
-		uint64_t part = min_u64(COPY_SIZE, kernel.payload_size - done);
-		const void *from = window_map(hpa(module->base + kernel.payload + done), part, 0);
-		void *to = window_map(hpa(plan.kernel + done), part, PAGING_WRITE);
-		if (from == NULL || to == NULL) {
-			return trace_err(-ENOMEM);
-		}
-		memcpy(to, from, part);
-		window_unmap(from, part);
-		window_unmap(to, part);
-	}
-	return 0;
-}
-
 static const void *map_table(hpa_t base, size_t size)
 {
 	return window_map(base, size, 0);
@@ -135,7 +120,7 @@ static void unmap_table(const void *base, size_t size)
 	window_unmap(base, size);
 }
 
-static int write_params(const struct boot_module *module, const struct vm *vm, uint8_t *params)
+static int write_params(const struct vm *vm, uint8_t *params)
 {
 	static const struct acpi_memory memory = {map_table, unmap_table};
 	static uint32_t apic_ids[CPUS_MAX];
@@ -145,9 +130,9 @@ static int write_params(const struct boot_module *module, const struct vm *vm, u
 	size_t acpi = linux_write_acpi(&machine.acpi, &memory, apic_ids, vm->vcpu_count,
 		plan.params + LINUX_ACPI, params + LINUX_ACPI, LINUX_PARAMS_SIZE - LINUX_ACPI);
 	struct linux_setup setup = {.map = &machine.memmap,
-		.cmdline = module->args,
+		.cmdline = kernel_module->args,
 		.rsdp = acpi != 0 ? plan.params + LINUX_ACPI : 0};
-	const uint8_t *image = window_map(hpa(module->base), HEAD_SIZE, 0);
+	const uint8_t *image = window_map(hpa(kernel_module->base), HEAD_SIZE, 0);
 	if (image == NULL) {
 		return trace_err(-ENOMEM);
 	}
@@ -156,32 +141,77 @@ static int write_params(const struct boot_module *module, const struct vm *vm, u
 	return err;
 }
 
-static int load(const struct boot_info *info, const struct boot_module *module, const struct vm *vm)
+/* From one host-physical place to another, through windows. */
+static int copy(uint64_t to, uint64_t from, uint64_t size)
 {
-	const struct boot_module *initrd = find_module(info, "initrd");
-	const uint8_t *image = window_map(hpa(module->base), min_u64(HEAD_SIZE, module->size), 0);
+	for (uint64_t done = 0; done < size; done += COPY_SIZE) {
+		uint64_t part = min_u64(COPY_SIZE, size - done);
+		const void *source = window_map(hpa(from + done), part, 0);
+		void *target = window_map(hpa(to + done), part, PAGING_WRITE);
+		if (source == NULL || target == NULL) {
+			return trace_err(-ENOMEM);
+		}
+		memcpy(target, source, part);
+		window_unmap(source, part);
+		window_unmap(target, part);
+	}
+	return 0;
+}
+
+/* Find out where everything goes; once. The modules stay Pintle's, so that they can be used again.
+ */
+static int make_plan(void)
+{
+	uint64_t initrd_place = 0;
+	uint64_t initrd_size = initrd_module != NULL ? initrd_module->size : 0;
+	uint64_t head = min_u64(HEAD_SIZE, kernel_module->size);
+	const uint8_t *image = window_map(hpa(kernel_module->base), head, 0);
 	if (image == NULL) {
 		return trace_err(-ENOMEM);
 	}
-	int err = linux_check(image, module->size, &kernel);
-	window_unmap(image, min_u64(HEAD_SIZE, module->size));
-	if (err != 0) {
-		return err;
+	int err = linux_check(image, kernel_module->size, &kernel);
+	window_unmap(image, head);
+	if (err == 0 && initrd_size != 0) {
+		err = memmap_find(&machine.memmap, ALIGN_UP(initrd_size, PAGE_SIZE), PAGE_SIZE, MIB,
+			min_u64(4 * GIB, kernel.initrd_max), &initrd_place);
+		if (err != 0) {
+			log_error("service VM: there is no room for the initrd");
+		}
 	}
-	err = linux_plan(&kernel, &machine.memmap, initrd != NULL ? initrd->base : 0,
-		initrd != NULL ? initrd->size : 0, &plan);
-	if (err != 0) {
-		return err;
+	if (err == 0) {
+		/* Kept out of the plan's way while it is made; to the guest it is memory like any
+		 * other. */
+		err = initrd_size != 0
+			? memmap_set(&machine.memmap, initrd_place, initrd_size, MEM_NVS)
+			: 0;
 	}
+	if (err == 0) {
+		err = linux_plan(&kernel, &machine.memmap, initrd_place, initrd_size, &plan);
+	}
+	if (initrd_size != 0 && initrd_place != 0) {
+		memmap_set(
+			&machine.memmap, initrd_place, ALIGN_UP(initrd_size, PAGE_SIZE), MEM_FREE);
+	}
+	return err != 0 ? err
+			: memmap_set(&machine.memmap, plan.params, LINUX_PARAMS_SIZE, MEM_ACPI);
+}
+
+/* Everything into its place, at the first start and at each restart. */
+static int load(const struct vm *vm)
+{
 	uint8_t *params = window_map(hpa(plan.params), LINUX_PARAMS_SIZE, PAGING_WRITE);
-	if (params == NULL ||
-		memmap_set(&machine.memmap, plan.params, LINUX_PARAMS_SIZE, MEM_ACPI) != 0) {
+	if (params == NULL) {
 		return trace_err(-ENOMEM);
 	}
 	memset(params, 0, LINUX_PARAMS_SIZE);
-	err = write_params(module, vm, params);
+	int err = write_params(vm, params);
 	window_unmap(params, LINUX_PARAMS_SIZE);
-	return err != 0 ? err : copy_kernel(module);
+	if (err == 0 && plan.initrd != 0) {
+		err = copy(plan.initrd, initrd_module->base, initrd_module->size);
+	}
+	return err != 0
+		? err
+		: copy(plan.kernel, kernel_module->base + kernel.payload, kernel.payload_size);
 }
 
 /* The 64-bit boot protocol's state at entry. */
@@ -209,7 +239,30 @@ static void set_entry(struct vcpu *vcpu)
 	vcpu->state = VCPU_RUNNING;
 }
 
-/* On each CPU: switch virtualisation on, and take its vCPU. */
+/* On the CPU of the vCPU: the state after INIT; vCPU 0 stands at the kernel's entry. */
+static void reset_here(void *argument)
+{
+	struct vcpu *vcpu = argument;
+
+	/* Level-triggered interrupts that the guest will not end any more. */
+	for (unsigned vector = VECTOR_OWN_FIRST; vector-- > 32;) {
+		if (lapic_in_service((uint8_t)vector)) {
+			lapic_eoi();
+		}
+	}
+	vcpu->requests = 0;
+	vcpu->exited_at = tsc_read();
+	vcpu->exception.valid = vcpu->reinject.valid = vcpu->nmi_pending = false;
+	vlapic_init(&vcpu->lapic, cpu_table[vcpu->cpu]->apic_id, vcpu->index == 0, 1);
+	backend->vcpu_reset(vcpu);
+	vcpu->state = VCPU_WAIT_SIPI;
+	if (vcpu->index == 0) {
+		set_entry(vcpu);
+	}
+	this_cpu()->vcpu = vcpu;
+}
+
+/* On each CPU: switch virtualisation on, and make its vCPU's hardware state. */
 static void start_here(void *argument)
 {
 	struct vm *vm = argument;
@@ -217,9 +270,6 @@ static void start_here(void *argument)
 	for (unsigned i = 0; i < vm->vcpu_count && err == 0; i++) {
 		if (vm->vcpu[i]->cpu == this_cpu()->index) {
 			err = backend->vcpu_create(vm->vcpu[i]);
-			if (err == 0) {
-				backend->vcpu_reset(vm->vcpu[i]);
-			}
 		}
 	}
 	if (err != 0) {
@@ -227,14 +277,30 @@ static void start_here(void *argument)
 	}
 }
 
-static void run_here(void *argument)
+static void stop_here(void *argument)
 {
-	struct vm *vm = argument;
-	for (unsigned i = 0; i < vm->vcpu_count; i++) {
-		if (vm->vcpu[i]->cpu == this_cpu()->index) {
-			this_cpu()->vcpu = vm->vcpu[i];
-		}
+	this_cpu()->vcpu = NULL;
+}
+
+/* Load everything and let the vCPUs go, the one that boots last. */
+static int launch(struct vm *vm)
+{
+	int err = load(vm);
+	for (unsigned i = vm->vcpu_count; i-- > 0 && err == 0;) {
+		smp_call(vm->vcpu[i]->cpu, reset_here, vm->vcpu[i]);
 	}
+	if (err == 0) {
+		monitor_focus_guest();
+	}
+	return err;
+}
+
+static int restart(void)
+{
+	smp_call_all(stop_here, NULL);
+	pci_stop_dma();
+	devices_reset();
+	return launch(service_vm);
 }
 
 static const struct backend *choose_backend(void)
@@ -247,14 +313,15 @@ static const struct backend *choose_backend(void)
 
 void service_start(const struct boot_info *info)
 {
-	const struct boot_module *module = find_module(info, "kernel");
-	if (module == NULL) {
+	kernel_module = find_module(info, "kernel");
+	initrd_module = find_module(info, "initrd");
+	if (kernel_module == NULL) {
 		log_info("service VM: none: there is no boot module \"kernel\"");
 		return;
 	}
 	backend = choose_backend();
-	struct vm *vm = backend != NULL ? make_vm() : NULL;
-	if (vm == NULL || load(info, module, vm) != 0) {
+	struct vm *vm = backend != NULL && make_plan() == 0 ? make_vm() : NULL;
+	if (vm == NULL) {
 		log_error("service VM: cannot be started");
 		return;
 	}
@@ -263,13 +330,15 @@ void service_start(const struct boot_info *info)
 		log_error("service VM: cannot be started: error %d", -cpu_error);
 		return;
 	}
-	set_entry(vm->vcpu[0]);
 	devices_init(vm, boot_console_port(), boot_console_gsi());
 	backend->open_ports(vm, 0, boot_console_port());
 	backend->open_ports(
 		vm, (uint16_t)(boot_console_port() + 8), 0x10000u - boot_console_port() - 8);
 	log_info("service VM: %u vCPUs by %s; Ctrl-\\ switches between it and the monitor",
 		vm->vcpu_count, backend->name);
-	monitor_focus_guest();
-	smp_call_all(run_here, vm);
+	service_vm = vm;
+	service_restart = restart;
+	if (launch(vm) != 0) {
+		log_error("service VM: cannot be started");
+	}
 }

@@ -18,11 +18,14 @@
 #define FUNCTIONS    8u
 
 /* Configuration offsets (PCI Local Bus specification 3.0, 6.1). */
-#define CONFIG_ID     0x00u /* device, vendor */
-#define CONFIG_CLASS  0x08u /* class code, revision */
-#define CONFIG_HEADER 0x0cu
-#define HEADER_MULTI  0x800000u /* more than one function */
-#define NO_FUNCTION   0xffffffffu
+#define CONFIG_ID      0x00u /* device, vendor */
+#define CONFIG_COMMAND 0x04u
+#define COMMAND_MASTER 0x04u
+#define CLASS_BRIDGE   0x06u
+#define CONFIG_CLASS   0x08u /* class code, revision */
+#define CONFIG_HEADER  0x0cu
+#define HEADER_MULTI   0x800000u /* more than one function */
+#define NO_FUNCTION    0xffffffffu
 
 static struct spinlock pci_lock = SPINLOCK(PCI); /* the pair of ports */
 static const struct acpi_segment *segments;      /* [I] */
@@ -112,4 +115,23 @@ void pci_scan(pci_visit *visit, void *context)
 	for (unsigned i = 0; i < segment_count; i++) {
 		scan_segment(&segments[i], visit, context);
 	}
+}
+
+static void stop_function(void *context, const struct pci_function *function)
+{
+	const struct pci_address *at = &function->address;
+	uint32_t place =
+		(uint32_t)at->bus << 16 | (uint32_t)at->device << 11 | (uint32_t)at->function << 8;
+	if (at->segment != 0 || function->class_code >> 16 == CLASS_BRIDGE) {
+		return;
+	}
+	uint64_t flags = lock_acquire(&pci_lock);
+	port_write32(PORT_ADDRESS, PORT_ENABLE | place | CONFIG_COMMAND);
+	port_write16(PORT_DATA, (uint16_t)(port_read16(PORT_DATA) & ~COMMAND_MASTER));
+	lock_release(&pci_lock, flags);
+}
+
+void pci_stop_dma(void)
+{
+	pci_scan(stop_function, NULL);
 }

@@ -25,6 +25,10 @@ struct pci_function {
 	uint32_t class_code; /* class, subclass, interface */
 };
 
+/* Take bus mastering from every function but bridges: what an earlier guest left must not write
+ * memory. */
+void pci_stop_dma(void);
+
 /* Call visit for every function there is, by segment, bus, device and function. Takes pci.lock;
  * none may be held. */
 void pci_scan(void (*visit)(void *context, const struct pci_function *function), void *context);

@@ -25,18 +25,14 @@
 #include "kernel/trap.h"
 #include "kernel/x86.h"
 
-#define COMMAND(name, usage, help, more) static void run_##name(const struct arguments *arguments);
-#include "kernel/commands.def"
-#undef COMMAND
-
 const struct command commands[] = {
-#define COMMAND(name, usage, help, more) {#name, usage, help, run_##name},
+#define COMMAND(name, usage, help, more) {#name, usage, help, command_##name},
 #include "kernel/commands.def"
 #undef COMMAND
 };
 const unsigned command_count = ARRAY_COUNT(commands);
 
-static void run_acpi(const struct arguments *arguments)
+void command_acpi(const struct arguments *arguments)
 {
 	const struct acpi *acpi = &machine.acpi;
 
@@ -71,7 +67,7 @@ static void run_acpi(const struct arguments *arguments)
 	}
 }
 
-static void run_cpus(const struct arguments *arguments)
+void command_cpus(const struct arguments *arguments)
 {
 	static const char *const states[] = {
 		[CPU_STARTING] = "starting",
@@ -89,7 +85,7 @@ static void run_cpus(const struct arguments *arguments)
 	console_printf("%u online, %u left out\n", smp_online_count(), machine.cpus_left_out);
 }
 
-static void run_help(const struct arguments *arguments)
+void command_help(const struct arguments *arguments)
 {
 	if (arguments->count == 1) {
 		for (unsigned i = 0; i < command_count; i++) {
@@ -124,7 +120,7 @@ static void show_ioapic(unsigned n, const struct ioapic_info *info)
 	}
 }
 
-static void run_irqs(const struct arguments *arguments)
+void command_irqs(const struct arguments *arguments)
 {
 	struct ioapic_info info;
 
@@ -164,7 +160,7 @@ static enum log_level level_argument(const struct arguments *arguments, enum log
 	return LOG_LEVEL_COUNT;
 }
 
-static void run_log(const struct arguments *arguments)
+void command_log(const struct arguments *arguments)
 {
 	enum log_level level = level_argument(arguments, log_level());
 	struct log_record record;
@@ -182,7 +178,7 @@ static void run_log(const struct arguments *arguments)
 	}
 }
 
-static void run_loglevel(const struct arguments *arguments)
+void command_loglevel(const struct arguments *arguments)
 {
 	enum log_level level = level_argument(arguments, log_level());
 	if (level != LOG_LEVEL_COUNT) {
@@ -226,7 +222,7 @@ static void show_run(void *context, const struct paging_run *run)
 		region_name(run->va), bad ? "  WRITABLE AND EXECUTABLE" : "");
 }
 
-static void run_map(const struct arguments *arguments)
+void command_map(const struct arguments *arguments)
 {
 	struct map_check check = {0};
 
@@ -238,7 +234,7 @@ static void run_map(const struct arguments *arguments)
 	}
 }
 
-static void run_mem(const struct arguments *arguments)
+void command_mem(const struct arguments *arguments)
 {
 	struct frame_stats frames;
 
@@ -274,7 +270,7 @@ static uint64_t exhaust_stack(volatile uint64_t depth)
 	return depth < UINT64_MAX ? exhaust_stack(depth + 1) + depth : 0;
 }
 
-static void run_panic(const struct arguments *arguments)
+void command_panic(const struct arguments *arguments)
 {
 	uint64_t cpu = this_cpu()->index;
 	const char *what = arguments->count > 1 ? arguments->argument[1] : "";
@@ -303,7 +299,7 @@ static void show_function(void *context, const struct pci_function *function)
 		function->class_code);
 }
 
-static void run_pci(const struct arguments *arguments)
+void command_pci(const struct arguments *arguments)
 {
 	unsigned count = 0;
 
@@ -311,7 +307,7 @@ static void run_pci(const struct arguments *arguments)
 	console_printf("%u functions\n", count);
 }
 
-static void run_poweroff(const struct arguments *arguments)
+void command_poweroff(const struct arguments *arguments)
 {
 	console_printf("Switching off.\n");
 	console_drain();
@@ -321,14 +317,14 @@ static void run_poweroff(const struct arguments *arguments)
 		-err);
 }
 
-static void run_reboot(const struct arguments *arguments)
+void command_reboot(const struct arguments *arguments)
 {
 	console_printf("Rebooting.\n");
 	console_drain();
 	power_reset();
 }
 
-static void run_selftest(const struct arguments *arguments)
+void command_selftest(const struct arguments *arguments)
 {
 	if (console_phase() == CONSOLE_PANIC) {
 		console_printf("The self-test needs a running machine; this one has panicked.\n");
@@ -337,7 +333,7 @@ static void run_selftest(const struct arguments *arguments)
 	}
 }
 
-static void run_timers(const struct arguments *arguments)
+void command_timers(const struct arguments *arguments)
 {
 	uint64_t us = time_ns() / 1000;
 	uint64_t hz = lapic_timer_hz();
@@ -353,7 +349,7 @@ static void run_timers(const struct arguments *arguments)
 	}
 }
 
-static void run_version(const struct arguments *arguments)
+void command_version(const struct arguments *arguments)
 {
 	extern const uint64_t boot_entry_tsc;
 	uint64_t ready = console_ready_tsc() != 0 ? console_ready_tsc() : tsc_read();

@@ -19,7 +19,7 @@
 #include "vdev/uart.h"
 
 #define IOAPICS_MAX     8u
-#define IOAPIC_PAGE     PAGE_SIZE
+#define IOAPIC_VERSION  0x11u /* without an EOI register */
 #define ICR_MODE(icr)   ((icr) >> 8 & 7)
 #define ICR_VECTOR(icr) ((uint8_t)(icr))
 #define ENTRY_MODE(e)   ((e) >> 8 & 7)
@@ -44,12 +44,24 @@ void devices_init(struct vm *vm, uint16_t port, uint32_t gsi)
 	owner = vm;
 	uart_port = port;
 	uart_gsi = gsi;
-	vuart_reset(&uart);
-	vuart_set_room(&uart, true);
 	for (; ioapic_count < IOAPICS_MAX && ioapic_info(ioapic_count, &infos[ioapic_count]);
 		ioapic_count++) {
-		struct ioapic_info *info = &infos[ioapic_count];
-		vioapic_init(&ioapics[ioapic_count], info->id, 0x11, info->pins);
+	}
+	devices_reset();
+}
+
+void devices_reset(void)
+{
+	vuart_reset(&uart);
+	vuart_set_room(&uart, true);
+	uart_line = false;
+	for (unsigned n = 0; n < ioapic_count; n++) {
+		vioapic_init(&ioapics[n], infos[n].id, IOAPIC_VERSION, infos[n].pins);
+		for (unsigned pin = 0; pin < infos[n].pins; pin++) {
+			if (infos[n].gsi_base + pin != uart_gsi) {
+				ioapic_set_entry(n, pin, IOAPIC_MASKED);
+			}
+		}
 	}
 }
 
@@ -280,7 +292,8 @@ static bool is_kept(struct vcpu *vcpu, uint64_t base, uint64_t size)
 	}
 	for (unsigned i = 0; i < machine.memmap.count; i++) {
 		const struct mem_range *range = &machine.memmap.range[i];
-		kept |= (range->type == MEM_OWN || range->type == MEM_IMAGE) &&
+		kept |= (range->type == MEM_OWN || range->type == MEM_IMAGE ||
+				range->type == MEM_MODULE) &&
 			range->base < base + size && base < range->base + range->size;
 	}
 	return kept;

@@ -13,6 +13,9 @@ void devices_init(struct vm *vm, uint16_t uart_port, uint32_t uart_gsi);
 
 bool devices_there(void); /* devices_init was called: there is a service VM */
 
+/* As they are after power-on, all pins masked; no vCPU runs. */
+void devices_reset(void);
+
 /* A port or page that exits. On the vCPU's CPU. */
 uint32_t devices_port_read(uint16_t port, uint8_t size);
 void devices_port_write(uint16_t port, uint8_t size, uint32_t value);

@@ -20,6 +20,7 @@ void stack_switch(uint64_t *save, uint64_t rsp);
 
 #define ESCAPE_KEY 0x1c /* Ctrl-\ */
 
+static atomic_bool take_focus;         /* [A] keys come back to the monitor at its next step */
 static bool guest_has_focus;           /* keys go to the service VM's UART */
 static struct lineedit line;           /* [monitor's stack] */
 static uint64_t monitor_rsp, idle_rsp; /* [CPU 0] */
@@ -94,7 +95,7 @@ static void show_line(void)
 static void give_guest(uint8_t byte)
 {
 	while (!devices_uart_input(byte)) {
-		if (console_skip_to(ESCAPE_KEY)) {
+		if (take_focus || console_skip_to(ESCAPE_KEY)) {
 			return;
 		}
 		monitor_wait();
@@ -106,6 +107,11 @@ void monitor_focus_guest(void)
 	guest_has_focus = true;
 }
 
+void monitor_take_focus(void)
+{
+	take_focus = true;
+}
+
 /* One byte for the monitor, showing meanwhile what the log has to say. */
 static char next_byte(void)
 {
@@ -113,6 +119,11 @@ static char next_byte(void)
 		if (console_log_waits() && console_can_write()) {
 			hide_line();
 			console_show_log();
+			show_line();
+		}
+		if (atomic_exchange(&take_focus, false) && guest_has_focus) {
+			guest_has_focus = false;
+			console_put("\n", 1);
 			show_line();
 		}
 		int byte = console_read();
@@ -164,7 +175,7 @@ void monitor_wait(void)
 static bool has_work(void)
 {
 	return console_can_write() &&
-		(console_can_read() || console_log_waits() || console_was_full());
+		(console_can_read() || console_log_waits() || console_was_full() || take_focus);
 }
 
 static void prepare_stack(void)

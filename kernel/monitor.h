@@ -12,6 +12,9 @@
 /* Keys go to the service VM from now on, until Ctrl-\ is typed. */
 void monitor_focus_guest(void);
 
+/* Keys come to the monitor again. Any CPU, any context. */
+void monitor_take_focus(void);
+
 /* Let the monitor go on if it has something to do. CPU 0, in its main loop; interrupts off, on
  * inside. */
 void monitor_step(void);
@@ -36,6 +39,11 @@ struct command {
 	const char *help;  /* one sentence */
 	void (*run)(const struct arguments *arguments);
 };
+
+/* The functions of kernel/commands.def. */
+#define COMMAND(name, usage, help, more) void command_##name(const struct arguments *arguments);
+#include "kernel/commands.def"
+#undef COMMAND
 
 extern const struct command commands[]; /* by name */
 extern const unsigned command_count;

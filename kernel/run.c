@@ -7,6 +7,7 @@
 #include "kernel/console.h"
 #include "kernel/devices.h"
 #include "kernel/exit.h"
+#include "kernel/fmt.h"
 #include "kernel/log.h"
 #include "kernel/monitor.h"
 #include "kernel/pcpu.h"
@@ -22,6 +23,8 @@
 #define NEVER    UINT64_MAX
 
 const struct backend *backend;
+struct vm *service_vm;
+int (*service_restart)(void);
 struct spinlock vm_lock = SPINLOCK(VM);
 
 void vcpu_request(struct vcpu *vcpu, enum vcpu_request request)
@@ -48,13 +51,60 @@ void vcpu_raise(struct vcpu *vcpu, uint8_t vector, bool has_error, uint32_t erro
 		.error = error};
 }
 
+void vcpu_show(struct vcpu *vcpu, void (*print)(const char *fmt, ...))
+{
+	static const struct {
+		const char *name;
+		enum vcpu_register reg;
+	} registers[] = {{"rip", VCPU_RIP}, {"rsp", VCPU_RSP}, {"rflags", VCPU_RFLAGS},
+		{"cr0", VCPU_CR0}, {"cr2", VCPU_CR2}, {"cr3", VCPU_CR3}, {"cr4", VCPU_CR4},
+		{"efer", VCPU_EFER}, {"gdt", VCPU_GDT_BASE}, {"idt", VCPU_IDT_BASE},
+		{"fs", VCPU_FS_BASE}, {"gs", VCPU_GS_BASE}};
+	static const char *const gprs[GPR_COUNT] = {"rax", "rcx", "rdx", "rbx", "", "rbp", "rsi",
+		"rdi", "r8", "r9", "r10", "r11", "r12", "r13", "r14", "r15"};
+	struct segment segment;
+
+	for (unsigned i = 0; i < ARRAY_COUNT(registers); i += 2) {
+		print("  %-6s %016lx  %-6s %016lx", registers[i].name,
+			backend->get(vcpu, registers[i].reg), registers[i + 1].name,
+			backend->get(vcpu, registers[i + 1].reg));
+	}
+	for (unsigned i = 0; i < GPR_COUNT; i += 2) {
+		unsigned first = i == GPR_RSP ? GPR_RBP : i; /* rsp is above */
+		print("  %-6s %016lx  %-6s %016lx", gprs[first], vcpu->regs.gpr[first], gprs[i + 1],
+			vcpu->regs.gpr[i + 1]);
+	}
+	for (enum segment_name name = 0; name < SEG_COUNT; name++) {
+		static const char *const names[] = {
+			"es", "cs", "ss", "ds", "fs", "gs", "ldtr", "tr"};
+		backend->get_segment(vcpu, name, &segment);
+		print("  %-4s %04x base %016lx limit %08x attributes %04x", names[name],
+			segment.selector, segment.base, segment.limit, segment.attributes);
+	}
+}
+
+static void print_error(const char *fmt, ...)
+{
+	char text[LOG_TEXT_MAX];
+	va_list args;
+	va_start(args, fmt);
+	fmt_vwrite(text, sizeof(text), fmt, args);
+	va_end(args);
+	log_error("%s", text);
+}
+
 void vcpu_kill(struct vcpu *vcpu, const char *why)
 {
+	struct vm *vm = vcpu->vm;
+
 	vcpu->state = VCPU_DEAD;
-	log_error("vcpu %u: %s; rip 0x%lx, cr0 0x%lx, cr3 0x%lx, cr4 0x%lx, efer 0x%lx",
-		vcpu->index, why, backend->get(vcpu, VCPU_RIP), backend->get(vcpu, VCPU_CR0),
-		backend->get(vcpu, VCPU_CR3), backend->get(vcpu, VCPU_CR4),
-		backend->get(vcpu, VCPU_EFER));
+	log_error(
+		"vcpu %u: %s; the service VM is stopped, restart boots it again", vcpu->index, why);
+	vcpu_show(vcpu, print_error);
+	for (unsigned i = 0; i < vm->vcpu_count; i++) {
+		vcpu_request(vm->vcpu[i], VCPU_REQUEST_PAUSE);
+	}
+	monitor_take_focus();
 }
 
 /* INIT and SIPI as their senders meant them (SDM vol. 3, 9.4.2): SIPI counts only after INIT. */
@@ -167,7 +217,10 @@ static void run(struct pcpu *cpu, struct vcpu *vcpu, uint64_t now, uint64_t unti
 
 	inject_events(vcpu);
 	arm_timer(cpu, until, now);
+	vcpu->ticks[vcpu->last] += tsc_read() - vcpu->exited_at;
 	backend->run(vcpu, &exit, until > now ? until - now : 1);
+	vcpu->exited_at = tsc_read();
+	vcpu->last = exit.kind;
 	/* What is pending for the host is taken here. */
 	irq_take();
 	exit_handle(vcpu, &exit);
@@ -204,6 +257,12 @@ void cpu_loop(void)
 		if (boots || vcpu != NULL) {
 			arm_timer(cpu, until, now);
 		}
+		if (vcpu != NULL) {
+			vcpu->ticks[vcpu->last] += tsc_read() - vcpu->exited_at;
+		}
 		irq_wait();
+		if (vcpu != NULL) {
+			vcpu->exited_at = tsc_read(); /* sleep is nobody's cost */
+		}
 	}
 }

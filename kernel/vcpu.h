@@ -51,7 +51,10 @@ struct vcpu {
 	struct vcpu_event exception; /* [C] to inject at the next entry */
 	bool nmi_pending;            /* [C] */
 	void *hw;                    /* [C] the backend's: VMCS or VMCB and what goes with it */
+	uint64_t exited_at;          /* [C] TSC of the last exit */
 	uint64_t exits[EXIT_COUNT];  /* [C] */
+	uint64_t ticks[EXIT_COUNT];  /* [C] of the TSC, from exit to entry or sleep */
+	enum exit_kind last;         /* [C] */
 };
 
 #define VM_VCPUS_MAX CPUS_MAX
@@ -64,6 +67,9 @@ struct vm {
 
 extern struct spinlock vm_lock; /* struct vm's stage 2 */
 
+extern struct vm *service_vm;        /* [I] once it runs; NULL: none */
+extern int (*service_restart)(void); /* [I] boot/'s: see there */
+
 /* Ask something of a vCPU, and have its CPU look. Any context but NMI. */
 void vcpu_request(struct vcpu *vcpu, enum vcpu_request request);
 
@@ -73,8 +79,11 @@ void vcpu_interrupt(struct vcpu *vcpu, uint8_t vector, bool level);
 /* An exception of the vCPU's own making, at its next entry. On its CPU. */
 void vcpu_raise(struct vcpu *vcpu, uint8_t vector, bool has_error, uint32_t error);
 
-/* End the vCPU: say why, with its registers; its CPU and the monitor go on. On its CPU. */
+/* End the vCPU and stop its VM: say why, with its registers; the monitor goes on. On its CPU. */
 void vcpu_kill(struct vcpu *vcpu, const char *why);
+
+/* Write the registers to `print`, a line at a time. On the vCPU's CPU. */
+void vcpu_show(struct vcpu *vcpu, void (*print)(const char *fmt, ...));
 
 /* The CPU's work from now on: its vCPU when that can run, the monitor on CPU 0, else sleep. */
 NORETURN void cpu_loop(void);

@@ -273,19 +273,21 @@ static void the_memory_map_is_told_as_the_guest_sees_it(void **state)
 	assert_int_equal(memmap_set(&map, plan.params, LINUX_PARAMS_SIZE, MEM_ACPI), 0);
 	struct linux_setup setup = {.map = &map, .cmdline = ""};
 	assert_int_equal(write_setup(&setup), 0);
-	assert_int_equal(params[0x1e8], 12);
+	assert_int_equal(params[0x1e8], 14);
 	assert_e820(0, 0, 0x9f000, 1);
 	assert_e820(1, 0x9f000, 4096, 2);
 	assert_e820(2, MIB, MIB, 1);
 	assert_e820(3, 2 * MIB, 2 * MIB, 2);
-	assert_e820(4, 4 * MIB, 36 * MIB, 1);
-	assert_e820(5, 40 * MIB, LINUX_PARAMS_SIZE, 3);
-	assert_e820(6, 40 * MIB + LINUX_PARAMS_SIZE, 24 * MIB - LINUX_PARAMS_SIZE, 1);
-	assert_e820(7, 64 * MIB, MIB, 3);
-	assert_e820(8, 65 * MIB, MIB, 4);
-	assert_e820(9, 66 * MIB, MIB, 5);
-	assert_e820(10, GIB, 4096, 2);
-	assert_e820(11, 4 * GIB, GIB, 1);
+	assert_e820(4, 4 * MIB, MIB, 1);
+	assert_e820(5, 5 * MIB, MIB, 2);
+	assert_e820(6, 6 * MIB, 34 * MIB, 1);
+	assert_e820(7, 40 * MIB, LINUX_PARAMS_SIZE, 3);
+	assert_e820(8, 40 * MIB + LINUX_PARAMS_SIZE, 24 * MIB - LINUX_PARAMS_SIZE, 1);
+	assert_e820(9, 64 * MIB, MIB, 3);
+	assert_e820(10, 65 * MIB, MIB, 4);
+	assert_e820(11, 66 * MIB, MIB, 5);
+	assert_e820(12, GIB, 4096, 2);
+	assert_e820(13, 4 * GIB, GIB, 1);
 }
 
 static void a_memory_map_of_128_pieces_is_told_and_a_longer_one_refused(void **state)
@@ -301,7 +303,7 @@ static void a_memory_map_of_128_pieces_is_told_and_a_longer_one_refused(void **s
 	assert_int_equal(params[0x1e8], 128);
 	assert_e820(127, 254 * MIB, MIB, 1);
 	assert_int_equal(params_get(0xcd0, 8), 0);
-	assert_int_equal(memmap_set(&map, 255 * MIB, MIB, MEM_MODULE), 0); /* merged */
+	assert_int_equal(memmap_set(&map, 255 * MIB, MIB, MEM_FREE), 0); /* merged */
 	assert_int_equal(write_setup(&setup), 0);
 	assert_int_equal(memmap_set(&map, 300 * MIB, MIB, MEM_FREE), 0);
 	assert_int_equal(write_setup(&setup), -E2BIG);
