@@ -103,6 +103,7 @@ static void deliver(uint64_t icr, const struct vlapic *source, bool level)
 
 void devices_lapic_effect(struct vcpu *vcpu, const struct vlapic_effect *effect)
 {
+	vcpu->lapic_changed = true;
 	if (effect->kind == VLAPIC_IPI) {
 		deliver(effect->icr, &vcpu->lapic, false);
 	} else if (effect->kind == VLAPIC_LEVEL_EOI && lapic_in_service(effect->vector)) {
@@ -118,6 +119,7 @@ bool devices_host_interrupt(uint8_t vector)
 	}
 	bool level = lapic_is_level(vector);
 	vlapic_accept(&vcpu->lapic, vector, level);
+	vcpu->lapic_changed = true;
 	if (!level) {
 		lapic_eoi();
 	}

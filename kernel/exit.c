@@ -163,6 +163,7 @@ static void cr(struct vcpu *vcpu, struct vcpu_exit *exit)
 		return;
 	} else if (exit->kind == EXIT_CR_WRITE) {
 		vlapic_write(&vcpu->lapic, VLAPIC_TPR, exit->cr.value << 4, tsc_read(), &effect);
+		vcpu->lapic_changed = true;
 	} else {
 		*gpr_of(vcpu, exit->cr.gpr) = vcpu->lapic.reg[VLAPIC_TPR] >> 4;
 	}

@@ -139,6 +139,7 @@ bool msr_emulate_write(struct vcpu *vcpu, uint32_t msr, uint64_t value)
 	}
 	switch (msr) {
 	case MSR_APIC_BASE:
+		vcpu->lapic_changed = true;
 		return vlapic_write_base(&vcpu->lapic, value);
 	case MSR_PAT:
 		if (pat_is_valid(value)) {

@@ -37,8 +37,11 @@ void vcpu_request(struct vcpu *vcpu, enum vcpu_request request)
 
 void vcpu_interrupt(struct vcpu *vcpu, uint8_t vector, bool level)
 {
-	if (vlapic_accept(&vcpu->lapic, vector, level) && vcpu->cpu != this_cpu()->index) {
-		smp_wake(vcpu->cpu);
+	if (vlapic_accept(&vcpu->lapic, vector, level)) {
+		vcpu->lapic_changed = true;
+		if (vcpu->cpu != this_cpu()->index) {
+			smp_wake(vcpu->cpu);
+		}
 	}
 }
 
@@ -146,34 +149,22 @@ static void heed_requests(struct vcpu *vcpu)
 	}
 }
 
-/* The next entry's event, by urgency (SDM vol. 3, 6.9): one at most, a window for what has to wait.
- */
-static void inject_events(struct vcpu *vcpu)
+static bool has_events(const struct vcpu *vcpu)
 {
-	bool busy = vcpu->reinject.valid || vcpu->exception.valid;
-	int vector = vlapic_pending(&vcpu->lapic);
+	return vcpu->lapic_changed || vcpu->reinject.valid || vcpu->exception.valid ||
+		vcpu->nmi_pending;
+}
 
-	if (vcpu->reinject.valid) {
-		backend->inject(vcpu, &vcpu->reinject);
-		vcpu->reinject.valid = false;
-	} else if (vcpu->exception.valid) {
-		backend->inject(vcpu, &vcpu->exception);
-		vcpu->exception.valid = false;
-	}
-	if (vcpu->nmi_pending) {
-		if (!busy && backend->can_take(vcpu, EVENT_NMI)) {
-			struct vcpu_event event = {
-				.valid = true, .type = EVENT_NMI, .vector = VECTOR_NMI};
-			backend->inject(vcpu, &event);
-			vcpu->nmi_pending = false;
-			busy = true;
-		} else {
-			backend->window(vcpu, EVENT_NMI);
-		}
-	}
+/* The LAPIC's vector goes in, if nothing went before it and the guest can take it; else a window is
+ * asked for. */
+static void inject_interrupt(struct vcpu *vcpu, bool busy)
+{
+	vcpu->lapic_changed = false; /* before the look: what comes later sets it again */
+	int vector = vlapic_pending(&vcpu->lapic);
 	if (vector < 0) {
 		return;
 	}
+	vcpu->lapic_changed = true; /* this one stays, or another may follow it */
 	if (!busy && backend->can_take(vcpu, EVENT_INTERRUPT)) {
 		struct vcpu_event event = {
 			.valid = true, .type = EVENT_INTERRUPT, .vector = (uint8_t)vector};
@@ -184,11 +175,36 @@ static void inject_events(struct vcpu *vcpu)
 	}
 }
 
+/* The next entry's event, by urgency (SDM vol. 3, 6.9): one at most, a window for what has to wait.
+ */
+static void inject_events(struct vcpu *vcpu)
+{
+	bool busy = vcpu->reinject.valid || vcpu->exception.valid;
+
+	if (vcpu->reinject.valid) {
+		backend->inject(vcpu, &vcpu->reinject);
+		vcpu->reinject.valid = false;
+	} else if (vcpu->exception.valid) {
+		backend->inject(vcpu, &vcpu->exception);
+		vcpu->exception.valid = false;
+	}
+	if (vcpu->nmi_pending && !busy && backend->can_take(vcpu, EVENT_NMI)) {
+		struct vcpu_event event = {.valid = true, .type = EVENT_NMI, .vector = VECTOR_NMI};
+		backend->inject(vcpu, &event);
+		vcpu->nmi_pending = false;
+		busy = true;
+	} else if (vcpu->nmi_pending) {
+		backend->window(vcpu, EVENT_NMI);
+	}
+	inject_interrupt(vcpu, busy);
+}
+
 /* Let time pass for the vCPU, do what was asked of it: true when it is to be entered now. */
 static bool prepare(struct vcpu *vcpu, uint64_t now)
 {
 	if (vlapic_timer_next(&vcpu->lapic) <= now) {
 		vlapic_timer_fire(&vcpu->lapic, now);
+		vcpu->lapic_changed = true;
 	}
 	if (vcpu->requests != 0) {
 		heed_requests(vcpu);
@@ -211,57 +227,75 @@ static void arm_timer(struct pcpu *cpu, uint64_t at, uint64_t now)
 	}
 }
 
-static void run(struct pcpu *cpu, struct vcpu *vcpu, uint64_t now, uint64_t until)
+/*
+ * Run the vCPU until the host has to look around: an interrupt of its own, the time `until`, or
+ * something that the vCPU's own exits changed. An exit that concerns the guest alone goes straight
+ * back.
+ */
+static void run(struct vcpu *vcpu, uint64_t until)
 {
 	struct vcpu_exit exit;
 
-	inject_events(vcpu);
-	arm_timer(cpu, until, now);
-	vcpu->ticks[vcpu->last] += tsc_read() - vcpu->exited_at;
-	backend->run(vcpu, &exit, until > now ? until - now : 1);
-	vcpu->exited_at = tsc_read();
-	vcpu->last = exit.kind;
-	/* What is pending for the host is taken here. */
+	for (uint64_t now = tsc_read(); now < until; now = tsc_read()) {
+		if (has_events(vcpu)) {
+			inject_events(vcpu);
+		}
+		vcpu->ticks[vcpu->last] += now - vcpu->exited_at;
+		backend->run(vcpu, &exit, until - now);
+		vcpu->exited_at = tsc_read();
+		vcpu->last = exit.kind;
+		exit_handle(vcpu, &exit);
+		if (exit.kind <= EXIT_TIMER || vcpu->state != VCPU_RUNNING || vcpu->requests != 0 ||
+			vlapic_timer_next(&vcpu->lapic) < until) {
+			break;
+		}
+	}
 	irq_take();
-	exit_handle(vcpu, &exit);
+}
+
+/* CPU 0's other work: the monitor, what the UART has for it, a look at the line now and then. */
+static void serve_console(uint64_t now)
+{
+	static uint64_t look_at;
+
+	monitor_step();
+	devices_poll();
+	if (now >= look_at) {
+		console_poll();
+		look_at = now + time_to_tsc(console_is_polled() ? SLICE_NS : LOOK_NS);
+	}
 }
 
 void cpu_loop(void)
 {
 	struct pcpu *cpu = this_cpu();
 	bool boots = cpu->index == 0;
-	uint64_t look_at = 0; /* when the UART is looked at without an interrupt too */
+	uint64_t slice = time_to_tsc(SLICE_NS);
 
 	cpu->timer_at = NEVER;
 	for (;;) {
 		irq_disable();
 		trap_report_nmis();
-		if (boots) {
-			monitor_step();
-			devices_poll();
-		}
 		uint64_t now = tsc_read();
-		if (boots && now >= look_at) {
-			console_poll();
-			look_at = now + time_to_tsc(console_is_polled() ? SLICE_NS : LOOK_NS);
+		if (boots) {
+			serve_console(now);
 		}
-		uint64_t until = now + time_to_tsc(SLICE_NS);
+		uint64_t until = now + slice;
 		struct vcpu *vcpu = cpu->vcpu;
-		if (vcpu != NULL) {
-			until = min_u64(until, vlapic_timer_next(&vcpu->lapic));
-			if (prepare(vcpu, now)) {
-				run(cpu, vcpu, now, until);
-				continue;
+		if (vcpu == NULL) {
+			if (boots) {
+				arm_timer(cpu, until, now);
 			}
+			irq_wait();
+			continue;
 		}
-		if (boots || vcpu != NULL) {
-			arm_timer(cpu, until, now);
-		}
-		if (vcpu != NULL) {
-			vcpu->ticks[vcpu->last] += tsc_read() - vcpu->exited_at;
-		}
-		irq_wait();
-		if (vcpu != NULL) {
+		bool ready = prepare(vcpu, now);
+		until = min_u64(until, vlapic_timer_next(&vcpu->lapic));
+		arm_timer(cpu, until, now);
+		if (ready) {
+			run(vcpu, until);
+		} else {
+			irq_wait();
 			vcpu->exited_at = tsc_read(); /* sleep is nobody's cost */
 		}
 	}
