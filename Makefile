@@ -9,6 +9,9 @@ CPUS     ?= 2
 MEM      ?= 1024
 ACCEL    ?= tcg
 CMDLINE  ?=
+KERNEL   ?=# a bzImage for the service VM,
+INITRD   ?=# its initrd
+LINUX    ?= console=ttyS0,115200# and command line
 
 ifeq ($(origin COMPILER),undefined)
 COMPILER := $(CC)
@@ -78,9 +81,10 @@ build/pintle.elf: $(B)/pintle1.elf FORCE
 # Starting it ----------------------------------------------------------------------------------------------------------
 
 build/pintle.iso: build/pintle.elf tools/mkiso.py FORCE
-	@python3 tools/mkiso.py --elf $< --out $@ --cmdline "$(CMDLINE)"
+	@python3 tools/mkiso.py --elf $< --out $@ --cmdline "$(CMDLINE)" \
+		$(if $(KERNEL),--module $(KERNEL) kernel "$(LINUX)") $(if $(INITRD),--module $(INITRD) initrd "")
 
-iso: build/pintle.iso ## build build/pintle.iso, which boots on BIOS and UEFI
+iso: build/pintle.iso ## build build/pintle.iso, which boots on BIOS and UEFI (CMDLINE= KERNEL= INITRD= LINUX=)
 
 run: build/pintle.iso ## boot it (EMU=qemu|bochs FIRMWARE=bios|uefi CPUS= MEM=MiB ACCEL=tcg|kvm CMDLINE=)
 	@python3 tools/run.py --emu $(EMU) --firmware $(FIRMWARE) --cpus $(CPUS) --mem $(MEM) --accel $(ACCEL) --iso $<
