@@ -7,7 +7,6 @@
 
 #include "boot/console.h"
 #include "boot/linux.h"
-#include "drivers/lapic.h"
 #include "drivers/pci.h"
 #include "kernel/devices.h"
 #include "kernel/errno.h"
@@ -22,7 +21,6 @@
 #include "kernel/smp.h"
 #include "kernel/string.h"
 #include "kernel/time.h"
-#include "kernel/trap.h"
 #include "kernel/vcpu.h"
 #include "kernel/x86.h"
 
@@ -66,7 +64,10 @@ static void stage2_page_free(void *context, void *page)
 static int map_memory(struct vm *vm)
 {
 	static const struct stage2_pages pages = {stage2_page, stage2_page_free, NULL};
-	bool large = cpuid_read(0x80000001, 0).edx & BIT(26);
+	/* AMD-V takes 1 GiB pages wherever the CPU does; VT-x says it in a capability of its own.
+	 */
+	bool large = (cpuid_read(0x80000001, 0).edx & BIT(26)) &&
+		(backend == &svm_backend || backend->stage2->large_1g);
 	bool flush = false;
 	int err = stage2_init(&vm->stage2, backend->stage2, &pages, large);
 	for (unsigned i = 0; i < machine.memmap.count && err == 0; i++) {
@@ -244,12 +245,7 @@ static void reset_here(void *argument)
 {
 	struct vcpu *vcpu = argument;
 
-	/* Level-triggered interrupts that the guest will not end any more. */
-	for (unsigned vector = VECTOR_OWN_FIRST; vector-- > 32;) {
-		if (lapic_in_service((uint8_t)vector)) {
-			lapic_eoi();
-		}
-	}
+	devices_drop_interrupts(vcpu);
 	vcpu->requests = 0;
 	vcpu->exited_at = tsc_read();
 	vcpu->exception.valid = vcpu->reinject.valid = vcpu->nmi_pending = false;
@@ -331,9 +327,11 @@ void service_start(const struct boot_info *info)
 		return;
 	}
 	devices_init(vm, boot_console_port(), boot_console_gsi());
-	backend->open_ports(vm, 0, boot_console_port());
-	backend->open_ports(
-		vm, (uint16_t)(boot_console_port() + 8), 0x10000u - boot_console_port() - 8);
+	uint16_t port = boot_console_port();
+	backend->open_ports(vm, 0, port != 0 ? port : 0x10000);
+	if (port != 0) {
+		backend->open_ports(vm, (uint16_t)(port + 8), 0x10000u - port - 8);
+	}
 	log_info("service VM: %u vCPUs by %s; Ctrl-\\ switches between it and the monitor",
 		vm->vcpu_count, backend->name);
 	service_vm = vm;

@@ -46,11 +46,16 @@ static void write_entry(const struct ioapic *ioapic, unsigned pin, uint64_t entr
 	write_register(ioapic, REG_ENTRY(pin), (uint32_t)entry);
 }
 
+static bool is_smi(const struct ioapic *ioapic, unsigned pin)
+{
+	return (read_register(ioapic, REG_ENTRY(pin)) & DELIVERY_MODE) == DELIVERY_SMI;
+}
+
 /* All but the pins that are the firmware's own way into SMM. */
 static void mask_all(const struct ioapic *ioapic)
 {
 	for (unsigned pin = 0; pin < ioapic->info.pins; pin++) {
-		if ((read_register(ioapic, REG_ENTRY(pin)) & DELIVERY_MODE) != DELIVERY_SMI) {
+		if (!is_smi(ioapic, pin)) {
 			write_entry(ioapic, pin, IOAPIC_MASKED);
 		}
 	}
@@ -120,6 +125,8 @@ uint64_t ioapic_entry(unsigned n, unsigned pin)
 void ioapic_set_entry(unsigned n, unsigned pin, uint64_t entry)
 {
 	uint64_t flags = lock_acquire(&ioapic_lock);
-	write_entry(&ioapics[n], pin, entry);
+	if (!is_smi(&ioapics[n], pin)) {
+		write_entry(&ioapics[n], pin, entry);
+	}
 	lock_release(&ioapic_lock, flags);
 }

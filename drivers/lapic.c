@@ -33,6 +33,7 @@ enum lapic_register {
 	LAPIC_TIMER_DIVIDE = 0x3e0,
 };
 
+#define TPR_EXCEPTIONS   0x10u /* a device with a vector below 32 must not look like one */
 #define SVR_ENABLE       0x100u
 #define LVT_MASKED       0x10000u
 #define LVT_NMI          0x400u
@@ -107,7 +108,6 @@ int lapic_init(enum apic_mode want)
 		}
 	}
 	has_deadline = features.ecx & BIT(24);
-	trap_set_handler(VECTOR_TIMER, lapic_eoi, "timer"); /* its work is to end a sleep */
 	trap_set_handler(VECTOR_APIC_ERROR, error_interrupt, "LAPIC error");
 	trap_set_handler(VECTOR_SPURIOUS, spurious_interrupt, "LAPIC spurious");
 	return 0;
@@ -122,7 +122,7 @@ void lapic_enable(void)
 		msr_write(MSR_APIC_BASE, base | APIC_BASE_X2APIC);
 	}
 	lapic_write(LAPIC_SVR, SVR_ENABLE | VECTOR_SPURIOUS);
-	lapic_write(LAPIC_TPR, 0);
+	lapic_write(LAPIC_TPR, TPR_EXCEPTIONS);
 	lapic_write(LAPIC_LVT_PERF, LVT_MASKED);
 	lapic_write(LAPIC_LVT_LINT0, LVT_MASKED);
 	lapic_write(LAPIC_LVT_LINT1, LVT_NMI);
@@ -146,6 +146,17 @@ void lapic_eoi(void)
 bool lapic_is_level(uint8_t vector)
 {
 	return lapic_read(LAPIC_TMR + vector / 32u * 0x10u) & 1u << (vector % 32);
+}
+
+int lapic_highest_in_service(void)
+{
+	for (unsigned word = 8; word-- > 0;) {
+		uint32_t bits = lapic_read(LAPIC_ISR + word * 0x10u);
+		if (bits != 0) {
+			return (int)(word * 32 + 31) - __builtin_clz(bits);
+		}
+	}
+	return -1;
 }
 
 bool lapic_in_service(uint8_t vector)

@@ -28,6 +28,7 @@ enum apic_mode lapic_mode(void); /* APIC_AUTO before lapic_init */
 uint32_t lapic_id(void);         /* of this CPU; after lapic_enable */
 void lapic_eoi(void);
 bool lapic_is_level(uint8_t vector);   /* what came with `vector` was level-triggered */
+int lapic_highest_in_service(void);    /* a vector, or -1 */
 bool lapic_in_service(uint8_t vector); /* this CPU took `vector` and owes its EOI */
 
 /*

@@ -50,8 +50,10 @@ static uint32_t read_config(const volatile void *ecam, struct pci_address at, un
 		return value;
 	}
 	uint64_t flags = lock_acquire(&pci_lock);
+	uint32_t before = port_read32(PORT_ADDRESS); /* the service VM may be about to use it */
 	port_write32(PORT_ADDRESS, PORT_ENABLE | (uint32_t)at.bus << 16 | function << 8 | offset);
 	uint32_t value = port_read32(PORT_DATA);
+	port_write32(PORT_ADDRESS, before);
 	lock_release(&pci_lock, flags);
 	return value;
 }

@@ -169,7 +169,8 @@ void console_printf(const char *fmt, ...)
 bool console_guest_put(char byte)
 {
 	uint64_t flags = lock_acquire(&console_lock);
-	if (sink == SINK_UART && out_room() != 0) {
+	if (sink == SINK_UART &&
+		out_room() > OUT_SIZE / 4) { /* the rest is for the monitor and the log */
 		out[out_head++ % OUT_SIZE] = byte;
 	}
 	move_locked();

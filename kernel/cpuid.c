@@ -10,8 +10,14 @@
 
 #define LEAF_KVM        0x40000000u /* Linux, Documentation/virt/kvm/x86/cpuid.rst */
 #define LEAF_PINTLE     0x40000100u
+#define ECX1_DEBUG      (BIT(2) | BIT(4) | BIT(15)) /* DTES64, DS-CPL, PDCM */
 #define ECX1_MONITOR    BIT(3)
 #define ECX1_VMX        BIT(5)
+#define ECX1_SMX        BIT(6)
+#define EDX1_DS         BIT(21)
+#define EBX7_HIDDEN     (BIT(1) | BIT(2) | BIT(25)) /* TSC_ADJUST, SGX, processor trace */
+#define ECX7_OSPKE      BIT(4)
+#define CR4_PKE         BIT(22)
 #define ECX1_X2APIC     BIT(21)
 #define ECX1_DEADLINE   BIT(24)
 #define ECX1_OSXSAVE    BIT(27)
@@ -24,9 +30,12 @@ static const struct {
 	uint32_t leaf;
 	struct cpuid hide, show;
 } policy[] = {
-	{1, {.ecx = ECX1_MONITOR | ECX1_VMX | ECX1_OSXSAVE},
+	{1, {.ecx = ECX1_DEBUG | ECX1_MONITOR | ECX1_VMX | ECX1_SMX | ECX1_OSXSAVE, .edx = EDX1_DS},
 		{.ecx = ECX1_X2APIC | ECX1_DEADLINE | ECX1_HYPERVISOR}},
 	{5, {UINT32_MAX, UINT32_MAX, UINT32_MAX, UINT32_MAX}, {0}},
+	{7, {.ebx = EBX7_HIDDEN, .ecx = ECX7_OSPKE}, {0}},
+	{0xa, {UINT32_MAX, UINT32_MAX, UINT32_MAX, UINT32_MAX}, {0}},  /* performance counters */
+	{0x14, {UINT32_MAX, UINT32_MAX, UINT32_MAX, UINT32_MAX}, {0}}, /* processor trace */
 	{0x80000001, {.ecx = ECX81_SVM | ECX81_SKINIT}, {0}},
 	{0x8000000a, {UINT32_MAX, UINT32_MAX, UINT32_MAX, UINT32_MAX}, {0}},
 };
@@ -62,6 +71,8 @@ static struct cpuid answer(struct vcpu *vcpu, uint32_t leaf, uint32_t subleaf)
 	}
 	if (leaf == 1 && (backend->get(vcpu, VCPU_CR4) & CR4_OSXSAVE)) {
 		r.ecx |= ECX1_OSXSAVE;
+	} else if (leaf == 7 && (backend->get(vcpu, VCPU_CR4) & CR4_PKE)) {
+		r.ecx |= ECX7_OSPKE;
 	}
 	return r;
 }

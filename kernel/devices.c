@@ -13,11 +13,13 @@
 #include "kernel/log.h"
 #include "kernel/machine.h"
 #include "kernel/pcpu.h"
+#include "kernel/string.h"
 #include "kernel/trap.h"
 #include "kernel/x86.h"
 #include "vdev/ioapic.h"
 #include "vdev/uart.h"
 
+#define IOAPIC_SIZE     0x100u
 #define IOAPICS_MAX     8u
 #define IOAPIC_VERSION  0x11u /* without an EOI register */
 #define ICR_MODE(icr)   ((icr) >> 8 & 7)
@@ -101,13 +103,43 @@ static void deliver(uint64_t icr, const struct vlapic *source, bool level)
 	}
 }
 
+/*
+ * The host's EOI for level-triggered interrupts follows the guest's, but in the host's own order:
+ * EOI always ends the highest vector in service, so that one which the guest ended early has to
+ * wait for those above it.
+ */
+static void end_interrupts(const struct vcpu *vcpu)
+{
+	for (;;) {
+		int vector = lapic_highest_in_service();
+		if (vector < 0 || vcpu->owed[vector / 32] & 1u << vector % 32) {
+			return;
+		}
+		lapic_eoi();
+	}
+}
+
+void devices_drop_interrupts(struct vcpu *vcpu)
+{
+	memset(vcpu->owed, 0, sizeof(vcpu->owed));
+	end_interrupts(vcpu);
+}
+
 void devices_lapic_effect(struct vcpu *vcpu, const struct vlapic_effect *effect)
 {
+	uint32_t *owed = &vcpu->owed[effect->vector / 32];
+	uint32_t bit = 1u << effect->vector % 32;
+
 	vcpu->lapic_changed = true;
 	if (effect->kind == VLAPIC_IPI) {
 		deliver(effect->icr, &vcpu->lapic, false);
-	} else if (effect->kind == VLAPIC_LEVEL_EOI && lapic_in_service(effect->vector)) {
-		lapic_eoi(); /* put off until now, as the guest's own would have been */
+	} else if (*owed &
+		bit) { /* the vector that an EOI ended, whatever the guest has made of its mode */
+		*owed &= ~bit;
+		end_interrupts(vcpu);
+	}
+	if (!vlapic_takes(&vcpu->lapic)) {
+		devices_drop_interrupts(vcpu);
 	}
 }
 
@@ -117,10 +149,12 @@ bool devices_host_interrupt(uint8_t vector)
 	if (vcpu == NULL) {
 		return false;
 	}
-	bool level = lapic_is_level(vector);
+	bool level = lapic_is_level(vector) && vlapic_takes(&vcpu->lapic);
 	vlapic_accept(&vcpu->lapic, vector, level);
 	vcpu->lapic_changed = true;
-	if (!level) {
+	if (level) {
+		vcpu->owed[vector / 32] |= 1u << vector % 32;
+	} else {
 		lapic_eoi();
 	}
 	return true;
@@ -198,7 +232,7 @@ static uint64_t allowed_entry(unsigned n, unsigned pin)
 	uint64_t entry = ioapics[n].entry[pin];
 	uint8_t vector = (uint8_t)entry;
 	bool refused =
-		ENTRY_MODE(entry) > MODE_LOWEST || vector < 0x10 || vector >= VECTOR_OWN_FIRST;
+		ENTRY_MODE(entry) > MODE_LOWEST || vector < 0x20 || vector >= VECTOR_OWN_FIRST;
 	return entry | (refused ? IOAPIC_MASKED : 0);
 }
 
@@ -237,8 +271,8 @@ static uint32_t access(struct vcpu *vcpu, uint64_t gpa, bool write, uint32_t val
 		return lapic_access(vcpu, gpa & PAGE_MASK, write, value);
 	}
 	for (unsigned n = 0; n < ioapic_count; n++) {
-		if ((gpa & ~PAGE_MASK) == infos[n].base.raw) {
-			return ioapic_access(n, gpa & PAGE_MASK, write, value);
+		if (gpa - infos[n].base.raw < IOAPIC_SIZE) {
+			return ioapic_access(n, (unsigned)(gpa - infos[n].base.raw), write, value);
 		}
 	}
 	return UINT32_MAX;
@@ -264,7 +298,7 @@ static void load(struct vcpu *vcpu, const struct insn *insn, uint64_t value)
 
 static void emulate(struct vcpu *vcpu, uint64_t gpa)
 {
-	uint8_t bytes[INSN_MAX];
+	uint8_t bytes[INSN_MAX] = {0};
 	struct insn insn;
 	size_t len = gmem_fetch(vcpu, bytes, sizeof(bytes));
 	int err = insn_decode(bytes, len, gmem_mode(vcpu), &insn);
@@ -290,11 +324,15 @@ static bool is_kept(struct vcpu *vcpu, uint64_t base, uint64_t size)
 	uint64_t lapic = vcpu->lapic.base_msr & APIC_BASE_ADDRESS;
 	bool kept = lapic - base < size;
 	for (unsigned n = 0; n < ioapic_count; n++) {
-		kept |= infos[n].base.raw - base < size;
+		kept |= (infos[n].base.raw & ~PAGE_MASK) - base < size;
 	}
 	for (unsigned i = 0; i < machine.memmap.count; i++) {
 		const struct mem_range *range = &machine.memmap.range[i];
-		kept |= (range->type == MEM_OWN || range->type == MEM_IMAGE ||
+		/* A large page of device memory must not take RAM along. */
+		bool ram = size > PAGE_SIZE &&
+			(range->type == MEM_FREE || range->type == MEM_ACPI ||
+				range->type == MEM_NVS);
+		kept |= (ram || range->type == MEM_OWN || range->type == MEM_IMAGE ||
 				range->type == MEM_MODULE) &&
 			range->base < base + size && base < range->base + range->size;
 	}

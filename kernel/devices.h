@@ -24,6 +24,10 @@ void devices_stage2_fault(struct vcpu *vcpu, struct vcpu_exit *exit);
 /* Carry out what a write to the local APIC asks for. */
 void devices_lapic_effect(struct vcpu *vcpu, const struct vlapic_effect *effect);
 
+/* Give up the level-triggered interrupts that the vCPU has taken and not ended: INIT, a new start.
+ * On its CPU. */
+void devices_drop_interrupts(struct vcpu *vcpu);
+
 /* An interrupt of a device came to this CPU with a vector that the service VM chose. True: it was
  * its. */
 bool devices_host_interrupt(uint8_t vector);

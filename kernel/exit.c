@@ -97,7 +97,10 @@ static void invd(struct vcpu *vcpu, struct vcpu_exit *exit)
 static void xsetbv(struct vcpu *vcpu, struct vcpu_exit *exit)
 {
 	uint64_t value = (uint32_t)MSR_LOW(vcpu) | MSR_HIGH(vcpu) << 32;
-	if ((uint32_t)vcpu->regs.gpr[GPR_RCX] != 0 || !xcr0_try_write(value)) {
+	struct segment stack;
+	backend->get_segment(vcpu, SEG_SS, &stack);
+	if ((stack.attributes & SEGMENT_DPL) || (uint32_t)vcpu->regs.gpr[GPR_RCX] != 0 ||
+		!xcr0_try_write(value)) {
 		vcpu_raise(vcpu, VECTOR_PROTECTION, true, 0);
 	} else {
 		skip(vcpu, exit);

@@ -18,7 +18,10 @@ bool gmem_read(struct vm *vm, uint64_t gpa, void *to, size_t size)
 	while (size != 0) {
 		struct stage2_translation page;
 		size_t part = min_u64(size, PAGE_SIZE - (gpa & PAGE_MASK));
-		if (!stage2_query(&vm->stage2, gpa, &page) || !(page.rights & STAGE2_READ)) {
+		uint64_t flags = lock_acquire(&vm_lock);
+		bool there = stage2_query(&vm->stage2, gpa, &page);
+		lock_release(&vm_lock, flags);
+		if (!there || !(page.rights & STAGE2_READ)) {
 			return false;
 		}
 		const uint8_t *from = paging_peek(hpa(page.hpa.raw & ~PAGE_MASK));

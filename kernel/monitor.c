@@ -21,6 +21,7 @@ void stack_switch(uint64_t *save, uint64_t rsp);
 #define ESCAPE_KEY 0x1c /* Ctrl-\ */
 
 static atomic_bool take_focus;         /* [A] keys come back to the monitor at its next step */
+static bool guest_is_slow;             /* a key waits for room in its UART */
 static bool guest_has_focus;           /* keys go to the service VM's UART */
 static struct lineedit line;           /* [monitor's stack] */
 static uint64_t monitor_rsp, idle_rsp; /* [CPU 0] */
@@ -94,12 +95,11 @@ static void show_line(void)
  * from us. */
 static void give_guest(uint8_t byte)
 {
-	while (!devices_uart_input(byte)) {
-		if (take_focus || console_skip_to(ESCAPE_KEY)) {
-			return;
-		}
+	while (!devices_uart_input(byte) && !take_focus && !console_skip_to(ESCAPE_KEY)) {
+		guest_is_slow = true;
 		monitor_wait();
 	}
+	guest_is_slow = false;
 }
 
 void monitor_focus_guest(void)
@@ -175,7 +175,8 @@ void monitor_wait(void)
 static bool has_work(void)
 {
 	return console_can_write() &&
-		(console_can_read() || console_log_waits() || console_was_full() || take_focus);
+		(console_can_read() || console_log_waits() || console_was_full() || take_focus ||
+			guest_is_slow);
 }
 
 static void prepare_stack(void)

@@ -7,43 +7,55 @@
 #include "kernel/exit.h"
 #include "kernel/x86.h"
 
-#define MSR_EFER   0xc0000080u
-#define EFER_SCE   BIT(0)
-#define EFER_LME   BIT(8)
-#define EFER_LMA   BIT(10)
-#define EFER_NXE   BIT(11)
-#define EFER_FFXSR BIT(14)
-#define CR0_PG     BIT(31)
+#define MSR_EFER      0xc0000080u
+#define EFER_SCE      BIT(0)
+#define EFER_LME      BIT(8)
+#define EFER_LMA      BIT(10)
+#define EFER_NXE      BIT(11)
+#define EFER_FFXSR    BIT(14)
+#define EFER_TCE      BIT(15)
+#define EFER_AUTOIBRS BIT(21)
+#define CR0_PG        BIT(31)
 
 enum msr_action {
 	PASS,    /* the CPU's own, #GP where it has none */
 	ZERO,    /* reads 0, writes do nothing */
-	KEEP,    /* reads the CPU's own, writes do nothing */
+	KEEP,    /* reads the CPU's own, writes do nothing; #GP where it has none */
+	CLEAR,   /* KEEP, but a bank's status may be cleared: what was reported must not be again */
 	FAULT,   /* #GP */
 	EMULATE, /* below */
 };
 
-/* The first row that fits counts; what is in none is the CPU's own. */
+/* The first row that fits counts; what is in none is KEEP: nothing that we do not know is written.
+ */
 static const struct {
 	uint32_t first, last;
 	enum msr_action action;
 } policy[] = {
-	{0x10, 0x10, KEEP},                                          /* TSC: the host's clock */
 	{MSR_APIC_BASE, MSR_APIC_BASE, EMULATE}, {0x3a, 0x3a, ZERO}, /* FEATURE_CONTROL */
+	{0x48, 0x49, PASS},                                          /* speculation control */
 	{0x79, 0x79, ZERO},                                          /* microcode */
 	{0x9b, 0x9b, FAULT},                                         /* SMM monitor */
 	{0x9e, 0x9e, FAULT},                                         /* SMBASE */
-	{0x179, 0x17b, KEEP},                              /* machine checks are the host's */
-	{0x1d9, 0x1d9, ZERO},                              /* DEBUGCTL */
-	{0x200, 0x26f, KEEP},                              /* MTRRs */
-	{MSR_PAT, MSR_PAT, EMULATE}, {0x2ff, 0x2ff, KEEP}, /* MTRR default */
-	{0x400, 0x47f, KEEP},                              /* machine-check banks */
-	{0x480, 0x493, FAULT},                             /* VMX capabilities */
-	{MSR_TSC_DEADLINE, MSR_TSC_DEADLINE, EMULATE}, {MSR_X2APIC, MSR_X2APIC + 0xff, EMULATE},
+	{0x10b, 0x10b, PASS}, {0x174, 0x176, PASS},                  /* SYSENTER */
+	{0x198, 0x19c, PASS},                               /* frequency and its thermal limits */
+	{0x1b0, 0x1b2, PASS}, {0x1c4, 0x1c5, PASS},         /* XFD */
+	{0x1d9, 0x1d9, ZERO},                               /* DEBUGCTL */
+	{MSR_PAT, MSR_PAT, EMULATE}, {0x400, 0x47f, CLEAR}, /* machine-check banks */
+	{0x480, 0x493, FAULT},                              /* VMX capabilities */
+	{0x560, 0x58f, FAULT},                              /* processor trace */
+	{0x6a0, 0x6a8, PASS},                               /* CET */
+	{MSR_TSC_DEADLINE, MSR_TSC_DEADLINE, EMULATE}, {0x770, 0x777, PASS}, /* HWP */
+	{MSR_X2APIC, MSR_X2APIC + 0xff, EMULATE}, {0xda0, 0xda0, PASS},      /* XSS */
 	{0x4b564d00, 0x4b564dff, FAULT}, /* KVM's, of features that are not offered */
-	{MSR_EFER, MSR_EFER, EMULATE}, {0xc0010111, 0xc0010113, FAULT}, /* SMM */
-	{0xc0010114, 0xc0010114, ZERO},                                 /* VM_CR */
-	{0xc0010115, 0xc0010118, FAULT},                                /* SKINIT, VM_HSAVE_PA */
+	{MSR_EFER, MSR_EFER, EMULATE}, {0xc0000081, 0xc0000084, PASS}, /* SYSCALL */
+	{0xc0000100, 0xc0000103, PASS},                                /* segment bases, TSC_AUX */
+	{0xc0000104, 0xc0000104, FAULT},                               /* TSC ratio */
+	{0xc0010062, 0xc0010063, PASS},                                /* frequency */
+	{0xc0010111, 0xc0010113, FAULT},                               /* SMM */
+	{0xc0010114, 0xc0010114, ZERO},                                /* VM_CR */
+	{0xc0010115, 0xc0010118, FAULT},                               /* SKINIT, VM_HSAVE_PA */
+	{0xc00102b0, 0xc00102b3, PASS},                                /* CPPC */
 };
 
 /* Those that every context switch of a guest touches and that the host does not use. */
@@ -64,7 +76,7 @@ static enum msr_action action_of(uint32_t msr)
 			return policy[i].action;
 		}
 	}
-	return PASS;
+	return KEEP;
 }
 
 static bool is_x2apic(const struct vcpu *vcpu, uint32_t msr)
@@ -103,13 +115,25 @@ bool msr_emulate_read(struct vcpu *vcpu, uint32_t msr, uint64_t *value)
 	}
 }
 
+/* What this CPU knows of EFER (APM vol. 2, 3.1.7), but for SVME. */
+static uint64_t efer_bits(void)
+{
+	struct cpuid extended = cpuid_read(0x80000001, 0);
+	uint64_t bits = EFER_SCE | EFER_LME | EFER_LMA | EFER_NXE;
+	bits |= extended.edx & BIT(25) ? EFER_FFXSR : 0;
+	bits |= extended.ecx & BIT(17) ? EFER_TCE : 0;
+	if (cpuid_read(0x80000000, 0).eax >= 0x80000021) {
+		bits |= cpuid_read(0x80000021, 0).eax & BIT(8) ? EFER_AUTOIBRS : 0;
+	}
+	return bits;
+}
+
 static bool write_efer(struct vcpu *vcpu, uint64_t value)
 {
 	uint64_t old = backend->get(vcpu, VCPU_EFER);
 	bool paging = backend->get(vcpu, VCPU_CR0) & CR0_PG;
 
-	if ((value & ~(EFER_SCE | EFER_LME | EFER_LMA | EFER_NXE | EFER_FFXSR)) ||
-		(paging && ((value ^ old) & EFER_LME))) {
+	if ((value & ~efer_bits()) || (paging && ((value ^ old) & EFER_LME))) {
 		return false;
 	}
 	backend->set(vcpu, VCPU_EFER, (value & ~EFER_LMA) | (old & EFER_LMA));

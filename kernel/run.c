@@ -114,6 +114,7 @@ void vcpu_kill(struct vcpu *vcpu, const char *why)
 static void start_up(struct vcpu *vcpu, unsigned requests)
 {
 	if (requests & VCPU_REQUEST_INIT) {
+		devices_drop_interrupts(vcpu);
 		vlapic_reset(&vcpu->lapic);
 		backend->vcpu_reset(vcpu);
 		vcpu->exception.valid = vcpu->reinject.valid = vcpu->nmi_pending = false;
@@ -135,7 +136,7 @@ static void heed_requests(struct vcpu *vcpu)
 	unsigned requests = atomic_exchange(&vcpu->requests, 0);
 
 	start_up(vcpu, requests);
-	vcpu->nmi_pending |= requests & VCPU_REQUEST_NMI;
+	vcpu->nmi_pending |= (requests & VCPU_REQUEST_NMI) && vcpu->state != VCPU_WAIT_SIPI;
 	if (requests & VCPU_REQUEST_FLUSH) {
 		backend->flush(vcpu);
 	}

@@ -43,8 +43,16 @@ static void call_interrupt(void)
 	answer(this_cpu());
 }
 
+/* Its work is to end a sleep or a run; whoever armed it looks at the time. */
+static void timer_interrupt(void)
+{
+	this_cpu()->timer_at = UINT64_MAX;
+	lapic_eoi();
+}
+
 void smp_init(void)
 {
+	trap_set_handler(VECTOR_TIMER, timer_interrupt, "timer");
 	trap_set_handler(VECTOR_CALL, call_interrupt, "cross-CPU call");
 }
 

@@ -29,5 +29,5 @@ void smp_wake(unsigned index);
 /* Stop all other CPUs by NMI, for good. Any context. */
 void smp_stop_others(void);
 
-/* Take VECTOR_CALL. Once, after the LAPIC driver is up. */
+/* Take VECTOR_CALL and VECTOR_TIMER. Once, after the LAPIC driver is up. */
 void smp_init(void);

@@ -47,6 +47,7 @@ struct vcpu {
 	atomic_uint requests;        /* [A] enum vcpu_request */
 	atomic_uchar sipi_vector;    /* [A] */
 	struct vlapic lapic;         /* [A] for vlapic_accept, else [C] */
+	uint32_t owed[8];            /* [C] level-triggered vectors whose EOI the host still owes */
 	atomic_bool lapic_changed;   /* [A] it may have something to deliver */
 	struct vcpu_event reinject;  /* [C] an event whose delivery an exit interrupted */
 	struct vcpu_event exception; /* [C] to inject at the next entry */

@@ -86,6 +86,11 @@ bool vlapic_is_x2apic(const struct vlapic *v)
 	return (v->base_msr & BASE_X2APIC) != 0;
 }
 
+bool vlapic_takes(const struct vlapic *v)
+{
+	return vlapic_is_enabled(v) && (v->reg[VLAPIC_SVR] & SVR_ENABLE);
+}
+
 bool vlapic_is_enabled(const struct vlapic *v)
 {
 	return (v->base_msr & BASE_ENABLE) != 0;

@@ -79,6 +79,8 @@ void vlapic_reset(struct vlapic *v); /* as INIT does: the id and base MSR stay *
  * Pintle does not do). */
 bool vlapic_write_base(struct vlapic *v, uint64_t value);
 bool vlapic_is_x2apic(const struct vlapic *v);
+/* Fixed interrupts are taken: enabled by the base MSR and by software (SVR bit 8). */
+bool vlapic_takes(const struct vlapic *v);
 bool vlapic_is_enabled(const struct vlapic *v); /* by the base MSR */
 
 /* Read or write a register in the present mode; a register that mode lacks gives FAULT in x2APIC
