@@ -104,11 +104,13 @@ FUZZ_SECONDS ?= 10
 links = $(shell sed -n 's/^ \* Links: //p' $(1))
 # And after "Libs:" what it is linked with besides cmocka.
 libs = $(shell sed -n 's/^ \* Libs: //p' $(1))
+# And after "Flags:" what its compiler is told before all else.
+flags = $(shell sed -n 's/^ \* Flags: //p' $(1))
 
 .SECONDEXPANSION:
 $(UNIT_TESTS): $U/%: tests/unit/%.c tests/unit/fake.c $$(call links,tests/unit/%.c) | deps
 	@mkdir -p $(@D)
-	$(Q)gcc $(HOST_CFLAGS) -fsanitize=address,undefined -MMD -MF $@.d -o $@ $(filter %.c,$^) $(call libs,$<) -lcmocka
+	$(Q)gcc $(call flags,$<) $(HOST_CFLAGS) -fsanitize=address,undefined -MMD -MF $@.d -o $@ $(filter %.c,$^) $(call libs,$<) -lcmocka
 $(FUZZ_TESTS): $U/%: tests/fuzz/%.c tests/unit/fake.c $$(call links,tests/fuzz/%.c) | deps
 	@mkdir -p $(@D)
 	$(Q)clang $(HOST_CFLAGS) -fsanitize=fuzzer,address,undefined -o $@ $(filter %.c,$^) -lcmocka

@@ -20,6 +20,7 @@
 #include "kernel/x86.h"
 
 #define OUT_SIZE    8192u /* powers of two */
+#define HELD_SIZE   8192u
 #define IN_SIZE     1024u
 #define LINE_ROOM   (LOG_LINE_MAX + 64u)
 #define PRINTF_MAX  256u
@@ -44,9 +45,12 @@ static uint32_t out_head, out_tail;
 static char in[IN_SIZE];
 static uint32_t in_head, in_tail;
 static uint64_t in_lost;
-static uint64_t moved_at;  /* [console_lock] when the UART last took something; time_ns() */
-static bool was_full;      /* [CPU 0] the monitor waits for room */
-static uint64_t ready_tsc; /* when the first prompt had left; 0: not yet */
+static uint64_t moved_at;    /* [console_lock] when the UART last took something; time_ns() */
+static bool holding;         /* [CPU 0] to write: the monitor has the screen */
+static char held[HELD_SIZE]; /* [console_lock] the last of what the guest wrote meanwhile */
+static uint64_t held_count;  /* [console_lock] */
+static bool was_full;        /* [CPU 0] the monitor waits for room */
+static uint64_t ready_tsc;   /* when the first prompt had left; 0: not yet */
 
 static uint64_t log_cursor, log_lost; /* [console_lock] what of the log was shown */
 
@@ -169,14 +173,32 @@ void console_printf(const char *fmt, ...)
 bool console_guest_put(char byte)
 {
 	uint64_t flags = lock_acquire(&console_lock);
-	if (sink == SINK_UART &&
+	if (holding) {
+		held[held_count++ % HELD_SIZE] = byte;
+	} else if (sink == SINK_UART &&
 		out_room() > OUT_SIZE / 4) { /* the rest is for the monitor and the log */
 		out[out_head++ % OUT_SIZE] = byte;
 	}
 	move_locked();
-	bool room = console_guest_room();
+	bool room = holding || console_guest_room();
 	lock_release(&console_lock, flags);
 	return room;
+}
+
+void console_hold_guest(bool hold)
+{
+	uint64_t kept = min_u64(held_count, HELD_SIZE);
+	if (hold == holding) {
+		return;
+	}
+	if (kept < held_count) {
+		console_printf("[... %lu bytes]\n", held_count - kept);
+	}
+	for (uint64_t at = held_count - kept; at < held_count; at++) {
+		console_put(&held[at % HELD_SIZE], 1);
+	}
+	held_count = 0;
+	holding = hold;
 }
 
 bool console_guest_room(void)

@@ -57,6 +57,10 @@ void console_put(const char *text, size_t len);
 bool console_guest_put(char byte);
 bool console_guest_room(void); /* a hint */
 
+/* Keep what the service VM writes for later, the last 8 KiB of it; or show that, and all from now
+ * on. Monitor only. */
+void console_hold_guest(bool hold);
+
 void console_printf(const char *fmt, ...) PRINTF_LIKE(1, 2);
 
 /* Wait, moving the bytes by hand, until all that is queued is on the line, but not for ever. For

@@ -62,7 +62,7 @@ static struct cpuid answer(struct vcpu *vcpu, uint32_t leaf, uint32_t subleaf)
 	}
 	struct cpuid r = cpuid_read(leaf, subleaf);
 	for (unsigned i = 0; i < ARRAY_COUNT(policy); i++) {
-		if (policy[i].leaf == leaf) {
+		if (policy[i].leaf == leaf && (leaf != 7 || subleaf == 0)) {
 			r.eax = (r.eax & ~policy[i].hide.eax) | policy[i].show.eax;
 			r.ebx = (r.ebx & ~policy[i].hide.ebx) | policy[i].show.ebx;
 			r.ecx = (r.ecx & ~policy[i].hide.ecx) | policy[i].show.ecx;
@@ -71,7 +71,7 @@ static struct cpuid answer(struct vcpu *vcpu, uint32_t leaf, uint32_t subleaf)
 	}
 	if (leaf == 1 && (backend->get(vcpu, VCPU_CR4) & CR4_OSXSAVE)) {
 		r.ecx |= ECX1_OSXSAVE;
-	} else if (leaf == 7 && (backend->get(vcpu, VCPU_CR4) & CR4_PKE)) {
+	} else if (leaf == 7 && subleaf == 0 && (backend->get(vcpu, VCPU_CR4) & CR4_PKE)) {
 		r.ecx |= ECX7_OSPKE;
 	}
 	return r;

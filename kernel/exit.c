@@ -150,7 +150,13 @@ static void cr(struct vcpu *vcpu, struct vcpu_exit *exit)
 	uint8_t bytes[INSN_MAX];
 	struct vlapic_effect effect;
 
+	if (exit->kind == EXIT_CR_WRITE && exit->cr.number == 4) {
+		vcpu_raise(vcpu, VECTOR_PROTECTION, true,
+			0); /* it exits for VMXE alone, which no guest has */
+		return;
+	}
 	if (exit->cr.gpr == CR_GPR_UNKNOWN) {
+		exit->length = 0; /* the bytes are wanted, whether the length is known or not */
 		if (!know_length(vcpu, exit, bytes)) {
 			return;
 		}
@@ -160,7 +166,7 @@ static void cr(struct vcpu *vcpu, struct vcpu_exit *exit)
 		exit->cr.value = *gpr_of(vcpu, exit->cr.gpr);
 	}
 	if (exit->kind == EXIT_CR_WRITE && exit->cr.number != 8) {
-		backend->set(vcpu, exit->cr.number == 0 ? VCPU_CR0 : VCPU_CR4, exit->cr.value);
+		backend->set(vcpu, VCPU_CR0, exit->cr.value);
 	} else if (exit->kind == EXIT_CR_WRITE && exit->cr.value > 15) {
 		vcpu_raise(vcpu, VECTOR_PROTECTION, true, 0);
 		return;

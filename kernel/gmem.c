@@ -61,7 +61,7 @@ size_t gmem_fetch(struct vcpu *vcpu, uint8_t *bytes, size_t max)
 		.cr3 = backend->get(vcpu, VCPU_CR3),
 		.cr4 = backend->get(vcpu, VCPU_CR4),
 		.efer = backend->get(vcpu, VCPU_EFER),
-		.cpl = (stack.attributes & SEGMENT_DPL) / 0x20,
+		.cpl = (uint8_t)((stack.attributes & SEGMENT_DPL) >> SEGMENT_DPL_SHIFT),
 		.smap_override = backend->get(vcpu, VCPU_RFLAGS) & RFLAGS_AC,
 	};
 	bool wide = gmem_mode(vcpu) == INSN_64;

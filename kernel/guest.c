@@ -37,7 +37,8 @@ struct mode {
 };
 static const struct mode mode_32 = {2, 10, 4, 1 << 1, 0xfffff000, 0, 2, 0, 0};
 static const struct mode mode_pae = {3, 9, 8, 1 << 1, 0xffffffe0, 0x7ff0000000000000, 2,
-	ENTRY_NX | 0x1e6, ENTRY_WRITE | ENTRY_USER};
+	/* 0x1c6, not 0x1e6: QEMU sets the accessed bit in PDPTEs. */
+	ENTRY_NX | 0x1c6, ENTRY_WRITE | ENTRY_USER};
 static const struct mode mode_4 = {4, 9, 8, 1 << 1 | 1 << 2, ENTRY_ADDRESS, 0, 3, ENTRY_LARGE, 0};
 static const struct mode mode_5 = {5, 9, 8, 1 << 1 | 1 << 2, ENTRY_ADDRESS, 0, 3, ENTRY_LARGE, 0};
 

@@ -105,6 +105,7 @@ static void give_guest(uint8_t byte)
 void monitor_focus_guest(void)
 {
 	guest_has_focus = true;
+	console_hold_guest(false);
 }
 
 void monitor_take_focus(void)
@@ -123,6 +124,7 @@ static char next_byte(void)
 		}
 		if (atomic_exchange(&take_focus, false) && guest_has_focus) {
 			guest_has_focus = false;
+			console_hold_guest(true);
 			console_put("\n", 1);
 			show_line();
 		}
@@ -132,6 +134,7 @@ static char next_byte(void)
 			guest_has_focus = !guest_has_focus;
 			console_printf("\n[%s; Ctrl-\\ switches]\n",
 				guest_has_focus ? "service VM" : "monitor");
+			console_hold_guest(!guest_has_focus);
 			show_line();
 		} else if (byte >= 0 && !guest_has_focus) {
 			return (char)byte;

@@ -157,9 +157,12 @@ bool msr_emulate_write(struct vcpu *vcpu, uint32_t msr, uint64_t value)
 	enum msr_action action = action_of(msr);
 	struct vlapic_effect effect = {0};
 
+	if (action == PASS || (action == CLEAR && value == 0 && (msr & 3) == 1)) {
+		return msr_try_write(msr, value);
+	}
 	if (action != EMULATE) {
-		return action == ZERO || action == KEEP ||
-			(action == PASS && msr_try_write(msr, value));
+		/* The write does nothing, where there is such an MSR at all. */
+		return action == ZERO || (action != FAULT && msr_try_read(msr, &value));
 	}
 	switch (msr) {
 	case MSR_APIC_BASE:

@@ -113,6 +113,13 @@ void vcpu_kill(struct vcpu *vcpu, const char *why)
 /* INIT and SIPI as their senders meant them (SDM vol. 3, 9.4.2): SIPI counts only after INIT. */
 static void start_up(struct vcpu *vcpu, unsigned requests)
 {
+	if (vcpu->state == VCPU_PAUSED) { /* they wait until it goes on */
+		atomic_fetch_or(
+			&vcpu->requests, requests & (VCPU_REQUEST_INIT | VCPU_REQUEST_SIPI));
+	}
+	if (vcpu->state == VCPU_PAUSED || vcpu->state == VCPU_DEAD) {
+		return;
+	}
 	if (requests & VCPU_REQUEST_INIT) {
 		devices_drop_interrupts(vcpu);
 		vlapic_reset(&vcpu->lapic);
@@ -135,6 +142,9 @@ static void heed_requests(struct vcpu *vcpu)
 {
 	unsigned requests = atomic_exchange(&vcpu->requests, 0);
 
+	if ((requests & VCPU_REQUEST_RESUME) && vcpu->state == VCPU_PAUSED) {
+		vcpu->state = vcpu->resumed;
+	}
 	start_up(vcpu, requests);
 	vcpu->nmi_pending |= (requests & VCPU_REQUEST_NMI) && vcpu->state != VCPU_WAIT_SIPI;
 	if (requests & VCPU_REQUEST_FLUSH) {
@@ -144,9 +154,6 @@ static void heed_requests(struct vcpu *vcpu)
 		vcpu->state != VCPU_DEAD) {
 		vcpu->resumed = vcpu->state;
 		vcpu->state = VCPU_PAUSED;
-	}
-	if ((requests & VCPU_REQUEST_RESUME) && vcpu->state == VCPU_PAUSED) {
-		vcpu->state = vcpu->resumed;
 	}
 }
 

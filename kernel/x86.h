@@ -25,7 +25,9 @@
 #define CR4_OSXSAVE BIT(18)
 #define CR4_SMEP    BIT(20)
 #define CR4_SMAP    BIT(21)
+#define RFLAGS_TF   BIT(8)
 #define RFLAGS_IF   BIT(9)
+#define DR6_STEP    BIT(14)
 
 /* Model-specific registers (SDM vol. 4). */
 #define MSR_APIC_BASE        0x1bu

@@ -155,6 +155,12 @@ void svm_skip(struct vcpu *vcpu, uint8_t length)
 
 	vmcb->rip += length;
 	vmcb->shadow &= ~SHADOW;
+	if (vmcb->rflags &
+		RFLAGS_TF) { /* the trap that the instruction had caused (APM vol. 2, 15.12.2) */
+		vmcb->dr6 |= DR6_STEP;
+		vcpu->exception = (struct vcpu_event){
+			.valid = true, .type = EVENT_EXCEPTION, .vector = VECTOR_DEBUG};
+	}
 }
 
 /* Types 5 and 6 are VT-x's alone; here svm_decode() gives none, and no 4. */

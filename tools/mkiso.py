@@ -3,6 +3,8 @@
 """Make the hybrid ISO that boots Pintle through GRUB, on BIOS and UEFI, as CD-ROM and as disk.
 
 ACPI tables can be left out and put in by GRUB, which is how the tests show Pintle a bad firmware.
+Boot modules carry the service VM: one named `kernel`, whose arguments are Linux's command line, and
+one named `initrd`.
 """
 
 import argparse
@@ -49,11 +51,16 @@ def acpi_command(exclude, tables):
     return " ".join(words) + "\n"
 
 
-def grub_config(cmdline, timeout, exclude, tables):
+def grub_config(cmdline, timeout, exclude, tables, modules):
     """The text of grub.cfg."""
+    def line(command, path, options):
+        return "\t" + " ".join([command, path, *map(quote, options)]) + "\n"
+
     def entry(title, options):
-        words = " ".join(quote(word) for word in options)
-        return f'menuentry "{title}" {{\n\tmultiboot2 /boot/pintle.elf {words}\n}}\n'
+        text = f'menuentry "{title}" {{\n' + line("multiboot2", "/boot/pintle.elf", options)
+        for number, (_, name, arguments) in enumerate(modules):
+            text += line("module2", f"/boot/module{number}", [name, *arguments.split()])
+        return text + "}\n"
 
     words = cmdline.split()
     return (TERMINALS + acpi_command(exclude, tables) + f"set timeout={timeout}\n"
@@ -61,11 +68,12 @@ def grub_config(cmdline, timeout, exclude, tables):
             + entry("Pintle (debug log)", [*words, "loglevel=debug"]))
 
 
-def make_iso(elf, out, cmdline="", timeout=1, exclude=(), tables=()):
+def make_iso(elf, out, cmdline="", timeout=1, exclude=(), tables=(), modules=()):
     """Make the ISO `out` from the image `elf`.
 
     timeout: seconds the menu waits. exclude: signatures of ACPI tables that GRUB hides. tables:
-    files with ACPI tables that GRUB adds. Raises IsoError with what grub-mkrescue said.
+    files with ACPI tables that GRUB adds. modules: (file, name, arguments) of each boot module.
+    Raises IsoError with what grub-mkrescue said.
     """
     with tempfile.TemporaryDirectory(prefix="pintle-iso-") as folder:
         boot = pathlib.Path(folder) / "boot"
@@ -73,7 +81,9 @@ def make_iso(elf, out, cmdline="", timeout=1, exclude=(), tables=()):
         shutil.copyfile(elf, boot / "pintle.elf")
         for number, table in enumerate(tables):
             shutil.copyfile(table, boot / f"acpi{number}")
-        config = grub_config(cmdline, timeout, exclude, tables)
+        for number, (file, _, _) in enumerate(modules):
+            shutil.copyfile(file, boot / f"module{number}")
+        config = grub_config(cmdline, timeout, exclude, tables, modules)
         (boot / "grub" / "grub.cfg").write_text(config)
         command = ["grub-mkrescue", "-o", str(out), f"--install-modules={MODULES}",
                    "--fonts=", "--themes=", "--locales=", folder]
@@ -95,10 +105,12 @@ def main():
                         help="hide the ACPI tables with this signature")
     parser.add_argument("--acpi", action="append", default=[], metavar="FILE",
                         help="add this ACPI table")
+    parser.add_argument("--module", action="append", default=[], nargs=3,
+                        metavar=("FILE", "NAME", "ARGS"), help="add this boot module")
     options = parser.parse_args()
     try:
         make_iso(options.elf, options.out, options.cmdline, options.menu_timeout,
-                 options.acpi_exclude, options.acpi)
+                 options.acpi_exclude, options.acpi, options.module)
     except (IsoError, OSError) as error:
         sys.exit(f"mkiso: {error}")
 

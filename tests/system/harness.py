@@ -186,9 +186,9 @@ class Workshop:
         self._lock = threading.Lock()
         self._symbols = None  # [_lock]
 
-    def iso(self, cmdline, exclude, tables):
-        """The path of the ISO with this command line and these changes to the ACPI tables."""
-        key = (cmdline, tuple(exclude), tuple(tables))
+    def iso(self, cmdline, exclude, tables, modules=()):
+        """The path of the ISO with this command line, changed ACPI tables and boot modules."""
+        key = (cmdline, tuple(exclude), tuple(tables), tuple(modules))
         with self._lock:
             if key not in self._made:
                 self._made[key] = self._make_iso(*key)
@@ -204,14 +204,14 @@ class Workshop:
                                  if len(words) == 3}
             return self._symbols[name]
 
-    def _make_iso(self, cmdline, exclude, tables):
+    def _make_iso(self, cmdline, exclude, tables, modules):
         number = len(self._made)
         files = []
         for index, data in enumerate(tables):
             files.append(self._folder / f"{number}-{index}.acpi")
             files[-1].write_bytes(data)
         path = self._folder / f"{number}.iso"
-        mkiso.make_iso(self.elf, path, cmdline, 0, exclude, files)
+        mkiso.make_iso(self.elf, path, cmdline, 0, exclude, files, modules)
         return path
 
 
@@ -224,10 +224,10 @@ class Bench:
         self.log = log
         self._log_file = open(log, "w", encoding="utf-8", errors="replace")
 
-    def start(self, cmdline="", exclude=(), tables=(), **setup):
+    def start(self, cmdline="", exclude=(), tables=(), modules=(), **setup):
         """Switch a new machine on, without waiting for anything; it is `self.machine` too."""
         self.stop()
-        iso = self.workshop.iso(cmdline, exclude, tables)
+        iso = self.workshop.iso(cmdline, exclude, tables, modules)
         self.machine = Machine(emulator.Setup(iso=iso, **setup))
         self.machine.emulator.start()
         return self.machine

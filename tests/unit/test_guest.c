@@ -275,7 +275,7 @@ static void reserved_bits_are_refused(void **state)
 				with(mode, level, BIT(bit), GUEST_READ, 0, mode == PAE ? 9 : OK);
 			}
 			for (unsigned bit = 1; bit < 12; bit++) {
-				bool reserved = pdpte && (0x1e6 >> bit & 1);
+				bool reserved = pdpte && (0x1c6 >> bit & 1);
 				reserved = reserved || (level >= 3 && bit == 7);
 				if (bit != 7 || level >= 2 + (mode != PAE)) {
 					with(mode, level, BIT(bit), GUEST_READ, 0,

@@ -123,7 +123,7 @@ static bool slow_walk_64(struct slow *s, uint64_t gva, uint64_t *gpa)
 		bad = bad || (pae && any_bit(entry, 62, 52)) || (level >= 4 && (entry >> 7 & 1));
 		bad = bad || (page && level > 1 && any_bit(entry, low - 1, 13));
 		if (pae && level == 3) {
-			bad = bad || any_bit(entry, 2, 1) || any_bit(entry, 8, 5) || entry >> 63;
+			bad = bad || any_bit(entry, 2, 1) || any_bit(entry, 8, 6) || entry >> 63;
 			entry |= bad ? 0 : 6;
 		}
 		if (!slow_take(s, entry, bad)) {

@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* tests/guest/broken/cr8.S - AMD-V with NRIPS, without decode assists: kernel/exit.c, cr(), takes
+ * the register of MOV CR8 from bytes that know_length() did not fetch. */
+#include "guest.inc"
+
+main:
+	CASE "CR8 is the task priority"
+	mov	$5, %eax
+	RUNS(mov %rax, %cr8)
+	mov	%cr8, %r8
+	EXPECT(5, %r8)
+	movabs	$LAPIC + 0x80, %rax
+	mov	(%rax), %r8d
+	EXPECT(0x50, %r8)
+	movl	$0x30, (%rax)
+	mov	%cr8, %r8
+	EXPECT(3, %r8)
+	mov	$7, %r11d
+	RUNS(mov %r11, %cr8)
+	mov	%cr8, %r14
+	EXPECT(7, %r14)
+	xor	%eax, %eax
+	RUNS(mov %rax, %cr8)
+
+	CASE "a bad CR8 is a #GP"
+	mov	$16, %eax
+	FAULTS(VECTOR_GP, mov %rax, %cr8)
+	movabs	$0x100000001, %rax
+	FAULTS(VECTOR_GP, mov %rax, %cr8)
+	mov	%cr8, %r8
+	EXPECT(0, %r8)
+	ret

@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* tests/guest/broken/step_exits.S - AMD-V: svm_skip() forgets the #DB of a TF (svm/state.c).
+ * In Bochs on AMD-V the #DB of a guest also hits the host, which restarts: Bochs's fault. */
+#include "guest.inc"
+#include "step.inc"
+
+main:
+	CASE "#DB comes behind a CPUID"
+	STEP_ON
+	cpuid
+1:	nop
+2:	STEP_OFF
+	EXPECT(1b, steps)
+	EXPECT(2b, steps + 8)
+	mov	status, %r8
+	and	$0x4000, %r8
+	EXPECT(0x4000, %r8)
+
+	CASE "#DB comes behind an RDMSR"
+	mov	$0xc0000080, %ecx
+	STEP_ON
+	rdmsr
+1:	nop
+2:	STEP_OFF
+	EXPECT(1b, steps)
+
+	CASE "#DB comes behind an IN from the UART"
+	mov	$0x3fd, %edx
+	STEP_ON
+	in	%dx, %al
+1:	nop
+2:	STEP_OFF
+	EXPECT(1b, steps)
+
+	CASE "#DB comes behind an access to the APIC page"
+	mov	$LAPIC, %ebp
+	STEP_ON
+	mov	0x30(%rbp), %eax
+1:	nop
+2:	STEP_OFF
+	EXPECT(1b, steps)
+
+	CASE "a #GP of a stepped RDMSR comes without a #DB before it"
+	movq	$1f, exc_resume
+	mov	$0x480, %ecx
+	STEP_ON
+3:	rdmsr
+1:	STEP_OFF
+	EXPECT(3b, exc_rip)
+	EXPECT(VECTOR_GP, exc_vector)
+	ret

@@ -1,0 +1,111 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* tests/guest/x2apic.S - the local APIC as MSRs. */
+#include "guest.inc"
+
+#define IPI 0x51
+.macro WRITE msr, low, high=0
+	mov	$\msr, %ecx
+	mov	$\low, %eax
+	mov	$\high, %edx
+	wrmsr
+.endm
+.macro READ msr
+	mov	$\msr, %ecx
+	rdmsr
+.endm
+
+main:
+	CASE "x2APIC's MSRs are a #GP in xAPIC mode"
+	mov	$0x803, %ecx
+	FAULTS(VECTOR_GP, rdmsr)
+
+	CASE "APIC_BASE: an address, enabled, boot CPU"
+	READ	0x1b
+	EXPECT(LAPIC + 0x900, %rax)
+
+	CASE "APIC_BASE: a reserved bit is a #GP"
+	mov	$0x1b, %ecx
+	mov	$LAPIC + 0x901, %eax
+	FAULTS(VECTOR_GP, mov $0, %edx; 772: wrmsr)
+
+	CASE "x2APIC mode can be switched on"
+	mov	$LAPIC + 0xd00, %eax
+	RUNS(mov $0, %edx; mov $0x1b, %ecx; wrmsr)
+	READ	0x1b
+	EXPECT(LAPIC + 0xd00, %rax)
+	movb	$1, is_x2apic
+
+	CASE "the version and the id can be read"
+	READ	0x803
+	mov	%eax, %r8d
+	and	$0xf0, %r8d
+	EXPECT(0x10, %r8)
+	READ	0x802
+	EXPECT(0, %rax)
+
+	CASE "read-only and absent registers are a #GP"
+	mov	$0x803, %ecx
+	mov	$0, %eax
+	FAULTS(VECTOR_GP, mov $0, %edx; 772: wrmsr)
+	mov	$0x801, %ecx
+	FAULTS(VECTOR_GP, rdmsr)
+	mov	$0x8ff, %ecx
+	FAULTS(VECTOR_GP, rdmsr)
+
+	CASE "TPR is CR8, and reserved bits are a #GP"
+	WRITE	0x808, 0x40
+	mov	$0x808, %ecx
+	mov	$0x100, %eax
+	FAULTS(VECTOR_GP, mov $0, %edx; 772: wrmsr)
+	READ	0x808
+	EXPECT(0x40, %rax)
+	WRITE	0x808, 0
+
+	WRITE	0x80f, 0x1ff
+	CASE "the self-IPI register sends"
+	sti
+	WRITE	0x83f, IPI
+1:	cli
+	EXPECT(1, counts + 8 * IPI)
+	EXPECT(1b, interrupted_rip)
+
+	CASE "the 64-bit ICR sends"
+	sti
+	WRITE	0x830, IPI, 0
+1:	cli
+	EXPECT(2, counts + 8 * IPI)
+	EXPECT(1b, interrupted_rip)
+
+	CASE "EOI must be zero"
+	mov	$0x80b, %ecx
+	mov	$1, %eax
+	FAULTS(VECTOR_GP, mov $0, %edx; 772: wrmsr)
+
+	CASE "the timer wakes HLT"
+	WRITE	0x83e, 0xb
+	WRITE	0x832, 0x40
+	WRITE	0x838, 1000000
+	sti
+	hlt
+1:	cli
+	EXPECT(1, counts + 8 * 0x40)
+	EXPECT(1b, interrupted_rip)
+
+	CASE "the old page is memory that nobody has"
+	mov	$LAPIC, %ebp
+	mov	$0, %r8
+	mov	0x30(%rbp), %r8d
+	EXPECT(0xffffffff, %r8)
+
+	CASE "back to xAPIC is a #GP, by way of off it works"
+	mov	$0x1b, %ecx
+	mov	$LAPIC + 0x900, %eax
+	FAULTS(VECTOR_GP, mov $0, %edx; 772: wrmsr)
+	mov	$LAPIC + 0x100, %eax
+	RUNS(mov $0, %edx; mov $0x1b, %ecx; wrmsr)
+	mov	$LAPIC + 0x900, %eax
+	RUNS(mov $0, %edx; mov $0x1b, %ecx; wrmsr)
+	mov	0x30(%rbp), %r8d
+	and	$0xf0, %r8d
+	EXPECT(0x10, %r8)
+	ret
