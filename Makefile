@@ -25,7 +25,11 @@ S_FILES := $(wildcard $(addsuffix /*.S,$(HV_FOLDERS)))
 OBJECTS := $(C_FILES:%.c=$(B)/%.o) $(S_FILES:%.S=$(B)/%.S.o)
 
 WARNINGS := -Wall -Wextra -Wno-unused-parameter -Wconversion -Wshadow -Wmissing-prototypes -Werror
-HV_CFLAGS := -std=gnu17 -ffreestanding -O2 -g $(WARNINGS) -I. -I$(B) \
+# Speed on the way of an exit, size everywhere else.
+FAST := $(addprefix $(B)/,$(patsubst %.c,%.o,$(wildcard svm/*.c vmx/*.c vdev/lapic.c) kernel/run.c kernel/exit.c \
+	kernel/cpuid.c kernel/smp.c kernel/trap.c kernel/time.c kernel/lock.c))
+OPTIMIZE = $(if $(filter $(FAST),$@),-O2,-Os)
+HV_CFLAGS = -std=gnu17 -ffreestanding $(OPTIMIZE) -g $(WARNINGS) -I. -I$(B) \
 	-mgeneral-regs-only -mno-red-zone -mcmodel=kernel -fno-pic -fno-pie -fno-common -fno-strict-aliasing \
 	-fno-stack-protector -fno-asynchronous-unwind-tables -fno-omit-frame-pointer -fcf-protection=none \
 	-ffile-prefix-map=$(CURDIR)/=
