@@ -32,7 +32,6 @@
 #define ENTRY_EFER 0x500ull      /* LMA, LME */
 #define ENTRY_CS   0x10u
 #define ENTRY_DS   0x18u
-#define LAPIC_PAGE 0xfee00000ull
 
 static struct linux_kernel kernel;
 static struct linux_plan plan;

@@ -17,7 +17,6 @@
 #include "kernel/vcpu.h"
 #include "kernel/x86.h"
 
-#define CR0_PE   BIT(0)
 #define SLICE_NS 10000000ull  /* the longest run without a look around */
 #define LOOK_NS  250000000ull /* the console may be wired elsewhere than we believe */
 #define NEVER    UINT64_MAX

@@ -15,8 +15,7 @@
 STATIC_ASSERT(offsetof(struct vcpu, regs) == 0, "enter.S");
 STATIC_ASSERT(GPR_RSP == 4 && GPR_RDI == 7 && GPR_COUNT == 16, "enter.S");
 
-#define CPUID_VMX  BIT(5) /* leaf 1, ECX */
-#define CR4_VMXE   BIT(13)
+#define CPUID_VMX  BIT(5)  /* leaf 1, ECX */
 #define VPID_FIRST BIT(16) /* generation 1, so that 0 is of none */
 
 #define MSR_RANGE_MASK   0x1fffu
