@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* tests/guest/broken/cr8.S - AMD-V with NRIPS, without decode assists: kernel/exit.c, cr(), takes
- * the register of MOV CR8 from bytes that know_length() did not fetch. */
+/* tests/guest/cr8.S - MOV CR8; on AMD-V without decode assists its register is in the instruction's
+ * bytes alone, whether the CPU tells the length or not. */
 #include "guest.inc"
 
 main:

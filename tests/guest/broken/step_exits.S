@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* tests/guest/broken/step_exits.S - AMD-V: svm_skip() forgets the #DB of a TF (svm/state.c).
- * In Bochs on AMD-V the #DB of a guest also hits the host, which restarts: Bochs's fault. */
+/* tests/guest/broken/step_exits.S - mended; kept apart because in Bochs on AMD-V the #DB of a guest also hits the host, which restarts: Bochs's fault. */
 #include "guest.inc"
 #include "step.inc"
 

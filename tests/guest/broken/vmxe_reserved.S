@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* tests/guest/broken/vmxe_reserved.S - VT-x: as vmxe.S; a bad value then ends the VM. */
+/* tests/guest/broken/vmxe_reserved.S - mended on VT-x; kept apart as vmxe.S is. */
 #include "guest.inc"
 
 main:
