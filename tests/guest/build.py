@@ -12,7 +12,7 @@ HEADER_ADDRESS = 0x1000000 - 0x400  # the payload behind it is loaded at LOAD_AD
 
 def source_of(name):
     """The source of a guest. Those in ends/ do not live; broken/ shows what does not work yet."""
-    folders = (FOLDER, FOLDER / "ends", FOLDER / "broken")
+    folders = (FOLDER, FOLDER / "ends", FOLDER / "broken", FOLDER.parent / "bench")
     return next(path for path in (folder / f"{name}.S" for folder in folders) if path.exists())
 
 
