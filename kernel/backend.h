@@ -210,6 +210,8 @@ struct stage2_format {
 	bool large_1g; /* this machine has leaves of 1 GiB; true or false after backend->probe */
 };
 
+#define RUN_MAX_NS 10000000ull /* the longest run without a look around */
+
 struct backend {
 	const char *name; /* "VT-x" or "AMD-V" */
 	const struct stage2_format *stage2;
@@ -241,10 +243,9 @@ struct backend {
 
 	/*
 	 * Enter the guest, and come back with why it ended; host interrupts that ended it are
-	 * pending when this returns. At most `ticks` TSC ticks on VT-x (its preemption timer);
-	 * AMD-V is ended by host interrupts alone.
+	 * pending when this returns. VT-x also ends it after RUN_MAX_NS (its preemption timer).
 	 */
-	void (*run)(struct vcpu *vcpu, struct vcpu_exit *exit, uint64_t ticks);
+	void (*run)(struct vcpu *vcpu, struct vcpu_exit *exit);
 
 	uint64_t (*get)(struct vcpu *vcpu, enum vcpu_register reg);
 	void (*set)(struct vcpu *vcpu, enum vcpu_register reg, uint64_t value);

@@ -25,64 +25,83 @@
 #define ECX81_SVM       BIT(2)
 #define ECX81_SKINIT    BIT(12)
 
-/* Bits that are taken away and added, after the CPU's own answer. */
-static const struct {
+/* Bits that are taken away and added, after the CPU's own answer; each leaf in its slot. */
+#define SLOT(leaf) (((leaf)&31) | (leaf) >> 31 << 5)
+#define ALL        UINT32_MAX, UINT32_MAX, UINT32_MAX, UINT32_MAX
+static const struct policy {
 	uint32_t leaf;
 	struct cpuid hide, show;
-} policy[] = {
-	{1, {.ecx = ECX1_DEBUG | ECX1_MONITOR | ECX1_VMX | ECX1_SMX | ECX1_OSXSAVE, .edx = EDX1_DS},
+} policies[64] = {
+	[0] = {.leaf = UINT32_MAX}, /* no row fits leaf 0 */
+	[SLOT(1)] = {1,
+		{.ecx = ECX1_DEBUG | ECX1_MONITOR | ECX1_VMX | ECX1_SMX | ECX1_OSXSAVE,
+			.edx = EDX1_DS},
 		{.ecx = ECX1_X2APIC | ECX1_DEADLINE | ECX1_HYPERVISOR}},
-	{5, {UINT32_MAX, UINT32_MAX, UINT32_MAX, UINT32_MAX}, {0}},
-	{7, {.ebx = EBX7_HIDDEN, .ecx = ECX7_OSPKE}, {0}},
-	{0xa, {UINT32_MAX, UINT32_MAX, UINT32_MAX, UINT32_MAX}, {0}},  /* performance counters */
-	{0x14, {UINT32_MAX, UINT32_MAX, UINT32_MAX, UINT32_MAX}, {0}}, /* processor trace */
-	{0x80000001, {.ecx = ECX81_SVM | ECX81_SKINIT}, {0}},
-	{0x8000000a, {UINT32_MAX, UINT32_MAX, UINT32_MAX, UINT32_MAX}, {0}},
+	[SLOT(5)] = {5, {ALL}, {0}},
+	[SLOT(7)] = {7, {.ebx = EBX7_HIDDEN, .ecx = ECX7_OSPKE}, {0}},
+	[SLOT(0xa)] = {0xa, {ALL}, {0}},   /* performance counters */
+	[SLOT(0x14)] = {0x14, {ALL}, {0}}, /* processor trace */
+	[SLOT(0x80000001)] = {0x80000001, {.ecx = ECX81_SVM | ECX81_SKINIT}, {0}},
+	[SLOT(0x8000000a)] = {0x8000000a, {ALL}, {0}},
 };
 
-static struct cpuid signature(uint32_t max, const char *name)
+/* What Pintle itself says: each of these has the highest leaf of its range and a name of 12 bytes.
+ */
+static const struct own_leaf {
+	uint32_t leaf, max;
+	char name[12];
+} own_leaves[] = {
+	{LEAF_KVM, LEAF_KVM + 1, "KVMKVMKVM\0\0"},
+	{LEAF_PINTLE, LEAF_PINTLE, {'P', 'i', 'n', 't', 'l', 'e', 'P', 'i', 'n', 't', 'l', 'e'}},
+};
+
+static void set(struct vcpu *vcpu, struct cpuid r)
 {
-	struct cpuid r = {.eax = max};
-	memcpy(&r.ebx, name, 4);
-	memcpy(&r.ecx, name + 4, 4);
-	memcpy(&r.edx, name + 8, 4);
-	return r;
+	vcpu->regs.gpr[GPR_RAX] = r.eax;
+	vcpu->regs.gpr[GPR_RBX] = r.ebx;
+	vcpu->regs.gpr[GPR_RCX] = r.ecx;
+	vcpu->regs.gpr[GPR_RDX] = r.edx;
 }
 
-static struct cpuid answer(struct vcpu *vcpu, uint32_t leaf, uint32_t subleaf)
+NOINLINE static void own(struct vcpu *vcpu, uint32_t leaf)
 {
-	if (leaf == LEAF_KVM) {
-		return signature(LEAF_KVM + 1, "KVMKVMKVM\0\0\0");
-	}
-	if (leaf == LEAF_PINTLE) {
-		return signature(LEAF_PINTLE, "PintlePintle");
-	}
-	if (leaf > LEAF_KVM && leaf < LEAF_KVM + 0x10000) {
-		return (struct cpuid){0};
-	}
-	struct cpuid r = cpuid_read(leaf, subleaf);
-	for (unsigned i = 0; i < ARRAY_COUNT(policy); i++) {
-		if (policy[i].leaf == leaf && (leaf != 7 || subleaf == 0)) {
-			r.eax = (r.eax & ~policy[i].hide.eax) | policy[i].show.eax;
-			r.ebx = (r.ebx & ~policy[i].hide.ebx) | policy[i].show.ebx;
-			r.ecx = (r.ecx & ~policy[i].hide.ecx) | policy[i].show.ecx;
-			r.edx = (r.edx & ~policy[i].hide.edx) | policy[i].show.edx;
+	struct cpuid r = {0};
+	for (unsigned i = 0; i < ARRAY_COUNT(own_leaves); i++) {
+		if (own_leaves[i].leaf == leaf) {
+			r.eax = own_leaves[i].max;
+			memcpy(&r.ebx, own_leaves[i].name, 4);
+			memcpy(&r.ecx, own_leaves[i].name + 4, 4);
+			memcpy(&r.edx, own_leaves[i].name + 8, 4);
 		}
 	}
-	if (leaf == 1 && (backend->get(vcpu, VCPU_CR4) & CR4_OSXSAVE)) {
+	set(vcpu, r);
+}
+
+NOINLINE static void restrict_answer(struct vcpu *vcpu, const struct policy *p, struct cpuid r)
+{
+	r.eax = (r.eax & ~p->hide.eax) | p->show.eax;
+	r.ebx = (r.ebx & ~p->hide.ebx) | p->show.ebx;
+	r.ecx = (r.ecx & ~p->hide.ecx) | p->show.ecx;
+	r.edx = (r.edx & ~p->hide.edx) | p->show.edx;
+	if (p->leaf == 1 && (backend->get(vcpu, VCPU_CR4) & CR4_OSXSAVE)) {
 		r.ecx |= ECX1_OSXSAVE;
-	} else if (leaf == 7 && subleaf == 0 && (backend->get(vcpu, VCPU_CR4) & CR4_PKE)) {
+	} else if (p->leaf == 7 && (backend->get(vcpu, VCPU_CR4) & CR4_PKE)) {
 		r.ecx |= ECX7_OSPKE;
 	}
-	return r;
+	set(vcpu, r);
 }
 
 void cpuid_emulate(struct vcpu *vcpu)
 {
-	uint64_t *gpr = vcpu->regs.gpr;
-	struct cpuid r = answer(vcpu, (uint32_t)gpr[GPR_RAX], (uint32_t)gpr[GPR_RCX]);
-	gpr[GPR_RAX] = r.eax;
-	gpr[GPR_RBX] = r.ebx;
-	gpr[GPR_RCX] = r.ecx;
-	gpr[GPR_RDX] = r.edx;
+	uint32_t leaf = (uint32_t)vcpu->regs.gpr[GPR_RAX];
+	uint32_t subleaf = (uint32_t)vcpu->regs.gpr[GPR_RCX];
+	const struct policy *p = &policies[SLOT(leaf)];
+
+	if (leaf - LEAF_KVM < 0x10000) {
+		own(vcpu, leaf);
+	} else if (p->leaf != leaf || (leaf == 7 && subleaf != 0)) {
+		set(vcpu, cpuid_read(leaf, subleaf));
+	} else {
+		restrict_answer(vcpu, p, cpuid_read(leaf, subleaf));
+	}
 }

@@ -131,6 +131,7 @@ void devices_lapic_effect(struct vcpu *vcpu, const struct vlapic_effect *effect)
 	uint32_t bit = 1u << effect->vector % 32;
 
 	vcpu->lapic_changed = true;
+	vcpu->timer_changed = effect->kind == VLAPIC_TIMER;
 	if (effect->kind == VLAPIC_IPI) {
 		deliver(effect->icr, &vcpu->lapic, false);
 	} else if (*owed &

@@ -32,23 +32,31 @@ static const struct {
 	[EXIT_CR_WRITE] = {{0x0f, 0x22}, 2},
 };
 
-/* Where the CPU gives no length, find it; false: the instruction is not there (any more): it is run
- * again. */
-static bool know_length(struct vcpu *vcpu, struct vcpu_exit *exit, uint8_t *bytes)
+/* Read the instruction and find its length; false: it is not there (any more), and is run again. */
+static bool find_length(struct vcpu *vcpu, struct vcpu_exit *exit, uint8_t *bytes)
 {
-	if (exit->length == 0) {
-		size_t len = gmem_fetch(vcpu, bytes, INSN_MAX);
-		bool modrm = exit->kind == EXIT_CR_READ || exit->kind == EXIT_CR_WRITE;
-		exit->length = insn_length(bytes, len, gmem_mode(vcpu), opcodes[exit->kind].bytes,
-			opcodes[exit->kind].len, modrm);
-	}
+	size_t len = gmem_fetch(vcpu, bytes, INSN_MAX);
+	bool modrm = exit->kind == EXIT_CR_READ || exit->kind == EXIT_CR_WRITE;
+	exit->length = insn_length(bytes, len, gmem_mode(vcpu), opcodes[exit->kind].bytes,
+		opcodes[exit->kind].len, modrm);
 	return exit->length != 0;
 }
 
-static bool skip(struct vcpu *vcpu, struct vcpu_exit *exit)
+/* Where the CPU gives no length. */
+NOINLINE static bool learn_length(struct vcpu *vcpu, struct vcpu_exit *exit)
 {
 	uint8_t bytes[INSN_MAX];
-	if (!know_length(vcpu, exit, bytes)) {
+	return find_length(vcpu, exit, bytes);
+}
+
+static inline bool know_length(struct vcpu *vcpu, struct vcpu_exit *exit)
+{
+	return exit->length != 0 || learn_length(vcpu, exit);
+}
+
+static inline bool skip(struct vcpu *vcpu, struct vcpu_exit *exit)
+{
+	if (!know_length(vcpu, exit)) {
 		return false;
 	}
 	backend->skip(vcpu, exit->length);
@@ -128,8 +136,7 @@ static void msr_read_exit(struct vcpu *vcpu, struct vcpu_exit *exit)
 static void msr_write_exit(struct vcpu *vcpu, struct vcpu_exit *exit)
 {
 	uint64_t value = (uint32_t)MSR_LOW(vcpu) | MSR_HIGH(vcpu) << 32;
-	uint8_t bytes[INSN_MAX];
-	if (!know_length(vcpu, exit, bytes)) {
+	if (!know_length(vcpu, exit)) {
 		return;
 	}
 	if (!msr_emulate_write(vcpu, (uint32_t)vcpu->regs.gpr[GPR_RCX], value)) {
@@ -156,8 +163,7 @@ static void cr(struct vcpu *vcpu, struct vcpu_exit *exit)
 		return;
 	}
 	if (exit->cr.gpr == CR_GPR_UNKNOWN) {
-		exit->length = 0; /* the bytes are wanted, whether the length is known or not */
-		if (!know_length(vcpu, exit, bytes)) {
+		if (!find_length(vcpu, exit, bytes)) {
 			return;
 		}
 		uint8_t modrm = bytes[exit->length - 1];

@@ -177,6 +177,7 @@ bool msr_emulate_write(struct vcpu *vcpu, uint32_t msr, uint64_t value)
 		return write_efer(vcpu, value);
 	case MSR_TSC_DEADLINE:
 		vlapic_write_deadline(&vcpu->lapic, value, &effect);
+		vcpu->timer_changed = true;
 		return true;
 	default:
 		if (!is_x2apic(vcpu, msr)) {

@@ -17,9 +17,8 @@
 #include "kernel/vcpu.h"
 #include "kernel/x86.h"
 
-#define SLICE_NS 10000000ull  /* the longest run without a look around */
-#define LOOK_NS  250000000ull /* the console may be wired elsewhere than we believe */
-#define NEVER    UINT64_MAX
+#define LOOK_NS 250000000ull /* the console may be wired elsewhere than we believe */
+#define NEVER   UINT64_MAX
 
 const struct backend *backend;
 struct vm *service_vm;
@@ -209,6 +208,7 @@ static void inject_events(struct vcpu *vcpu)
 /* Let time pass for the vCPU, do what was asked of it: true when it is to be entered now. */
 static bool prepare(struct vcpu *vcpu, uint64_t now)
 {
+	vcpu->timer_changed = false;
 	if (vlapic_timer_next(&vcpu->lapic) <= now) {
 		vlapic_timer_fire(&vcpu->lapic, now);
 		vcpu->lapic_changed = true;
@@ -248,12 +248,12 @@ static void run(struct vcpu *vcpu, uint64_t until)
 			inject_events(vcpu);
 		}
 		vcpu->ticks[vcpu->last] += now - vcpu->exited_at;
-		backend->run(vcpu, &exit, until - now);
+		backend->run(vcpu, &exit);
 		vcpu->exited_at = tsc_read();
 		vcpu->last = exit.kind;
 		exit_handle(vcpu, &exit);
 		if (exit.kind <= EXIT_TIMER || vcpu->state != VCPU_RUNNING || vcpu->requests != 0 ||
-			vlapic_timer_next(&vcpu->lapic) < until) {
+			(vcpu->timer_changed && vlapic_timer_next(&vcpu->lapic) < until)) {
 			break;
 		}
 	}
@@ -269,7 +269,7 @@ static void serve_console(uint64_t now)
 	devices_poll();
 	if (now >= look_at) {
 		console_poll();
-		look_at = now + time_to_tsc(console_is_polled() ? SLICE_NS : LOOK_NS);
+		look_at = now + time_to_tsc(console_is_polled() ? RUN_MAX_NS : LOOK_NS);
 	}
 }
 
@@ -277,7 +277,7 @@ void cpu_loop(void)
 {
 	struct pcpu *cpu = this_cpu();
 	bool boots = cpu->index == 0;
-	uint64_t slice = time_to_tsc(SLICE_NS);
+	uint64_t slice = time_to_tsc(RUN_MAX_NS);
 
 	cpu->timer_at = NEVER;
 	for (;;) {

@@ -32,6 +32,7 @@ typedef struct {
 #define BIT(n)              (1ull << (n))
 #define PACKED              __attribute__((packed))
 #define NORETURN            __attribute__((noreturn))
+#define NOINLINE            __attribute__((noinline)) /* keeps the registers it needs off a fast path */
 #define PRINTF_LIKE(fmt, a) __attribute__((format(printf, fmt, a)))
 #define STATIC_ASSERT       _Static_assert
 

@@ -49,6 +49,7 @@ struct vcpu {
 	struct vlapic lapic;         /* [A] for vlapic_accept, else [C] */
 	uint32_t owed[8];            /* [C] level-triggered vectors whose EOI the host still owes */
 	atomic_bool lapic_changed;   /* [A] it may have something to deliver */
+	bool timer_changed;          /* [C] its timer may fire earlier than was thought */
 	struct vcpu_event reinject;  /* [C] an event whose delivery an exit interrupted */
 	struct vcpu_event exception; /* [C] to inject at the next entry */
 	bool nmi_pending;            /* [C] */

@@ -122,12 +122,11 @@ static void svm_open_ports(struct vm *vm, uint16_t first, unsigned count)
 	}
 }
 
-static void svm_run(struct vcpu *vcpu, struct vcpu_exit *exit, uint64_t ticks)
+static void svm_run(struct vcpu *vcpu, struct vcpu_exit *exit)
 {
 	struct svm_cpu *cpu = &cpus[vcpu->cpu];
 	struct vmcb *vmcb = vcpu->hw;
 
-	(void)ticks; /* AMD-V has no timer of its own */
 	svm_asid_choose(cpu, vmcb);
 	vmcb->rax = vcpu->regs.gpr[GPR_RAX];
 	svm_enter(&vcpu->regs, virt_to_phys(vmcb), cpu->host);

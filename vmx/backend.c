@@ -10,6 +10,7 @@
 #include "kernel/paging.h"
 #include "kernel/pcpu.h"
 #include "kernel/string.h"
+#include "kernel/time.h"
 #include "vmx/vmx.h"
 
 STATIC_ASSERT(offsetof(struct vcpu, regs) == 0, "enter.S");
@@ -23,26 +24,22 @@ STATIC_ASSERT(GPR_RSP == 4 && GPR_RDI == 7 && GPR_COUNT == 16, "enter.S");
 #define MSR_BITMAP_HIGH  0x400u /* bytes into the bitmap */
 #define MSR_BITMAP_WRITE 0x800u
 
-/* [C] */
-static struct vmx_cpu {
-	struct vmx_vcpu *current; /* whose VMCS VMREAD and VMWRITE mean */
-	uint64_t vpid;            /* the last one given out, as in struct vmx_vcpu */
-} cpus[CPUS_MAX];
+static uint64_t vpid_last[CPUS_MAX]; /* [C] as in struct vmx_vcpu */
 
 uint64_t vmx_cr0_fixed, vmx_cr4_fixed;
 uint32_t vmx_controls[VMX_GROUP_COUNT];
-static unsigned timer_rate; /* [I] after probe: a tick of the timer is 2^rate of the TSC's */
 
-struct vmx_vcpu *vmx_use(struct vcpu *vcpu)
+void vmx_load(struct vmx_vcpu *vmx)
 {
-	struct vmx_vcpu *vmx = vcpu->hw;
-	struct vmx_cpu *cpu = &cpus[this_cpu()->index];
-	if (cpu->current != vmx) {
-		bool good = vmptrld(virt_to_phys(vmx->vmcs));
-		DEBUG_ASSERT(good);
-		cpu->current = vmx;
+	struct vmx_vcpu *old = this_cpu()->loaded;
+	bool good = vmptrld(virt_to_phys(vmx->vmcs));
+	DEBUG_ASSERT(good);
+	if (old != NULL) {
+		old->cr2 = cr2_read();
 	}
-	return vmx;
+	cr2_write(vmx->cr2);
+	this_cpu()->loaded = vmx;
+	vmx->flush |= vmx->vpid >> 16 != vpid_last[this_cpu()->index] >> 16;
 }
 
 /* SDM vol. 3, 24.7. Firmware locks this MSR; where it did not, the choice is ours. */
@@ -127,7 +124,6 @@ static int probe(void)
 	vmx_cr0_fixed = msr_read(MSR_VMX_CR0_FIXED0) & ~(CR0_PE | CR0_PG);
 	vmx_cr4_fixed = msr_read(MSR_VMX_CR4_FIXED0);
 	vmx_stage2_format.large_1g = msr_read(MSR_VMX_EPT_VPID) & EPT_VPID_1G;
-	timer_rate = msr_read(MSR_VMX_MISC) & VMX_MISC_TIMER_RATE;
 	return missing == 0 ? 0 : -ENODEV;
 }
 
@@ -159,7 +155,7 @@ static int cpu_start(void)
 		frame_free(region, 1, FRAME_VCPU);
 		return -EIO;
 	}
-	cpus[cpu->index].vpid = VPID_FIRST;
+	vpid_last[cpu->index] = VPID_FIRST;
 	return 0;
 }
 
@@ -198,11 +194,10 @@ static int vcpu_create(struct vcpu *vcpu)
 /* The CPU may hold a VMCS in itself until VMCLEAR (25.11.1). */
 static void vmcs_forget(struct vmx_vcpu *vmx)
 {
-	struct vmx_cpu *cpu = &cpus[this_cpu()->index];
 	bool good = vmclear(virt_to_phys(vmx->vmcs));
 	DEBUG_ASSERT(good);
-	if (cpu->current == vmx) {
-		cpu->current = NULL;
+	if (this_cpu()->loaded == vmx) {
+		this_cpu()->loaded = NULL;
 	}
 }
 
@@ -227,6 +222,9 @@ static void vcpu_reset(struct vcpu *vcpu)
 		uint64_t base;
 	} idtr;
 	__asm__ volatile("sidt %0" : "=m"(idtr));
+	/* A tick of the timer is 2^rate of the TSC's. */
+	unsigned timer_rate = msr_read(MSR_VMX_MISC) & VMX_MISC_TIMER_RATE;
+	uint64_t timer_start = min_u64(time_to_tsc(RUN_MAX_NS) >> timer_rate, UINT32_MAX);
 	const struct {
 		unsigned field;
 		uint64_t value;
@@ -279,22 +277,23 @@ static void open_ports(struct vm *vm, uint16_t first, unsigned count)
 	}
 }
 
-static void run(struct vcpu *vcpu, struct vcpu_exit *exit, uint64_t ticks)
+static void run(struct vcpu *vcpu, struct vcpu_exit *exit)
 {
 	struct vmx_vcpu *vmx = vmx_use(vcpu);
 
-	*exit = (struct vcpu_exit){.kind = EXIT_ENTRY_FAILED};
-	vmx_stage2_prepare(vcpu, &cpus[this_cpu()->index].vpid);
-	vmcs_write(VMCS_PREEMPTION_TIMER, min_u64(ticks >> timer_rate, UINT32_MAX));
-	cr2_write(vmx->cr2);
-	vmx->refused = !vmx_enter(&vcpu->regs, &vmx->host_rsp, vmx->launched);
-	if (vmx->refused) {
-		exit->raw = vmcs_read(VMCS_INSTRUCTION_ERROR);
+	if (vmx->flush) {
+		vmx_stage2_prepare(vcpu, &vpid_last[vcpu->cpu]);
+	}
+	if (!vmx_enter(&vcpu->regs, &vmx->host_rsp, vmx->launched)) {
+		vmx->refused = true;
+		*exit = (struct vcpu_exit){
+			.kind = EXIT_ENTRY_FAILED, .raw = vmcs_read(VMCS_INSTRUCTION_ERROR)};
 		return;
 	}
-	vmx->cr2 = cr2_read();
 	vmx_decode(vcpu, exit);
-	vmx->launched |= !(exit->raw & VMX_EXIT_REFUSED);
+	if (!vmx->launched) {
+		vmx->launched = !(exit->raw & VMX_EXIT_REFUSED);
+	}
 }
 
 static void flush(struct vcpu *vcpu)

@@ -26,9 +26,9 @@ static const struct {
 
 static void decode_event(struct vcpu_event *event, uint64_t info, enum vmcs_field error)
 {
-	event->valid = true;
-	event->type = (uint8_t)EVENT_INFO_TYPE(info);
-	event->vector = (uint8_t)EVENT_INFO_VECTOR(info);
+	*event = (struct vcpu_event){.valid = true,
+		.type = (uint8_t)EVENT_INFO_TYPE(info),
+		.vector = (uint8_t)EVENT_INFO_VECTOR(info)};
 	if (info & EVENT_INFO_ERROR) {
 		event->has_error = true;
 		event->error = (uint32_t)vmcs_read(error);
@@ -128,27 +128,33 @@ static void block_nmis_after_iret(unsigned reason)
 	}
 }
 
-void vmx_decode(struct vcpu *vcpu, struct vcpu_exit *exit)
+/* What the exit interrupted: never an exit of an instruction, but a task switch (28.2.4). */
+static void decode_vectoring(struct vcpu_exit *exit, unsigned reason)
 {
-	exit->raw = vmcs_read(VMCS_EXIT_REASON);
-	unsigned reason = (uint16_t)exit->raw;
-	bool forbidden = reason < 64 && BIT(reason) & VMX_EXITS_FORBIDDEN;
-	if (!forbidden && (reason >= ARRAY_COUNT(reasons) || reasons[reason].name == NULL)) {
-		exit->kind = EXIT_UNKNOWN;
-		return;
-	}
-	exit->kind = forbidden ? EXIT_FORBIDDEN : reasons[reason].kind;
-	if (exit->kind == EXIT_ENTRY_FAILED) {
-		return;
-	}
-	if (forbidden || reasons[reason].has_length) {
-		exit->length = (uint8_t)vmcs_read(VMCS_EXIT_INSTRUCTION_LENGTH);
-	}
 	uint64_t vectoring = vmcs_read(VMCS_VECTORING_EVENT);
 	if (vectoring & EVENT_INFO_VALID) {
 		decode_event(&exit->interrupted, vectoring, VMCS_VECTORING_EVENT_ERROR);
 	} else {
 		block_nmis_after_iret(reason);
+	}
+}
+
+void vmx_decode(struct vcpu *vcpu, struct vcpu_exit *exit)
+{
+	exit->raw = vmcs_read(VMCS_EXIT_REASON);
+	exit->interrupted.valid = false;
+	exit->length = 0;
+	unsigned reason = (uint16_t)exit->raw;
+	if (reason >= ARRAY_COUNT(reasons) || reasons[reason].name == NULL) {
+		bool forbidden = reason < 64 && BIT(reason) & VMX_EXITS_FORBIDDEN;
+		exit->kind = forbidden ? EXIT_FORBIDDEN : EXIT_UNKNOWN;
+		return;
+	}
+	exit->kind = reasons[reason].kind;
+	if (reasons[reason].has_length) {
+		exit->length = (uint8_t)vmcs_read(VMCS_EXIT_INSTRUCTION_LENGTH);
+	} else if (exit->kind != EXIT_ENTRY_FAILED) {
+		decode_vectoring(exit, reason);
 	}
 	switch (reason) {
 	case VMX_EXIT_EXCEPTION:

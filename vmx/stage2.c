@@ -47,16 +47,13 @@ void vmx_stage2_prepare(struct vcpu *vcpu, uint64_t *vpid_last)
 		*vpid_last += (uint16_t)*vpid_last == 0; /* VPID 0 is the host's */
 		vmx->vpid = *vpid_last;
 		vmcs_write(VMCS_VPID, (uint16_t)vmx->vpid);
-		vmx->flush = true;
 	}
-	if (vmx->flush) {
-		const uint64_t descriptor[2] = {vmx_ept_pointer(vcpu->vm), 0};
-		bool failed;
-		__asm__ volatile("invept %1, %2"
-				 : "=@ccbe"(failed)
-				 : "m"(descriptor), "r"(INVEPT_SINGLE)
-				 : "memory");
-		DEBUG_ASSERT(!failed);
-		vmx->flush = false;
-	}
+	const uint64_t descriptor[2] = {vmx_ept_pointer(vcpu->vm), 0};
+	bool failed;
+	__asm__ volatile("invept %1, %2"
+			 : "=@ccbe"(failed)
+			 : "m"(descriptor), "r"(INVEPT_SINGLE)
+			 : "memory");
+	DEBUG_ASSERT(!failed);
+	vmx->flush = false;
 }

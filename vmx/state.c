@@ -24,9 +24,9 @@ static const struct {
 
 uint64_t vmx_get(struct vcpu *vcpu, enum vcpu_register reg)
 {
-	struct vmx_vcpu *vmx = vmx_use(vcpu);
+	vmx_use(vcpu);
 	if (reg == VCPU_CR2) {
-		return vmx->cr2;
+		return cr2_read();
 	}
 	uint64_t value = vmcs_read(registers[reg].field);
 	if (reg == VCPU_CR0) {
@@ -57,7 +57,7 @@ void vmx_set(struct vcpu *vcpu, enum vcpu_register reg, uint64_t value)
 
 	switch (reg) {
 	case VCPU_CR2:
-		vmx->cr2 = value;
+		cr2_write(value);
 		return;
 	case VCPU_CR0:
 		vmcs_write(VMCS_CR0_SHADOW, value);
@@ -137,13 +137,16 @@ void vmx_skip(struct vcpu *vcpu, uint8_t length)
 {
 	vmx_use(vcpu);
 	uint64_t rip = vmcs_read(VMCS_GUEST_RIP);
-	uint64_t next = rip + length;
+	uint64_t next = rip + length, blocked = vmcs_read(VMCS_GUEST_INTERRUPTIBILITY);
 	/* EIP wraps; an RIP above 4 GiB is refused outside 64-bit mode (27.3.1.4). */
 	if ((next ^ rip) >> 32 != 0 && !(vmcs_read(VMCS_RIGHTS(SEG_CS)) & RIGHTS_LONG)) {
 		next = (uint32_t)next;
 	}
 	vmcs_write(VMCS_GUEST_RIP, next);
-	vmcs_change(VMCS_GUEST_INTERRUPTIBILITY, BLOCKED_BY_STI | BLOCKED_BY_MOV_SS, 0);
+	if (blocked & (BLOCKED_BY_STI | BLOCKED_BY_MOV_SS)) {
+		vmcs_write(VMCS_GUEST_INTERRUPTIBILITY,
+			blocked & ~(BLOCKED_BY_STI | BLOCKED_BY_MOV_SS));
+	}
 	if (vmcs_read(VMCS_GUEST_RFLAGS) & RFLAGS_TF) { /* 33.2.1: the trap that it had caused */
 		vmcs_change(VMCS_GUEST_PENDING_DEBUG, 0, PENDING_DEBUG_STEP);
 	}

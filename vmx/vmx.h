@@ -10,6 +10,7 @@
 
 #ifndef __ASSEMBLER__
 #include "kernel/panic.h"
+#include "kernel/pcpu.h"
 #include "kernel/types.h"
 #include "kernel/vcpu.h"
 #include "kernel/x86.h"
@@ -38,6 +39,7 @@
 	X(EXIT_CONTROLS, 0x400c, vmx_controls[VMX_EXIT])                                           \
 	X(ENTRY_CONTROLS, 0x4012, vmx_controls[VMX_ENTRY])                                         \
 	X(PROC2_CONTROLS, 0x401e, vmx_controls[VMX_PROC2])                                         \
+	X(PREEMPTION_TIMER, 0x482e, timer_start)                                                   \
 	X(CR0_MASK, 0x6000, vmx_cr0_fixed)                                                         \
 	X(CR4_MASK, 0x6002, vmx_cr4_fixed)                                                         \
 	X(HOST_CR0, 0x6c00, cr0_read())                                                            \
@@ -85,7 +87,6 @@
 	X(EXIT_INSTRUCTION_LENGTH, 0x440c)                                                         \
 	X(EXIT_INSTRUCTION_INFO, 0x440e)                                                           \
 	X(GUEST_INTERRUPTIBILITY, 0x4824)                                                          \
-	X(PREEMPTION_TIMER, 0x482e)                                                                \
 	X(CR0_SHADOW, 0x6004)                                                                      \
 	X(CR4_SHADOW, 0x6006)                                                                      \
 	X(EXIT_QUALIFICATION, 0x6400)                                                              \
@@ -192,7 +193,7 @@ enum vmx_control {
 	X(TRIPLE_FAULT, 2, SHUTDOWN, false)                                                        \
 	X(INTERRUPT_WINDOW, 7, WINDOW, false)                                                      \
 	X(NMI_WINDOW, 8, NMI_WINDOW, false)                                                        \
-	X(TASK_SWITCH, 9, TASK_SWITCH, true)                                                       \
+	X(TASK_SWITCH, 9, TASK_SWITCH, false)                                                      \
 	X(CPUID, 10, CPUID, true)                                                                  \
 	X(HLT, 12, HLT, true)                                                                      \
 	X(INVD, 13, INVD, true)                                                                    \
@@ -242,11 +243,11 @@ enum vmx_exit {
 struct vmx_vcpu {
 	void *vmcs;        /* [I] a frame */
 	uint64_t host_rsp; /* [C] what VMCS_HOST_RSP holds; enter.S */
-	uint64_t cr2;      /* [C] the guest's, while it does not run */
+	uint64_t cr2;      /* [C] the guest's, while the VMCS is not the current one */
 	uint64_t vpid;     /* [C] low 16 bits: its VPID; others: of which generation of its CPU's */
 	bool launched;     /* [C] VMRESUME, no more VMLAUNCH */
 	bool flush;        /* [C] INVEPT before the next entry */
-	bool refused;      /* [C] the last entry ended in VMfail; INSTRUCTION_ERROR says why */
+	bool refused;      /* [C] an entry ended in VMfail; INSTRUCTION_ERROR says why */
 };
 
 struct vmx_vm {
@@ -260,8 +261,15 @@ extern uint64_t vmx_cr0_fixed, vmx_cr4_fixed;
 extern uint32_t vmx_controls[VMX_GROUP_COUNT]; /* [I] after probe */
 extern struct stage2_format vmx_stage2_format; /* [I] after probe */
 
-/* Make the vCPU's VMCS the one that VMREAD and VMWRITE mean on this CPU. */
-struct vmx_vcpu *vmx_use(struct vcpu *vcpu);
+/* Make a vCPU's VMCS the one that VMREAD and VMWRITE mean on this CPU. */
+void vmx_load(struct vmx_vcpu *vmx);
+static inline struct vmx_vcpu *vmx_use(struct vcpu *vcpu)
+{
+	if (this_cpu()->loaded != vcpu->hw) {
+		vmx_load(vcpu->hw);
+	}
+	return vcpu->hw;
+}
 
 /* state.c; see struct backend. */
 void vmx_state_reset(struct vcpu *vcpu);
@@ -274,7 +282,7 @@ void vmx_inject(struct vcpu *vcpu, const struct vcpu_event *event);
 bool vmx_can_take(struct vcpu *vcpu, enum event_type type);
 void vmx_window(struct vcpu *vcpu, enum event_type type);
 
-/* decode.c: fill *exit, which is zeroed, after an exit from the current VMCS; also what an exit
+/* decode.c: fill *exit after an exit from the current VMCS; also what an exit
  * leaves undone. */
 void vmx_decode(struct vcpu *vcpu, struct vcpu_exit *exit);
 void vmx_dump(struct vcpu *vcpu);

@@ -67,7 +67,7 @@ static void reset(struct vcpu *vcpu)
 	hw->resets++;
 }
 
-static void run(struct vcpu *vcpu, struct vcpu_exit *exit, uint64_t ticks)
+static void run(struct vcpu *vcpu, struct vcpu_exit *exit)
 {
 	struct fake_hw *hw = hw_of(vcpu);
 	memset(exit, 0xa5, sizeof(*exit));
@@ -77,7 +77,6 @@ static void run(struct vcpu *vcpu, struct vcpu_exit *exit, uint64_t ticks)
 		*exit = (struct vcpu_exit){.kind = EXIT_INTERRUPT};
 	}
 	hw->runs++;
-	hw->ticks = ticks;
 	hw->injected_now = 0;
 	hw->interrupt_window = hw->nmi_window = false;
 	if (hw->meanwhile != NULL) {

@@ -28,7 +28,6 @@ struct fake_hw {
 	struct vcpu_exit script[FAKE_SCRIPT]; /* what the runs end with; then EXIT_INTERRUPT */
 	void (*meanwhile)(struct vcpu *vcpu); /* called in each run */
 	unsigned script_count, runs, skips, sets, resets, flushes, dumps;
-	uint64_t ticks; /* of the last run */
 };
 
 extern const struct backend fake_backend;

@@ -395,7 +395,7 @@ static void a_run_carries_rax_and_leaves_nothing_for_the_next(void **state)
 	svm_inject(&vcpu, &event);
 	vmcb->tlb_control = TLB_FLUSH_ASID;
 	guest = add_one_and_exit;
-	svm_backend.run(&vcpu, &ended, 1);
+	svm_backend.run(&vcpu, &ended);
 	assert_int_equal(ended.kind, EXIT_HYPERCALL);
 	assert_int_equal(vcpu.regs.gpr[GPR_RAX], 42);
 	assert_int_equal(vmcb->inject, 0);
