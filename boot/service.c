@@ -249,6 +249,7 @@ static void reset_here(void *argument)
 	vcpu->exited_at = tsc_read();
 	vcpu->exception.valid = vcpu->reinject.valid = vcpu->nmi_pending = false;
 	vlapic_init(&vcpu->lapic, cpu_table[vcpu->cpu]->apic_id, vcpu->index == 0, 1);
+	context_reset(vcpu);
 	backend->vcpu_reset(vcpu);
 	vcpu->state = VCPU_WAIT_SIPI;
 	if (vcpu->index == 0) {
@@ -265,6 +266,7 @@ static void start_here(void *argument)
 	for (unsigned i = 0; i < vm->vcpu_count && err == 0; i++) {
 		if (vm->vcpu[i]->cpu == this_cpu()->index) {
 			err = backend->vcpu_create(vm->vcpu[i]);
+			err = err == 0 ? context_create(vm->vcpu[i]) : err;
 		}
 	}
 	if (err != 0) {

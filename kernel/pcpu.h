@@ -58,7 +58,8 @@ struct pcpu {
 	struct pcpu *self;                 /* [I] first: this_cpu() reads it through GS */
 	uint64_t stack_top;                /* [I] of the main stack; read by ap.S */
 	struct vcpu *vcpu;                 /* [C] pinned here; NULL: none */
-	void *loaded;                      /* [C] the backend's: whose state the CPU holds */
+	void *loaded;                      /* [C] the backend's: whose VMCS the CPU holds */
+	struct vcpu *context;              /* [C] whose registers it holds: context_load() */
 	uint64_t timer_at;                 /* [C] TSC at which the timer fires; UINT64_MAX: never */
 	uint32_t index;                    /* [I] 0 is the CPU that booted */
 	uint32_t apic_id;                  /* [I] */

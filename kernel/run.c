@@ -300,6 +300,9 @@ void cpu_loop(void)
 		until = min_u64(until, vlapic_timer_next(&vcpu->lapic));
 		arm_timer(cpu, until, now);
 		if (ready) {
+			if (cpu->context != vcpu) {
+				context_load(vcpu);
+			}
 			run(vcpu, until);
 		} else {
 			irq_wait();

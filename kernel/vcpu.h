@@ -7,6 +7,7 @@
 #include <stdatomic.h>
 
 #include "kernel/backend.h"
+#include "kernel/context.h"
 #include "kernel/lock.h"
 #include "kernel/stage2.h"
 #include "kernel/types.h"
@@ -54,6 +55,7 @@ struct vcpu {
 	struct vcpu_event exception; /* [C] to inject at the next entry */
 	bool nmi_pending;            /* [C] */
 	void *hw;                    /* [C] the backend's: VMCS or VMCB and what goes with it */
+	struct vcpu_context context; /* [C] while another's is in the CPU */
 	uint64_t exited_at;          /* [C] TSC of the last exit */
 	uint64_t exits[EXIT_COUNT];  /* [C] */
 	uint64_t ticks[EXIT_COUNT];  /* [C] of the TSC, from exit to entry or sleep */

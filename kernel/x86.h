@@ -91,7 +91,7 @@ bool msr_try_read(uint32_t msr, uint64_t *value);
 bool msr_try_write(uint32_t msr, uint64_t value);
 bool xcr0_try_write(uint64_t value);
 
-#define CR_ACCESSORS(X) X(cr0) X(cr2) X(cr3) X(cr4)
+#define CR_ACCESSORS(X) X(cr0) X(cr2) X(cr3) X(cr4) X(dr0) X(dr1) X(dr2) X(dr3) X(dr6)
 #define X(reg)                                                                                     \
 	static inline uint64_t reg##_read(void)                                                    \
 	{                                                                                          \
@@ -105,6 +105,33 @@ bool xcr0_try_write(uint64_t value);
 	}
 CR_ACCESSORS(X)
 #undef X
+
+static inline uint64_t xcr0_read(void)
+{
+	uint32_t low, high;
+	__asm__ volatile("xgetbv" : "=a"(low), "=d"(high) : "c"(0));
+	return (uint64_t)high << 32 | low;
+}
+
+/* All of the FPU's and vector units' state that XCR0 has on, to or from `area` (64-byte aligned);
+ * without XSAVE what FXSAVE knows. */
+static inline void fpu_save(void *area, bool xsave)
+{
+	if (xsave) {
+		__asm__ volatile("xsave64 (%0)" : : "r"(area), "a"(-1), "d"(-1) : "memory");
+	} else {
+		__asm__ volatile("fxsave64 (%0)" : : "r"(area) : "memory");
+	}
+}
+
+static inline void fpu_load(const void *area, bool xsave)
+{
+	if (xsave) {
+		__asm__ volatile("xrstor64 (%0)" : : "r"(area), "a"(-1), "d"(-1) : "memory");
+	} else {
+		__asm__ volatile("fxrstor64 (%0)" : : "r"(area) : "memory");
+	}
+}
 
 #define X(type, name, suffix)                                                                      \
 	static inline type port_read##name(uint16_t port)                                          \

@@ -42,10 +42,8 @@ static void decode_event(struct vcpu_event *event, uint64_t info, enum vmcs_fiel
  * (28.1, 27.6.1). */
 static void debug_registers_update(void)
 {
-	uint64_t dr6;
-	__asm__ volatile("mov %%dr6, %0" : "=r"(dr6));
-	dr6 = (dr6 & ~DEBUG_BREAKPOINTS) | (vmcs_read(VMCS_EXIT_QUALIFICATION) & DEBUG_CAUSES);
-	__asm__ volatile("mov %0, %%dr6" : : "r"(dr6));
+	uint64_t causes = vmcs_read(VMCS_EXIT_QUALIFICATION) & DEBUG_CAUSES;
+	dr6_write((dr6_read() & ~DEBUG_BREAKPOINTS) | causes);
 	vmcs_change(VMCS_GUEST_DR7, DR7_GD, 0);
 }
 

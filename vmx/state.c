@@ -130,7 +130,7 @@ void vmx_state_reset(struct vcpu *vcpu)
 	vmx_set_segment(vcpu, SEG_LDTR, &none);
 	vmx_set_segment(vcpu, SEG_TR, &task);
 	vcpu->regs = (struct vcpu_regs){.gpr[GPR_RDX] = cpuid_read(1, 0).eax};
-	__asm__ volatile("mov %0, %%dr6" : : "r"(DR6_INIT)); /* DR0-3 and DR6 are the guest's */
+	dr6_write(DR6_INIT); /* DR0-3 and DR6 are the guest's */
 }
 
 void vmx_skip(struct vcpu *vcpu, uint8_t length)

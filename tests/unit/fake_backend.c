@@ -457,3 +457,8 @@ void fake_script(const struct vcpu_exit *exit)
 	assert_true(fake_hw[0].script_count < FAKE_SCRIPT);
 	fake_hw[0].script[fake_hw[0].script_count++] = *exit;
 }
+
+__attribute__((weak)) void context_load(struct vcpu *vcpu)
+{
+	this_cpu()->context = vcpu;
+}

@@ -1,0 +1,124 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * kernel/context.c - switch what stays in the CPU from one vCPU to the next. Pintle itself uses
+ * none of it. SDM vol. 1, 13 (XSAVE). Runs: on the CPU of the vCPU, interrupts off, no locks.
+ */
+#include "kernel/context.h"
+
+#include "kernel/errno.h"
+#include "kernel/frame.h"
+#include "kernel/log.h"
+#include "kernel/pcpu.h"
+#include "kernel/string.h"
+#include "kernel/vcpu.h"
+#include "kernel/x86.h"
+
+#define LEAF_XSAVE   0xdu
+#define FXSAVE_SIZE  512u
+#define MXCSR_OFFSET 24u
+#define MXCSR_RESET  0x1f80u
+#define FCW_RESET    0x37fu
+#define XCR0_RESET   1u
+#define DR6_RESET    0xffff0ff0u
+
+/* On AMD-V all but the last three are the VMCB's, and those here the host's, which never differ. */
+static const uint32_t msrs[CONTEXT_MSRS] = {
+	0xc0000081, 0xc0000082, 0xc0000083, 0xc0000084, /* SYSCALL */
+	0xc0000102,                                     /* KERNEL_GS_BASE */
+	0xc0000103,                                     /* TSC_AUX */
+	0x48,                                           /* SPEC_CTRL */
+	0xda0,                                          /* XSS */
+};
+
+static bool xsave;          /* [I] after the first context_create */
+static uint64_t components; /* [I] all that XCR0 can switch on */
+
+int context_create(struct vcpu *vcpu)
+{
+	struct cpuid answer = cpuid_read(LEAF_XSAVE, 0);
+	size_t size = FXSAVE_SIZE;
+
+	xsave = cr4_read() & CR4_OSXSAVE;
+	if (xsave) {
+		components = (uint64_t)answer.edx << 32 | answer.eax;
+		size = answer.ecx;
+	}
+	vcpu->context.frames = ALIGN_UP(size, PAGE_SIZE) / PAGE_SIZE;
+	vcpu->context.fpu = frame_alloc(vcpu->context.frames, FRAME_VCPU);
+	return vcpu->context.fpu != NULL ? 0 : trace_err(-ENOMEM);
+}
+
+void context_destroy(struct vcpu *vcpu)
+{
+	frame_free(vcpu->context.fpu, vcpu->context.frames, FRAME_VCPU);
+	vcpu->context.fpu = NULL;
+}
+
+/* An XSAVE area of zeros is the initial state, but for MXCSR (SDM vol. 1, 13.6 and 13.8). */
+void context_reset(struct vcpu *vcpu)
+{
+	struct vcpu_context *c = &vcpu->context;
+	const uint16_t fcw = FCW_RESET;
+	const uint32_t mxcsr = MXCSR_RESET;
+
+	if (this_cpu()->context == vcpu) {
+		this_cpu()->context = NULL;
+	}
+	memset(c->fpu, 0, c->frames * PAGE_SIZE);
+	memcpy(c->fpu, &fcw, sizeof(fcw));
+	memcpy((char *)c->fpu + MXCSR_OFFSET, &mxcsr, sizeof(mxcsr));
+	c->xcr0 = XCR0_RESET;
+	memset(c->debug, 0, sizeof(c->debug));
+	c->debug[DEBUG_DR6] = DR6_RESET;
+	memset(c->msr, 0, sizeof(c->msr));
+}
+
+static void save(struct vcpu_context *c)
+{
+	fpu_save(c->fpu, xsave);
+	c->debug[0] = dr0_read();
+	c->debug[1] = dr1_read();
+	c->debug[2] = dr2_read();
+	c->debug[3] = dr3_read();
+	c->debug[DEBUG_DR6] = dr6_read();
+	for (unsigned i = 0; i < CONTEXT_MSRS; i++) {
+		msr_try_read(msrs[i], &c->msr[i]);
+	}
+}
+
+/* `old`: what the MSRs hold; NULL: not known. */
+static void load(const struct vcpu_context *c, const struct vcpu_context *old)
+{
+	fpu_load(c->fpu, xsave);
+	dr0_write(c->debug[0]);
+	dr1_write(c->debug[1]);
+	dr2_write(c->debug[2]);
+	dr3_write(c->debug[3]);
+	dr6_write(c->debug[DEBUG_DR6]);
+	for (unsigned i = 0; i < CONTEXT_MSRS; i++) {
+		if (old == NULL || c->msr[i] != old->msr[i]) {
+			msr_try_write(msrs[i], c->msr[i]);
+		}
+	}
+}
+
+/* With all components on: what one vCPU has switched off must not show another's to it later. */
+void context_load(struct vcpu *vcpu)
+{
+	struct pcpu *cpu = this_cpu();
+	struct vcpu_context *old = cpu->context != NULL ? &cpu->context->context : NULL;
+	uint64_t had = xsave ? xcr0_read() : 0;
+
+	if (had != components) {
+		xcr0_try_write(components);
+	}
+	if (old != NULL) {
+		old->xcr0 = had;
+		save(old);
+	}
+	load(&vcpu->context, old);
+	if (xsave && vcpu->context.xcr0 != components) {
+		xcr0_try_write(vcpu->context.xcr0);
+	}
+	cpu->context = vcpu;
+}
