@@ -8,6 +8,7 @@
 #include "boot/console.h"
 #include "boot/linux.h"
 #include "drivers/pci.h"
+#include "drivers/rtc.h"
 #include "kernel/devices.h"
 #include "kernel/errno.h"
 #include "kernel/exit.h"
@@ -18,6 +19,7 @@
 #include "kernel/object.h"
 #include "kernel/paging.h"
 #include "kernel/pcpu.h"
+#include "kernel/pvclock.h"
 #include "kernel/smp.h"
 #include "kernel/string.h"
 #include "kernel/time.h"
@@ -248,6 +250,7 @@ static void reset_here(void *argument)
 	vcpu->requests = 0;
 	vcpu->exited_at = tsc_read();
 	vcpu->exception.valid = vcpu->reinject.valid = vcpu->nmi_pending = false;
+	vcpu->pvclock = 0;
 	vlapic_init(&vcpu->lapic, cpu_table[vcpu->cpu]->apic_id, vcpu->index == 0, 1);
 	context_reset(vcpu);
 	backend->vcpu_reset(vcpu);
@@ -327,6 +330,7 @@ void service_start(const struct boot_info *info)
 		log_error("service VM: cannot be started: error %d", -cpu_error);
 		return;
 	}
+	pvclock_set_date(rtc_read());
 	devices_init(vm, boot_console_port(), boot_console_gsi());
 	uint16_t port = boot_console_port();
 	backend->open_ports(vm, 0, port != 0 ? port : 0x10000);

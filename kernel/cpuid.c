@@ -4,11 +4,11 @@
  * Runs: on the exiting CPU, whose own leaves are the vCPU's, which is pinned to it.
  */
 #include "kernel/exit.h"
-#include "kernel/machine.h"
-#include "kernel/string.h"
 #include "kernel/x86.h"
 
 #define LEAF_KVM        0x40000000u /* Linux, Documentation/virt/kvm/x86/cpuid.rst */
+#define KVM_CLOCK2      BIT(3)
+#define KVM_STABLE      BIT(24) /* as TSC_STABLE of pvclock.c */
 #define LEAF_PINTLE     0x40000100u
 #define ECX1_DEBUG      (BIT(2) | BIT(4) | BIT(15)) /* DTES64, DS-CPL, PDCM */
 #define ECX1_MONITOR    BIT(3)
@@ -45,14 +45,14 @@ static const struct policy {
 	[SLOT(0x8000000a)] = {0x8000000a, {ALL}, {0}},
 };
 
-/* What Pintle itself says: each of these has the highest leaf of its range and a name of 12 bytes.
- */
-static const struct own_leaf {
-	uint32_t leaf, max;
-	char name[12];
+/* What Pintle itself says. */
+static const struct {
+	uint32_t leaf;
+	struct cpuid answer;
 } own_leaves[] = {
-	{LEAF_KVM, LEAF_KVM + 1, "KVMKVMKVM\0\0"},
-	{LEAF_PINTLE, LEAF_PINTLE, {'P', 'i', 'n', 't', 'l', 'e', 'P', 'i', 'n', 't', 'l', 'e'}},
+	{LEAF_KVM, {LEAF_KVM + 1, 0x4b4d564b, 0x564b4d56, 0x4d}}, /* KVMKVMKVM */
+	{LEAF_KVM + 1, {.eax = KVM_CLOCK2 | KVM_STABLE}},
+	{LEAF_PINTLE, {LEAF_PINTLE, 0x746e6950, 0x6950656c, 0x656c746e}}, /* PintlePintle */
 };
 
 static void set(struct vcpu *vcpu, struct cpuid r)
@@ -67,12 +67,7 @@ NOINLINE static void own(struct vcpu *vcpu, uint32_t leaf)
 {
 	struct cpuid r = {0};
 	for (unsigned i = 0; i < ARRAY_COUNT(own_leaves); i++) {
-		if (own_leaves[i].leaf == leaf) {
-			r.eax = own_leaves[i].max;
-			memcpy(&r.ebx, own_leaves[i].name, 4);
-			memcpy(&r.ecx, own_leaves[i].name + 4, 4);
-			memcpy(&r.edx, own_leaves[i].name + 8, 4);
-		}
+		r = own_leaves[i].leaf == leaf ? own_leaves[i].answer : r;
 	}
 	set(vcpu, r);
 }

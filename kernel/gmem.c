@@ -13,7 +13,7 @@
 #define RFLAGS_AC BIT(18)
 #define EFER_LMA  BIT(10)
 
-bool gmem_read(struct vm *vm, uint64_t gpa, void *to, size_t size)
+bool gmem_copy(struct vm *vm, uint64_t gpa, void *bytes, size_t size, bool write)
 {
 	while (size != 0) {
 		struct stage2_translation page;
@@ -21,12 +21,14 @@ bool gmem_read(struct vm *vm, uint64_t gpa, void *to, size_t size)
 		uint64_t flags = lock_acquire(&vm_lock);
 		bool there = stage2_query(&vm->stage2, gpa, &page);
 		lock_release(&vm_lock, flags);
-		if (!there || !(page.rights & STAGE2_READ)) {
+		if (!there || !(page.rights & (write ? STAGE2_WRITE : STAGE2_READ)) ||
+			(write && page.cache != STAGE2_WB)) {
 			return false;
 		}
-		const uint8_t *from = paging_peek(hpa(page.hpa.raw & ~PAGE_MASK));
-		memcpy(to, from + (gpa & PAGE_MASK), part);
-		to = (uint8_t *)to + part;
+		uint8_t *at = paging_peek(hpa(page.hpa.raw & ~PAGE_MASK));
+		at += gpa & PAGE_MASK;
+		memcpy(write ? at : bytes, write ? bytes : at, part);
+		bytes = (uint8_t *)bytes + part;
 		gpa += part;
 		size -= part;
 	}
@@ -35,7 +37,7 @@ bool gmem_read(struct vm *vm, uint64_t gpa, void *to, size_t size)
 
 static bool read_entry(void *context, uint64_t gpa, void *to, size_t size)
 {
-	return gmem_read(context, gpa, to, size);
+	return gmem_copy(context, gpa, to, size, false);
 }
 
 enum insn_mode gmem_mode(struct vcpu *vcpu)
@@ -72,7 +74,7 @@ size_t gmem_fetch(struct vcpu *vcpu, uint8_t *bytes, size_t max)
 		uint64_t gpa;
 		uint32_t error;
 		if (guest_translate(&paging, &memory, at, GUEST_FETCH, &gpa, &error) != 0 ||
-			!gmem_read(vcpu->vm, gpa, bytes + done, part)) {
+			!gmem_copy(vcpu->vm, gpa, bytes + done, part, false)) {
 			break;
 		}
 		done += part;

@@ -10,10 +10,11 @@
 #include "kernel/vcpu.h"
 
 /*
- * Copy from guest-physical memory, as far as stage 2 maps it readable. False when part is not.
+ * Copy from guest-physical memory to `bytes`, as far as stage 2 maps it readable; or the other way,
+ * to what is mapped writable and is RAM. False when part is not; what lies before it is copied.
  * Interrupts off.
  */
-bool gmem_read(struct vm *vm, uint64_t gpa, void *to, size_t size);
+bool gmem_copy(struct vm *vm, uint64_t gpa, void *bytes, size_t size, bool write);
 
 /* The bytes at the vCPU's rip, at most `max`; returns how many could be read. On the vCPU's CPU,
  * interrupts off. */

@@ -5,6 +5,7 @@
  */
 #include "kernel/devices.h"
 #include "kernel/exit.h"
+#include "kernel/pvclock.h"
 #include "kernel/x86.h"
 
 #define MSR_EFER      0xc0000080u
@@ -47,7 +48,7 @@ static const struct {
 	{0x6a0, 0x6a8, PASS},                               /* CET */
 	{MSR_TSC_DEADLINE, MSR_TSC_DEADLINE, EMULATE}, {0x770, 0x777, PASS}, /* HWP */
 	{MSR_X2APIC, MSR_X2APIC + 0xff, EMULATE}, {0xda0, 0xda0, PASS},      /* XSS */
-	{0x4b564d00, 0x4b564dff, FAULT}, /* KVM's, of features that are not offered */
+	{MSR_PVCLOCK_WALL, MSR_PVCLOCK_TIME, EMULATE}, {0x4b564d02, 0x4b564dff, FAULT},
 	{MSR_EFER, MSR_EFER, EMULATE}, {0xc0000081, 0xc0000084, PASS}, /* SYSCALL */
 	{0xc0000100, 0xc0000103, PASS},                                /* segment bases, TSC_AUX */
 	{0xc0000104, 0xc0000104, FAULT},                               /* TSC ratio */
@@ -105,6 +106,11 @@ bool msr_emulate_read(struct vcpu *vcpu, uint32_t msr, uint64_t *value)
 		return true;
 	case MSR_TSC_DEADLINE:
 		*value = vcpu->lapic.deadline;
+		return true;
+	case MSR_PVCLOCK_WALL: /* keeps no address */
+		return true;
+	case MSR_PVCLOCK_TIME:
+		*value = vcpu->pvclock;
 		return true;
 	default:
 		if (!is_x2apic(vcpu, msr)) {
@@ -179,6 +185,9 @@ bool msr_emulate_write(struct vcpu *vcpu, uint32_t msr, uint64_t value)
 		vlapic_write_deadline(&vcpu->lapic, value, &effect);
 		vcpu->timer_changed = true;
 		return true;
+	case MSR_PVCLOCK_WALL:
+	case MSR_PVCLOCK_TIME:
+		return pvclock_write(vcpu, msr, value);
 	default:
 		if (!is_x2apic(vcpu, msr)) {
 			return false;

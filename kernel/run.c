@@ -123,6 +123,7 @@ static void start_up(struct vcpu *vcpu, unsigned requests)
 		vlapic_reset(&vcpu->lapic);
 		backend->vcpu_reset(vcpu);
 		vcpu->exception.valid = vcpu->reinject.valid = vcpu->nmi_pending = false;
+		vcpu->pvclock = 0;
 		vcpu->state = VCPU_WAIT_SIPI;
 	}
 	if ((requests & VCPU_REQUEST_SIPI) && vcpu->state == VCPU_WAIT_SIPI) {

@@ -54,6 +54,7 @@ struct vcpu {
 	struct vcpu_event reinject;  /* [C] an event whose delivery an exit interrupted */
 	struct vcpu_event exception; /* [C] to inject at the next entry */
 	bool nmi_pending;            /* [C] */
+	uint64_t pvclock;            /* [C] MSR_PVCLOCK_TIME */
 	void *hw;                    /* [C] the backend's: VMCS or VMCB and what goes with it */
 	struct vcpu_context context; /* [C] while another's is in the CPU */
 	uint64_t exited_at;          /* [C] TSC of the last exit */

@@ -105,10 +105,10 @@ main:
 	mov	$0xc0010117, %ecx
 	FAULTS(VECTOR_GP, xor %edx, %edx; 772: wrmsr)
 
-	CASE "KVM's MSRs are a #GP"
-	mov	$0x4b564d00, %ecx
+	CASE "KVM's MSRs of what is not offered are a #GP"
+	mov	$0x4b564d02, %ecx
 	FAULTS(VECTOR_GP, rdmsr)
-	mov	$0x4b564d01, %ecx
+	mov	$0x4b564d02, %ecx
 	xor	%eax, %eax
 	FAULTS(VECTOR_GP, xor %edx, %edx; 772: wrmsr)
 

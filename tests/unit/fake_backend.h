@@ -52,8 +52,10 @@ void fake_script(const struct vcpu_exit *exit);
 
 /* The processor. */
 extern uint64_t fake_tsc, fake_tsc_step; /* each look at the clock moves it on */
-extern bool fake_msr_there;              /* else #GP */
-extern uint64_t fake_msr_value;          /* read from all, written to all */
+extern uint64_t fake_frequency;          /* of the TSC, Hz */
+extern uint64_t boot_entry_tsc;
+extern bool fake_msr_there;     /* else #GP */
+extern uint64_t fake_msr_value; /* read from all, written to all */
 extern uint32_t fake_msr_last;
 extern unsigned fake_msr_reads, fake_msr_writes;
 extern struct cpuid fake_cpuid; /* the answer of all leaves */

@@ -4,6 +4,7 @@
  *
  * Links: tests/unit/fake_backend.c kernel/exit.c kernel/run.c kernel/msr.c kernel/gmem.c
  * Links: kernel/guest.c kernel/insn.c kernel/stage2.c kernel/fmt.c vdev/lapic.c
+ * Links: kernel/pvclock.c
  * Flags: -Itests/unit/shim
  */
 #include "tests/unit/fake_backend.h"
@@ -115,9 +116,10 @@ static void the_hypervisors_leaves_name_it_and_the_rest_is_empty(void **state)
 	(void)state;
 	/* "KVMKVMKVM\0\0\0" and "PintlePintle" */
 	assert_answer(0x40000000, all, 0x40000001, 0x4b4d564b, 0x564b4d56, 0x4d);
+	assert_answer(0x40000001, all, 0x01000008, 0, 0, 0); /* the clock, and it is stable */
 	assert_answer(0x40000100, all, 0x40000100, 0x746e6950, 0x6950656c, 0x656c746e);
 	static const uint32_t empty[] = {
-		0x40000001, 0x40000002, 0x400000ff, 0x40000101, 0x40000200, 0x4000ffff};
+		0x40000002, 0x400000ff, 0x40000101, 0x40000200, 0x4000ffff};
 	for (unsigned i = 0; i < ARRAY_COUNT(empty); i++) {
 		assert_answer(empty[i], all, 0, 0, 0, 0);
 	}

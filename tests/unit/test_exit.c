@@ -5,6 +5,7 @@
  *
  * Links: tests/unit/fake_backend.c kernel/exit.c kernel/run.c kernel/msr.c kernel/cpuid.c
  * Links: kernel/gmem.c kernel/guest.c kernel/insn.c kernel/stage2.c kernel/fmt.c vdev/lapic.c
+ * Links: kernel/pvclock.c
  * Flags: -Itests/unit/shim
  */
 #include "tests/unit/fake_backend.h"

@@ -5,6 +5,7 @@
  *
  * Links: tests/unit/fake_backend.c kernel/exit.c kernel/run.c kernel/cpuid.c kernel/gmem.c
  * Links: kernel/guest.c kernel/insn.c kernel/stage2.c kernel/fmt.c vdev/lapic.c
+ * Links: kernel/pvclock.c
  * Flags: -Itests/unit/shim
  */
 #include "tests/unit/fake_backend.h"
@@ -40,7 +41,8 @@ static const struct {
 	{0x770, 0x777, PASS},
 	{0x800, 0x8ff, EMULATE},
 	{0xda0, 0xda0, PASS},
-	{0x4b564d00, 0x4b564dff, FAULT},
+	{0x4b564d00, 0x4b564d01, EMULATE},
+	{0x4b564d02, 0x4b564dff, FAULT},
 	{0xc0000080, 0xc0000080, EMULATE},
 	{0xc0000081, 0xc0000084, PASS},
 	{0xc0000100, 0xc0000103, PASS},

@@ -5,6 +5,7 @@
  *
  * Links: tests/unit/fake_backend.c kernel/exit.c kernel/msr.c kernel/cpuid.c kernel/gmem.c
  * Links: kernel/guest.c kernel/insn.c kernel/stage2.c kernel/fmt.c vdev/lapic.c
+ * Links: kernel/pvclock.c
  * Flags: -Itests/unit/shim
  */
 #include "tests/unit/fake_backend.h"

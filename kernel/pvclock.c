@@ -1,0 +1,79 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * kernel/pvclock.c - KVM's paravirtual clock. Runs: on the CPU of the vCPU, interrupts off.
+ */
+#include "kernel/pvclock.h"
+
+#include "kernel/gmem.h"
+#include "kernel/time.h"
+
+extern uint64_t boot_entry_tsc;
+
+#define ENABLE     BIT(0) /* of MSR_PVCLOCK_TIME */
+#define TSC_STABLE BIT(0) /* all vCPUs see one time */
+
+/* Linux, arch/x86/include/asm/pvclock-abi.h: ns = base + ((TSC - tsc) << shift) * mul >> 32. */
+struct time_record {
+	uint32_t version; /* odd: being written */
+	uint32_t unused;
+	uint64_t tsc, base;
+	uint32_t mul;
+	int8_t shift;
+	uint8_t flags, unused2[2];
+};
+struct wall_record { /* when the other record's ns was 0 */
+	uint32_t version, seconds, ns;
+};
+STATIC_ASSERT(sizeof(struct time_record) == 32 && sizeof(struct wall_record) == 12, "ABI");
+
+static uint64_t date_at_boot; /* [I] ns after 1970; 0: not known */
+
+void pvclock_set_date(uint64_t seconds)
+{
+	date_at_boot = seconds != 0 ? seconds * NS_PER_SECOND - time_ns() : 0;
+}
+
+/* The record's new version is the next even one; the guest's other CPUs may read meanwhile. */
+static bool publish(struct vm *vm, uint64_t gpa, void *record, size_t size)
+{
+	uint32_t *version = record;
+	if ((gpa & 3) || !gmem_copy(vm, gpa, version, sizeof(*version), false)) {
+		return false;
+	}
+	*version |= 1;
+	if (!gmem_copy(vm, gpa, version, sizeof(*version), true) ||
+		!gmem_copy(vm, gpa + 4, version + 1, size - 4, true)) {
+		return false;
+	}
+	++*version;
+	return gmem_copy(vm, gpa, version, sizeof(*version), true);
+}
+
+static bool write_time(struct vcpu *vcpu, uint64_t gpa)
+{
+	struct time_record record = {.tsc = boot_entry_tsc, .flags = TSC_STABLE};
+	/* As many bits of `mul` as it can have: the frequency comes to (1, 2] GHz. */
+	uint64_t hz = time_frequency();
+	for (; hz > 2 * NS_PER_SECOND; hz /= 2) {
+		record.shift--;
+	}
+	for (; hz <= NS_PER_SECOND; hz *= 2) {
+		record.shift++;
+	}
+	record.mul = (uint32_t)((NS_PER_SECOND << 32) / hz);
+	return publish(vcpu->vm, gpa, &record, sizeof(record));
+}
+
+bool pvclock_write(struct vcpu *vcpu, uint32_t msr, uint64_t value)
+{
+	if (msr == MSR_PVCLOCK_WALL) {
+		struct wall_record record = {.seconds = (uint32_t)(date_at_boot / NS_PER_SECOND),
+			.ns = (uint32_t)(date_at_boot % NS_PER_SECOND)};
+		return publish(vcpu->vm, value, &record, sizeof(record));
+	}
+	if ((value & ENABLE) && !write_time(vcpu, value & ~ENABLE)) {
+		return false;
+	}
+	vcpu->pvclock = value;
+	return true;
+}
