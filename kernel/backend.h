@@ -156,7 +156,6 @@ enum exit_kind {
 	EXIT_COUNT
 };
 
-#define CR_GPR_UNKNOWN 0xffu
 struct vcpu_exit {
 	enum exit_kind kind;
 	uint8_t length;                /* of the instruction; 0: not known, and nothing to skip */
@@ -169,14 +168,10 @@ struct vcpu_exit {
 			uint16_t port;
 			uint8_t size; /* bytes: 1, 2, 4 */
 			bool in, string, rep;
-			uint8_t address_size; /* of a string instruction: bytes: 2, 4, 8; 0: not
-						 known, nor is `segment` */
-			uint8_t segment;      /* of OUTS; enum segment_name */
 		} io;
 		struct {
 			uint8_t number;
-			uint8_t gpr;    /* enum gpr; CR_READ: where it goes; or CR_GPR_UNKNOWN: only
-					   the instruction says */
+			uint8_t gpr;    /* enum gpr; not known when `length` is 0 */
 			uint64_t value; /* CR_WRITE */
 		} cr;
 		struct {

@@ -178,32 +178,23 @@ static void update_line(void)
 	}
 }
 
-uint32_t devices_port_read(uint16_t port, uint8_t size)
+uint32_t devices_port(uint16_t port, uint8_t size, bool write, uint32_t value)
 {
 	uint16_t reg = (uint16_t)(port - uart_port);
 	if (uart_port == 0 || reg > 7 || size != 1) {
 		return UINT32_MAX;
 	}
 	uint64_t flags = lock_acquire(&vdev_lock);
-	uint32_t value = vuart_read(&uart, reg);
-	update_line();
-	lock_release(&vdev_lock, flags);
-	return value;
-}
-
-void devices_port_write(uint16_t port, uint8_t size, uint32_t value)
-{
-	uint16_t reg = (uint16_t)(port - uart_port);
-	if (uart_port == 0 || reg > 7 || size != 1) {
-		return;
-	}
-	uint64_t flags = lock_acquire(&vdev_lock);
-	int byte = vuart_write(&uart, reg, (uint8_t)value);
+	int byte = write ? vuart_write(&uart, reg, (uint8_t)value) : -1;
 	if (byte >= 0) {
 		vuart_set_room(&uart, console_guest_put((char)byte));
 	}
+	if (!write) {
+		value = vuart_read(&uart, reg);
+	}
 	update_line();
 	lock_release(&vdev_lock, flags);
+	return value;
 }
 
 void devices_poll(void)
@@ -282,41 +273,38 @@ static uint32_t access(struct vcpu *vcpu, uint64_t gpa, bool write, uint32_t val
 static void load(struct vcpu *vcpu, const struct insn *insn, uint64_t value)
 {
 	uint64_t *gpr = &vcpu->regs.gpr[insn->gpr];
-	uint64_t mask = insn->size == 8 ? UINT64_MAX : BIT(8 * insn->size) - 1;
-	value &= mask;
-	if (insn->sign_extend && (value & (mask ^ mask >> 1))) {
-		value |= ~mask;
-	}
+	int unused = 64 - 8 * insn->size;
+	value <<= unused;
+	value = insn->sign_extend ? (uint64_t)((int64_t)value >> unused) : value >> unused;
 	if (insn->high_byte) {
-		*gpr = (*gpr & ~0xff00ull) | (value & 0xff) << 8;
-	} else if (insn->register_size >= 4) {
-		*gpr = insn->register_size == 4 ? (uint32_t)value : value;
+		*gpr = (*gpr & ~0xff00ull) | value << 8;
 	} else {
-		uint64_t keep = BIT(8 * insn->register_size) - 1;
-		*gpr = (*gpr & ~keep) | (value & keep);
+		insn_write_gpr(gpr, insn->register_size, value);
 	}
 }
 
-static void emulate(struct vcpu *vcpu, uint64_t gpa)
+/* True: done, and exit->length is the instruction's. */
+static bool emulate(struct vcpu *vcpu, struct vcpu_exit *exit)
 {
 	uint8_t bytes[INSN_MAX] = {0};
 	struct insn insn;
-	size_t len = gmem_fetch(vcpu, bytes, sizeof(bytes));
+	size_t len = gmem_fetch(vcpu, bytes);
 	int err = insn_decode(bytes, len, gmem_mode(vcpu), &insn);
 
 	if (err != 0 || insn.kind > INSN_STORE) {
 		vcpu_kill(vcpu, "an instruction on a device register that is not known");
-		log_error("vcpu %u: at 0x%lx the bytes %02x %02x %02x %02x", vcpu->index, gpa,
-			bytes[0], bytes[1], bytes[2], bytes[3]);
-		return;
+		log_error("vcpu %u: at 0x%lx the bytes %02x %02x %02x %02x", vcpu->index,
+			exit->fault.gpa, bytes[0], bytes[1], bytes[2], bytes[3]);
+		return false;
 	}
 	if (insn.kind == INSN_LOAD) {
-		load(vcpu, &insn, access(vcpu, gpa, false, 0));
+		load(vcpu, &insn, access(vcpu, exit->fault.gpa, false, 0));
 	} else {
 		uint64_t value = insn.has_immediate ? insn.immediate : vcpu->regs.gpr[insn.gpr];
-		access(vcpu, gpa, true, (uint32_t)value);
+		access(vcpu, exit->fault.gpa, true, (uint32_t)value);
 	}
-	backend->skip(vcpu, insn.length);
+	exit->length = insn.length;
+	return true;
 }
 
 /* Does Pintle answer in [base, base + size), or keep it to itself? */
@@ -360,9 +348,7 @@ static bool map_identity(struct vcpu *vcpu, uint64_t gpa)
 	return err == 0;
 }
 
-void devices_stage2_fault(struct vcpu *vcpu, struct vcpu_exit *exit)
+bool devices_stage2_fault(struct vcpu *vcpu, struct vcpu_exit *exit)
 {
-	if (!map_identity(vcpu, exit->fault.gpa)) {
-		emulate(vcpu, exit->fault.gpa);
-	}
+	return !map_identity(vcpu, exit->fault.gpa) && emulate(vcpu, exit);
 }

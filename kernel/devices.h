@@ -16,10 +16,9 @@ bool devices_there(void); /* devices_init was called: there is a service VM */
 /* As they are after power-on, all pins masked; no vCPU runs. */
 void devices_reset(void);
 
-/* A port or page that exits. On the vCPU's CPU. */
-uint32_t devices_port_read(uint16_t port, uint8_t size);
-void devices_port_write(uint16_t port, uint8_t size, uint32_t value);
-void devices_stage2_fault(struct vcpu *vcpu, struct vcpu_exit *exit);
+/* A port or page that exits. On the vCPU's CPU. A read gives the value; a write, whatever. */
+uint32_t devices_port(uint16_t port, uint8_t size, bool write, uint32_t value);
+bool devices_stage2_fault(struct vcpu *vcpu, struct vcpu_exit *exit); /* as exit.c's exit_fn */
 
 /* Carry out what a write to the local APIC asks for. */
 void devices_lapic_effect(struct vcpu *vcpu, const struct vlapic_effect *effect);

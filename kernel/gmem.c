@@ -50,13 +50,12 @@ enum insn_mode gmem_mode(struct vcpu *vcpu)
 	return code.attributes & SEGMENT_BIG ? INSN_32 : INSN_16;
 }
 
-size_t gmem_fetch(struct vcpu *vcpu, uint8_t *bytes, size_t max)
+size_t gmem_access(struct vcpu *vcpu, uint64_t at, void *bytes, size_t size,
+	enum guest_access access, uint32_t *error)
 {
 	struct guest_memory memory = {read_entry, vcpu->vm};
-	struct segment code, stack;
-	size_t done = 0;
+	struct segment stack;
 
-	backend->get_segment(vcpu, SEG_CS, &code);
 	backend->get_segment(vcpu, SEG_SS, &stack);
 	struct guest_paging paging = {
 		.cr0 = backend->get(vcpu, VCPU_CR0),
@@ -66,18 +65,41 @@ size_t gmem_fetch(struct vcpu *vcpu, uint8_t *bytes, size_t max)
 		.cpl = (uint8_t)((stack.attributes & SEGMENT_DPL) >> SEGMENT_DPL_SHIFT),
 		.smap_override = backend->get(vcpu, VCPU_RFLAGS) & RFLAGS_AC,
 	};
-	bool wide = gmem_mode(vcpu) == INSN_64;
-	uint64_t gva = backend->get(vcpu, VCPU_RIP) + (wide ? 0 : code.base);
-	while (done < max) {
-		uint64_t at = wide ? gva + done : (uint32_t)(gva + done);
-		size_t part = min_u64(max - done, PAGE_SIZE - (at & PAGE_MASK));
+	for (size_t done = 0, part; done < size; done += part, at += part) {
+		uint8_t *to = bytes;
 		uint64_t gpa;
-		uint32_t error;
-		if (guest_translate(&paging, &memory, at, GUEST_FETCH, &gpa, &error) != 0 ||
-			!gmem_copy(vcpu->vm, gpa, bytes + done, part, false)) {
-			break;
+		part = min_u64(size - done, PAGE_SIZE - (at & PAGE_MASK));
+		if (guest_translate(&paging, &memory, at, access, &gpa, error) != 0) {
+			return done;
 		}
-		done += part;
+		if (bytes == NULL ||
+			gmem_copy(vcpu->vm, gpa, to + done, part, access == GUEST_WRITE)) {
+			continue;
+		}
+		if (access == GUEST_FETCH) {
+			return done;
+		}
+		if (access == GUEST_READ) {
+			memset(to + done, 0xff, part);
+		}
 	}
-	return done;
+	return size;
+}
+
+uint64_t gmem_linear(struct vcpu *vcpu, enum segment_name name, uint64_t offset)
+{
+	struct segment segment;
+
+	backend->get_segment(vcpu, name, &segment);
+	if (gmem_mode(vcpu) != INSN_64) {
+		return (uint32_t)(segment.base + offset);
+	}
+	return name == SEG_FS || name == SEG_GS ? segment.base + offset : offset;
+}
+
+size_t gmem_fetch(struct vcpu *vcpu, uint8_t *bytes)
+{
+	uint64_t at = gmem_linear(vcpu, SEG_CS, backend->get(vcpu, VCPU_RIP));
+	uint32_t error;
+	return gmem_access(vcpu, at, bytes, INSN_MAX, GUEST_FETCH, &error);
 }

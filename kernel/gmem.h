@@ -16,9 +16,20 @@
  */
 bool gmem_copy(struct vm *vm, uint64_t gpa, void *bytes, size_t size, bool write);
 
-/* The bytes at the vCPU's rip, at most `max`; returns how many could be read. On the vCPU's CPU,
- * interrupts off. */
-size_t gmem_fetch(struct vcpu *vcpu, uint8_t *bytes, size_t max);
+/*
+ * Copy from linear address `at` to `bytes`, or the other way (GUEST_WRITE), as an access of the
+ * vCPU itself; `bytes` NULL: only see whether it may. Where no memory is, reads are all ones and
+ * writes are lost. Returns how many bytes were done; when that is less than `size`, *error is as
+ * guest_translate() tells it. On the vCPU's CPU, interrupts off.
+ */
+size_t gmem_access(struct vcpu *vcpu, uint64_t at, void *bytes, size_t size,
+	enum guest_access access, uint32_t *error);
+
+/* The bytes at the vCPU's rip, at most INSN_MAX; returns how many could be read. */
+size_t gmem_fetch(struct vcpu *vcpu, uint8_t *bytes);
+
+/* The linear address of an offset in a segment. */
+uint64_t gmem_linear(struct vcpu *vcpu, enum segment_name name, uint64_t offset);
 
 /* The size of the vCPU's code: what insn.h wants to know. */
 enum insn_mode gmem_mode(struct vcpu *vcpu);

@@ -93,7 +93,7 @@ static struct insn_reader insn_begin(const uint8_t *bytes, size_t len, enum insn
 		case 0x2e:
 		case 0x36:
 		case 0x3e:
-			reader.segment = byte >> 3 & 3;
+			reader.segment = mode == INSN_64 ? reader.segment : byte >> 3 & 3;
 			break;
 		case 0x64:
 		case 0x65:

@@ -7,19 +7,17 @@
 
 #include "kernel/insn.h"
 
-#define INFO_IO_IN            BIT(0)
-#define INFO_IO_STRING        BIT(2)
-#define INFO_IO_REP           BIT(3)
-#define INFO_IO_SIZE_SHIFT    4 /* three bits: 1, 2 or 4 bytes */
-#define INFO_IO_ADDRESS_SHIFT 7 /* three bits: 2, 4 or 8 bytes, halved */
-#define INFO_IO_SEGMENT_SHIFT 10
-#define INFO_IO_PORT_SHIFT    16
-#define INFO_MSR_WRITE        BIT(0)
-#define INFO_CR_MOV           BIT(63) /* and bits 3:0 are the register's number */
-#define INFO_NPF_PRESENT      BIT(0)
-#define INFO_NPF_WRITE        BIT(1)
-#define INFO_NPF_FETCH        BIT(4)
-#define INFO_NPF_WALK         BIT(33)
+#define INFO_IO_IN         BIT(0)
+#define INFO_IO_STRING     BIT(2)
+#define INFO_IO_REP        BIT(3)
+#define INFO_IO_SIZE_SHIFT 4 /* three bits: 1, 2 or 4 bytes */
+#define INFO_IO_PORT_SHIFT 16
+#define INFO_MSR_WRITE     BIT(0)
+#define INFO_CR_MOV        BIT(63) /* and bits 3:0 are the register's number */
+#define INFO_NPF_PRESENT   BIT(0)
+#define INFO_NPF_WRITE     BIT(1)
+#define INFO_NPF_FETCH     BIT(4)
+#define INFO_NPF_WALK      BIT(33)
 
 #define VECTOR_BREAKPOINT      3u
 #define VECTOR_OVERFLOW        4u
@@ -81,10 +79,6 @@ static void decode_io(const struct vmcb *vmcb, struct vcpu_exit *exit)
 	exit->io.in = info & INFO_IO_IN;
 	exit->io.string = info & INFO_IO_STRING;
 	exit->io.rep = info & INFO_IO_REP;
-	if (svm_features & SVM_DECODE_ASSISTS) {
-		exit->io.address_size = (uint8_t)((info >> INFO_IO_ADDRESS_SHIFT & 7) * 2);
-		exit->io.segment = info >> INFO_IO_SEGMENT_SHIFT & 7;
-	}
 	exit->length = length_to(vmcb, vmcb->exit_info2);
 }
 
@@ -93,10 +87,11 @@ static void decode_cr8(const struct vcpu *vcpu, struct vcpu_exit *exit)
 	const struct vmcb *vmcb = vcpu->hw;
 
 	exit->cr.number = 8;
-	exit->cr.gpr = CR_GPR_UNKNOWN;
 	if ((svm_features & SVM_DECODE_ASSISTS) && (vmcb->exit_info1 & INFO_CR_MOV)) {
 		exit->cr.gpr = vmcb->exit_info1 % GPR_COUNT;
 		exit->cr.value = exit->cr.gpr == GPR_RSP ? vmcb->rsp : vcpu->regs.gpr[exit->cr.gpr];
+	} else {
+		exit->length = 0; /* the bytes tell the register, and the length again */
 	}
 }
 

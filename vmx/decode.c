@@ -61,7 +61,7 @@ static void decode_exception(struct vcpu_exit *exit)
 	}
 }
 
-/* Table 28-5; strings: table 28-14. */
+/* Table 28-5. */
 static void decode_io(struct vcpu_exit *exit, uint64_t qualification)
 {
 	exit->io.size = (uint8_t)((qualification & 7) + 1);
@@ -69,11 +69,6 @@ static void decode_io(struct vcpu_exit *exit, uint64_t qualification)
 	exit->io.string = qualification & BIT(4);
 	exit->io.rep = qualification & BIT(5);
 	exit->io.port = (uint16_t)(qualification >> 16);
-	if (exit->io.string) {
-		uint64_t info = vmcs_read(VMCS_EXIT_INSTRUCTION_INFO);
-		exit->io.address_size = (uint8_t)(2u << (info >> 7 & 3));
-		exit->io.segment = exit->io.in ? SEG_ES : (uint8_t)(info >> 15 & 7);
-	}
 }
 
 /*

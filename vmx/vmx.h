@@ -177,7 +177,6 @@ enum vmx_control {
 /* What else is required: bits of capability MSRs. EPT_VPID is there when EPT is: below the controls
  * in probe(). */
 #define VMX_NEEDS(X)                                                                               \
-	X(MSR_VMX_BASIC, 54, "instruction information for INS and OUTS")                           \
 	X(MSR_VMX_MISC, 5, "saving of EFER.LMA as an entry control")                               \
 	X(MSR_VMX_EPT_VPID, 6, "EPT of four levels")                                               \
 	X(MSR_VMX_EPT_VPID, 14, "write-back EPT")                                                  \

@@ -43,7 +43,7 @@ uint64_t fake_timer_ns;
 unsigned fake_port_reads, fake_port_writes, fake_stage2_faults, fake_effects, fake_drops;
 uint16_t fake_port;
 uint8_t fake_port_size;
-uint32_t fake_port_value;
+uint32_t fake_port_value, fake_port_step, fake_port_written[FAKE_PORT_LOG];
 uint64_t fake_stage2_gpa;
 struct vlapic_effect fake_effect;
 
@@ -108,7 +108,7 @@ static void set_segment(struct vcpu *vcpu, enum segment_name name, const struct 
 
 static void skip_instruction(struct vcpu *vcpu, uint8_t length)
 {
-	assert_in_range(length, 1, 15);
+	assert_in_range(length, 0, 15);
 	hw_of(vcpu)->reg[VCPU_RIP] += length;
 	hw_of(vcpu)->skips++;
 }
@@ -317,27 +317,24 @@ void devices_poll(void)
 {
 }
 
-uint32_t devices_port_read(uint16_t port, uint8_t size)
+uint32_t devices_port(uint16_t port, uint8_t size, bool write, uint32_t value)
 {
 	fake_port = port;
 	fake_port_size = size;
-	fake_port_reads++;
-	return fake_port_value;
+	++*(write ? &fake_port_writes : &fake_port_reads);
+	if (write) {
+		fake_port_value = value;
+		fake_port_written[(fake_port_writes - 1) % FAKE_PORT_LOG] = value;
+	}
+	return fake_port_value + (write ? 0 : fake_port_step * (fake_port_reads - 1));
 }
 
-void devices_port_write(uint16_t port, uint8_t size, uint32_t value)
-{
-	fake_port = port;
-	fake_port_size = size;
-	fake_port_value = value;
-	fake_port_writes++;
-}
-
-void devices_stage2_fault(struct vcpu *vcpu, struct vcpu_exit *exit)
+bool devices_stage2_fault(struct vcpu *vcpu, struct vcpu_exit *exit)
 {
 	assert_ptr_equal(vcpu, &fake_vcpu[0]);
 	fake_stage2_gpa = exit->fault.gpa;
 	fake_stage2_faults++;
+	return false;
 }
 
 void devices_lapic_effect(struct vcpu *vcpu, const struct vlapic_effect *effect)
@@ -395,6 +392,7 @@ static void begin_cpu(void)
 	fake_msr_there = fake_xcr0_good = true;
 	fake_msr_value = fake_xcr0 = 0;
 	fake_msr_reads = fake_msr_writes = fake_cpuid_reads = fake_wbinvds = fake_irq_takes = 0;
+	fake_port_step = 0;
 	fake_woken = fake_timer_arms = fake_focus_taken = 0;
 	fake_port_reads = fake_port_writes = fake_stage2_faults = fake_effects = fake_drops = 0;
 }

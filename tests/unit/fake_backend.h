@@ -77,5 +77,8 @@ extern unsigned fake_port_reads, fake_port_writes, fake_stage2_faults, fake_effe
 extern uint16_t fake_port;
 extern uint8_t fake_port_size;
 extern uint32_t fake_port_value; /* read from all, written to all */
+extern uint32_t fake_port_step;  /* each read gives so much more */
+#define FAKE_PORT_LOG 32u
+extern uint32_t fake_port_written[FAKE_PORT_LOG];
 extern uint64_t fake_stage2_gpa;
 extern struct vlapic_effect fake_effect;
