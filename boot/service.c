@@ -332,11 +332,6 @@ void service_start(const struct boot_info *info)
 	}
 	pvclock_set_date(rtc_read());
 	devices_init(vm, boot_console_port(), boot_console_gsi());
-	uint16_t port = boot_console_port();
-	backend->open_ports(vm, 0, port != 0 ? port : 0x10000);
-	if (port != 0) {
-		backend->open_ports(vm, (uint16_t)(port + 8), 0x10000u - port - 8);
-	}
 	log_info("service VM: %u vCPUs by %s; Ctrl-\\ switches between it and the monitor",
 		vm->vcpu_count, backend->name);
 	service_vm = vm;

@@ -176,9 +176,11 @@ struct vcpu_exit {
 		} cr;
 		struct {
 			uint64_t gpa;
-			bool write, fetch; /* neither: a read */
-			bool present;      /* a translation was there, but not this right */
-			bool walk;         /* the access was the guest's own page walk */
+			bool write, fetch;    /* neither: a read */
+			bool present;         /* a translation was there, but not this right */
+			bool walk;            /* the access was the guest's own page walk */
+			uint8_t byte_count;   /* of `bytes`; 0: the CPU does not tell them */
+			const uint8_t *bytes; /* of the instruction, until the next entry */
 		} fault;
 	};
 };

@@ -14,22 +14,27 @@
 #include "kernel/machine.h"
 #include "kernel/pcpu.h"
 #include "kernel/string.h"
+#include "kernel/time.h"
 #include "kernel/trap.h"
 #include "kernel/x86.h"
 #include "vdev/ioapic.h"
 #include "vdev/uart.h"
 
-#define IOAPIC_SIZE     0x100u
-#define IOAPICS_MAX     8u
-#define IOAPIC_VERSION  0x11u /* without an EOI register */
-#define ICR_MODE(icr)   ((icr) >> 8 & 7)
-#define ICR_VECTOR(icr) ((uint8_t)(icr))
-#define ENTRY_MODE(e)   ((e) >> 8 & 7)
-#define MODE_FIXED      0u
-#define MODE_LOWEST     1u
-#define MODE_NMI        4u
-#define MODE_INIT       5u
-#define MODE_STARTUP    6u
+#define UART_PORTS          8u
+#define SLEEP_PORTS         3u
+#define SLEEP_ENABLE        0x20u
+#define SLEEP_TYPE(control) ((control) >> 2 & 7)
+#define IOAPIC_SIZE         0x100u
+#define IOAPICS_MAX         8u
+#define IOAPIC_VERSION      0x11u /* without an EOI register */
+#define ICR_MODE(icr)       ((icr) >> 8 & 7)
+#define ICR_VECTOR(icr)     ((uint8_t)(icr))
+#define ENTRY_MODE(e)       ((e) >> 8 & 7)
+#define MODE_FIXED          0u
+#define MODE_LOWEST         1u
+#define MODE_NMI            4u
+#define MODE_INIT           5u
+#define MODE_STARTUP        6u
 
 static struct vm *owner; /* [I] */
 static struct spinlock vdev_lock = SPINLOCK(VDEV);
@@ -40,14 +45,47 @@ static struct vuart uart;                     /* [V] */
 static bool uart_line;                        /* [V] as it was last */
 static uint16_t uart_port;                    /* [I] 0: none */
 static uint32_t uart_gsi;                     /* [I] */
+static uint16_t sleep_port[SLEEP_PORTS]; /* [I] bytes that send the machine to sleep; 0: none */
+
+/* One line a second, so that no guest fills the log. */
+static void complain(const char *what, uint64_t where)
+{
+	static atomic_ulong quiet_until;
+	uint64_t now = time_ns();
+
+	if (now >= quiet_until) {
+		quiet_until = now + NS_PER_SECOND;
+		log_warning("service VM: %s 0x%lx", what, where);
+	}
+}
+
+static bool is_uart(uint16_t port)
+{
+	return uart_port != 0 && (uint16_t)(port - uart_port) < UART_PORTS;
+}
 
 void devices_init(struct vm *vm, uint16_t port, uint32_t gsi)
 {
+	const struct acpi_fadt *fadt = &machine.acpi.fadt;
+	const struct acpi_gas *gas[] = {
+		&fadt->pm1a_control, &fadt->pm1b_control, &fadt->sleep_control};
+
 	owner = vm;
 	uart_port = port;
 	uart_gsi = gsi;
 	for (; ioapic_count < IOAPICS_MAX && ioapic_info(ioapic_count, &infos[ioapic_count]);
 		ioapic_count++) {
+	}
+	for (unsigned i = 0; i < SLEEP_PORTS; i++) {
+		bool there = gas[i]->address != 0 && gas[i]->space == ACPI_SPACE_PORT;
+		/* Of PM1 the higher byte. */
+		sleep_port[i] = there ? (uint16_t)(gas[i]->address + (i != 2)) : 0;
+	}
+	for (uint32_t at = 0; at <= UINT16_MAX; at++) {
+		bool sleeps = at == sleep_port[0] || at == sleep_port[1] || at == sleep_port[2];
+		if (!is_uart((uint16_t)at) && (at == 0 || !sleeps)) {
+			backend->open_ports(vm, (uint16_t)at, 1);
+		}
 	}
 	devices_reset();
 }
@@ -73,32 +111,28 @@ bool devices_there(void)
 }
 
 /* A message of an I/O APIC entry or an IPI: to each vCPU that it is meant for. */
-static void deliver(uint64_t icr, const struct vlapic *source, bool level)
+static void deliver(uint64_t icr, const struct vlapic *source)
 {
+	static const enum vcpu_request requests[8] = {[MODE_NMI] = VCPU_REQUEST_NMI,
+		[MODE_INIT] = VCPU_REQUEST_INIT,
+		[MODE_STARTUP] = VCPU_REQUEST_SIPI};
+	unsigned mode = ICR_MODE(icr);
+
 	for (unsigned i = 0; i < owner->vcpu_count; i++) {
 		struct vcpu *vcpu = owner->vcpu[i];
 		if (!vlapic_matches(&vcpu->lapic, icr, source)) {
 			continue;
 		}
-		switch (ICR_MODE(icr)) {
-		case MODE_LOWEST: /* any of them will do */
-			vcpu_interrupt(vcpu, ICR_VECTOR(icr), level);
-			return;
-		case MODE_FIXED:
-			vcpu_interrupt(vcpu, ICR_VECTOR(icr), level);
-			break;
-		case MODE_NMI:
-			vcpu_request(vcpu, VCPU_REQUEST_NMI);
-			break;
-		case MODE_INIT:
-			vcpu_request(vcpu, VCPU_REQUEST_INIT);
-			break;
-		case MODE_STARTUP:
+		if (mode == MODE_STARTUP) {
 			vcpu->sipi_vector = ICR_VECTOR(icr);
-			vcpu_request(vcpu, VCPU_REQUEST_SIPI);
-			break;
-		default:
-			break;
+		}
+		if (requests[mode] != 0) {
+			vcpu_request(vcpu, requests[mode]);
+		} else if (mode <= MODE_LOWEST) {
+			vcpu_interrupt(vcpu, ICR_VECTOR(icr), false);
+		}
+		if (mode == MODE_LOWEST) { /* any of them will do */
+			return;
 		}
 	}
 }
@@ -133,7 +167,7 @@ void devices_lapic_effect(struct vcpu *vcpu, const struct vlapic_effect *effect)
 	vcpu->lapic_changed = true;
 	vcpu->timer_changed = effect->kind == VLAPIC_TIMER;
 	if (effect->kind == VLAPIC_IPI) {
-		deliver(effect->icr, &vcpu->lapic, false);
+		deliver(effect->icr, &vcpu->lapic);
 	} else if (*owed &
 		bit) { /* the vector that an EOI ended, whatever the guest has made of its mode */
 		*owed &= ~bit;
@@ -173,17 +207,13 @@ static void update_line(void)
 		if (pin < infos[n].pins && !(ioapics[n].entry[pin] & IOAPIC_MASKED)) {
 			uint64_t entry = ioapics[n].entry[pin];
 			/* Destination and mode stand alike in entry and command register. */
-			deliver((entry >> 56) << 32 | (entry & 0xfff), NULL, false);
+			deliver((entry >> 56) << 32 | (entry & 0xfff), NULL);
 		}
 	}
 }
 
-uint32_t devices_port(uint16_t port, uint8_t size, bool write, uint32_t value)
+static uint32_t uart_access(unsigned reg, bool write, uint32_t value)
 {
-	uint16_t reg = (uint16_t)(port - uart_port);
-	if (uart_port == 0 || reg > 7 || size != 1) {
-		return UINT32_MAX;
-	}
 	uint64_t flags = lock_acquire(&vdev_lock);
 	int byte = write ? vuart_write(&uart, reg, (uint8_t)value) : -1;
 	if (byte >= 0) {
@@ -194,6 +224,47 @@ uint32_t devices_port(uint16_t port, uint8_t size, bool write, uint32_t value)
 	}
 	update_line();
 	lock_release(&vdev_lock, flags);
+	return value;
+}
+
+/* A sleep that is not S5 would end in the firmware, and the guest wake without Pintle (ACPI 6.5,
+ * 4.8.3.2, 4.8.3.7). */
+static bool is_sleep(uint16_t port, uint8_t size, uint32_t value)
+{
+	const struct acpi_fadt *fadt = &machine.acpi.fadt;
+	bool sleeps = false;
+
+	for (unsigned i = 0; i < SLEEP_PORTS; i++) {
+		uint16_t byte = (uint16_t)(sleep_port[i] - port);
+		if (sleep_port[i] != 0 && byte < size) {
+			unsigned control = value >> 8 * byte;
+			unsigned off = i == 1 ? fadt->s5_type_b : fadt->s5_type_a;
+			sleeps |= (control & SLEEP_ENABLE) &&
+				!(fadt->has_s5 && SLEEP_TYPE(control) == off);
+		}
+	}
+	return sleeps;
+}
+
+uint32_t devices_port(uint16_t port, uint8_t size, bool write, uint32_t value)
+{
+	if (is_uart(port) && size == 1) {
+		return uart_access(port - uart_port, write, value);
+	}
+	if (is_uart(port) || is_uart((uint16_t)(port + size - 1))) {
+		return UINT32_MAX;
+	}
+	if (write && is_sleep(port, size, value)) {
+		complain("a sleep state other than S5 is refused: port", port);
+	} else if (write) {
+		size == 1           ? port_write8(port, (uint8_t)value)
+			: size == 2 ? port_write16(port, (uint16_t)value)
+				    : port_write32(port, value);
+	} else {
+		value = size == 1   ? port_read8(port)
+			: size == 2 ? port_read16(port)
+				    : port_read32(port);
+	}
 	return value;
 }
 
@@ -255,8 +326,25 @@ static uint32_t lapic_access(struct vcpu *vcpu, unsigned offset, bool write, uin
 	return (uint32_t)vlapic_read(&vcpu->lapic, offset / 16, tsc_read(), &effect);
 }
 
-/* One access to a page that a device of ours, or nobody, answers. */
-static uint32_t access(struct vcpu *vcpu, uint64_t gpa, bool write, uint32_t value)
+/* Does Pintle keep anything of [base, base + size) of memory to itself? */
+static bool is_hidden(uint64_t base, uint64_t size)
+{
+	bool hidden = false;
+	for (unsigned i = 0; i < machine.memmap.count; i++) {
+		const struct mem_range *range = &machine.memmap.range[i];
+		/* A large page of device memory must not take RAM along. */
+		bool ram = size > PAGE_SIZE &&
+			(range->type == MEM_FREE || range->type == MEM_ACPI ||
+				range->type == MEM_NVS);
+		hidden |= (ram || range->type == MEM_OWN || range->type == MEM_IMAGE ||
+				  range->type == MEM_MODULE) &&
+			range->base < base + size && base < range->base + range->size;
+	}
+	return hidden;
+}
+
+/* One access to a page that a device of ours answers, or, at Pintle's own memory, nobody. */
+static uint64_t access(struct vcpu *vcpu, uint64_t gpa, bool write, uint32_t value)
 {
 	if ((gpa & ~PAGE_MASK) == (vcpu->lapic.base_msr & APIC_BASE_ADDRESS) &&
 		!vlapic_is_x2apic(&vcpu->lapic)) {
@@ -267,7 +355,10 @@ static uint32_t access(struct vcpu *vcpu, uint64_t gpa, bool write, uint32_t val
 			return ioapic_access(n, (unsigned)(gpa - infos[n].base.raw), write, value);
 		}
 	}
-	return UINT32_MAX;
+	if (is_hidden(gpa, 1)) {
+		complain("an access to Pintle's own memory at", gpa);
+	}
+	return UINT64_MAX;
 }
 
 static void load(struct vcpu *vcpu, const struct insn *insn, uint64_t value)
@@ -286,22 +377,36 @@ static void load(struct vcpu *vcpu, const struct insn *insn, uint64_t value)
 /* True: done, and exit->length is the instruction's. */
 static bool emulate(struct vcpu *vcpu, struct vcpu_exit *exit)
 {
-	uint8_t bytes[INSN_MAX] = {0};
+	uint8_t fetched[INSN_MAX] = {0};
+	const uint8_t *bytes = exit->fault.bytes;
+	size_t len = exit->fault.byte_count;
+	uint64_t gpa = exit->fault.gpa;
 	struct insn insn;
-	size_t len = gmem_fetch(vcpu, bytes);
-	int err = insn_decode(bytes, len, gmem_mode(vcpu), &insn);
 
-	if (err != 0 || insn.kind > INSN_STORE) {
+	if (len == 0) {
+		len = gmem_fetch(vcpu, fetched);
+		bytes = fetched;
+	}
+	bool known =
+		insn_decode(bytes, len, gmem_mode(vcpu), &insn) == 0 && insn.kind <= INSN_STORE;
+	if (!known && is_hidden(gpa, 1)) {
+		complain("an instruction that is not known, or is itself, in Pintle's memory at",
+			gpa);
+		vcpu_raise(vcpu, VECTOR_PROTECTION, true, 0);
+		return false;
+	}
+	if (!known) {
 		vcpu_kill(vcpu, "an instruction on a device register that is not known");
-		log_error("vcpu %u: at 0x%lx the bytes %02x %02x %02x %02x", vcpu->index,
-			exit->fault.gpa, bytes[0], bytes[1], bytes[2], bytes[3]);
+		log_error("vcpu %u: at 0x%lx the bytes %02x %02x %02x %02x", vcpu->index, gpa,
+			bytes[0], bytes[1], bytes[2], bytes[3]);
 		return false;
 	}
 	if (insn.kind == INSN_LOAD) {
-		load(vcpu, &insn, access(vcpu, exit->fault.gpa, false, 0));
+		load(vcpu, &insn, access(vcpu, gpa, false, 0));
 	} else {
 		uint64_t value = insn.has_immediate ? insn.immediate : vcpu->regs.gpr[insn.gpr];
-		access(vcpu, exit->fault.gpa, true, (uint32_t)value);
+		value >>= insn.high_byte && !insn.has_immediate ? 8 : 0;
+		access(vcpu, gpa, true, (uint32_t)value);
 	}
 	exit->length = insn.length;
 	return true;
@@ -310,22 +415,11 @@ static bool emulate(struct vcpu *vcpu, struct vcpu_exit *exit)
 /* Does Pintle answer in [base, base + size), or keep it to itself? */
 static bool is_kept(struct vcpu *vcpu, uint64_t base, uint64_t size)
 {
-	uint64_t lapic = vcpu->lapic.base_msr & APIC_BASE_ADDRESS;
-	bool kept = lapic - base < size;
+	bool kept = (vcpu->lapic.base_msr & APIC_BASE_ADDRESS) - base < size;
 	for (unsigned n = 0; n < ioapic_count; n++) {
 		kept |= (infos[n].base.raw & ~PAGE_MASK) - base < size;
 	}
-	for (unsigned i = 0; i < machine.memmap.count; i++) {
-		const struct mem_range *range = &machine.memmap.range[i];
-		/* A large page of device memory must not take RAM along. */
-		bool ram = size > PAGE_SIZE &&
-			(range->type == MEM_FREE || range->type == MEM_ACPI ||
-				range->type == MEM_NVS);
-		kept |= (ram || range->type == MEM_OWN || range->type == MEM_IMAGE ||
-				range->type == MEM_MODULE) &&
-			range->base < base + size && base < range->base + range->size;
-	}
-	return kept;
+	return kept || is_hidden(base, size);
 }
 
 /* Identity, as much around `gpa` as nobody else needs: device memory is mapped when it is first

@@ -7,8 +7,8 @@
 
 #include "kernel/vcpu.h"
 
-/* Make the I/O APICs' and the UART's virtual twins for `vm`. `uart_port`: of the console, 0: none;
- * `uart_gsi`: its interrupt. */
+/* Make the I/O APICs' and the UART's virtual twins for `vm`, and open all ports that need no watch.
+ * `uart_port`: of the console, 0: none; `uart_gsi`: its interrupt. */
 void devices_init(struct vm *vm, uint16_t uart_port, uint32_t uart_gsi);
 
 bool devices_there(void); /* devices_init was called: there is a service VM */

@@ -260,6 +260,13 @@ static bool shutdown(struct vcpu *vcpu, struct vcpu_exit *exit)
 	return false;
 }
 
+/* AMD's CPUs do it themselves; for VT-x nobody has needed it yet (docs/decisions.md). */
+static bool task_switch(struct vcpu *vcpu, struct vcpu_exit *exit)
+{
+	vcpu_kill(vcpu, "a task switch through a TSS, which VT-x leaves to software");
+	return false;
+}
+
 static bool fatal(struct vcpu *vcpu, struct vcpu_exit *exit)
 {
 	log_error("vcpu %u: exit 0x%lx that nobody handles", vcpu->index, exit->raw);
@@ -291,6 +298,7 @@ static exit_fn *const exit_table[EXIT_COUNT] = {
 	[EXIT_CR_READ] = cr,
 	[EXIT_CR_WRITE] = cr,
 	[EXIT_STAGE2] = devices_stage2_fault,
+	[EXIT_TASK_SWITCH] = task_switch,
 	[EXIT_SHUTDOWN] = shutdown,
 }; /* an empty slot ends the vCPU, with a report */
 

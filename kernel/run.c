@@ -17,8 +17,9 @@
 #include "kernel/vcpu.h"
 #include "kernel/x86.h"
 
-#define LOOK_NS 250000000ull /* the console may be wired elsewhere than we believe */
-#define NEVER   UINT64_MAX
+#define NMI_LOOK_NS 100000ull    /* AMD-V cannot always tell when an NMI can be taken */
+#define LOOK_NS     250000000ull /* the console may be wired elsewhere than we believe */
+#define NEVER       UINT64_MAX
 
 const struct backend *backend;
 struct vm *service_vm;
@@ -299,6 +300,9 @@ void cpu_loop(void)
 		}
 		bool ready = prepare(vcpu, now);
 		until = min_u64(until, vlapic_timer_next(&vcpu->lapic));
+		if (vcpu->nmi_pending) {
+			until = min_u64(until, now + time_to_tsc(NMI_LOOK_NS));
+		}
 		arm_timer(cpu, until, now);
 		if (ready) {
 			if (cpu->context != vcpu) {

@@ -24,11 +24,6 @@ static bool switched_off(void)
 
 static int svm_probe(void)
 {
-	if (cpuid_read(CPUID_EXTENDED, 0).eax < CPUID_SVM ||
-		!(cpuid_read(CPUID_AMD, 0).ecx & CPUID_AMD_SVM)) {
-		log_error("svm: this CPU has no AMD-V");
-		return trace_err(-ENODEV);
-	}
 	struct cpuid svm = cpuid_read(CPUID_SVM, 0);
 	int err = 0;
 	svm_features = svm.edx;

@@ -7,18 +7,6 @@
 
 #include "kernel/insn.h"
 
-#define INFO_IO_IN         BIT(0)
-#define INFO_IO_STRING     BIT(2)
-#define INFO_IO_REP        BIT(3)
-#define INFO_IO_SIZE_SHIFT 4 /* three bits: 1, 2 or 4 bytes */
-#define INFO_IO_PORT_SHIFT 16
-#define INFO_MSR_WRITE     BIT(0)
-#define INFO_CR_MOV        BIT(63) /* and bits 3:0 are the register's number */
-#define INFO_NPF_PRESENT   BIT(0)
-#define INFO_NPF_WRITE     BIT(1)
-#define INFO_NPF_FETCH     BIT(4)
-#define INFO_NPF_WALK      BIT(33)
-
 #define VECTOR_BREAKPOINT      3u
 #define VECTOR_OVERFLOW        4u
 #define VECTOR_ALIGNMENT_CHECK 17u
@@ -70,40 +58,47 @@ static uint8_t length_to(const struct vmcb *vmcb, uint64_t next)
 	return length <= INSN_MAX ? (uint8_t)length : 0;
 }
 
+/* 15.10.2 */
 static void decode_io(const struct vmcb *vmcb, struct vcpu_exit *exit)
 {
 	uint64_t info = vmcb->exit_info1;
 
-	exit->io.port = (uint16_t)(info >> INFO_IO_PORT_SHIFT);
-	exit->io.size = info >> INFO_IO_SIZE_SHIFT & 7;
-	exit->io.in = info & INFO_IO_IN;
-	exit->io.string = info & INFO_IO_STRING;
-	exit->io.rep = info & INFO_IO_REP;
+	exit->io.port = (uint16_t)(info >> 16);
+	exit->io.size = info >> 4 & 7;
+	exit->io.in = info & BIT(0);
+	exit->io.string = info & BIT(2);
+	exit->io.rep = info & BIT(3);
 	exit->length = length_to(vmcb, vmcb->exit_info2);
 }
 
+/* 15.8.1. Where the register is not known, the bytes tell it, and the length again. */
 static void decode_cr8(const struct vcpu *vcpu, struct vcpu_exit *exit)
 {
 	const struct vmcb *vmcb = vcpu->hw;
 
 	exit->cr.number = 8;
-	if ((svm_features & SVM_DECODE_ASSISTS) && (vmcb->exit_info1 & INFO_CR_MOV)) {
+	if ((svm_features & SVM_DECODE_ASSISTS) && (vmcb->exit_info1 & BIT(63))) {
 		exit->cr.gpr = vmcb->exit_info1 % GPR_COUNT;
 		exit->cr.value = exit->cr.gpr == GPR_RSP ? vmcb->rsp : vcpu->regs.gpr[exit->cr.gpr];
 	} else {
-		exit->length = 0; /* the bytes tell the register, and the length again */
+		exit->length = 0;
 	}
 }
 
+/* 15.25.6; the instruction's bytes: 15.33.5. */
 static void decode_fault(const struct vmcb *vmcb, struct vcpu_exit *exit)
 {
 	uint64_t info = vmcb->exit_info1;
 
 	exit->fault.gpa = vmcb->exit_info2;
-	exit->fault.present = info & INFO_NPF_PRESENT;
-	exit->fault.write = info & INFO_NPF_WRITE;
-	exit->fault.fetch = info & INFO_NPF_FETCH;
-	exit->fault.walk = info & INFO_NPF_WALK;
+	exit->fault.present = info & BIT(0);
+	exit->fault.write = info & BIT(1);
+	exit->fault.fetch = info & BIT(4);
+	exit->fault.walk = info & BIT(33);
+	if (svm_features & SVM_DECODE_ASSISTS) {
+		exit->fault.byte_count = vmcb->byte_count & 15;
+		exit->fault.bytes = &vmcb->byte_count + 1;
+	}
 }
 
 static void decode_exception(const struct vmcb *vmcb, struct vcpu_exit *exit)
@@ -157,7 +152,7 @@ void svm_decode(struct vcpu *vcpu, struct vcpu_exit *exit)
 		decode_io(vmcb, exit);
 		break;
 	case EXIT_MSR_READ:
-		exit->kind = vmcb->exit_info1 & INFO_MSR_WRITE ? EXIT_MSR_WRITE : EXIT_MSR_READ;
+		exit->kind = vmcb->exit_info1 & BIT(0) ? EXIT_MSR_WRITE : EXIT_MSR_READ;
 		break;
 	case EXIT_CR_READ:
 	case EXIT_CR_WRITE:

@@ -13,51 +13,41 @@
 #define NESTED_PAGING_ENABLE BIT(0)
 #define SHADOW               BIT(0)
 
-/* 14.1.3 */
-#define CR0_AT_INIT         0x60000010u
-#define DR6_AT_INIT         0xffff0ff0u
-#define DR7_AT_INIT         0x400u
-#define RFLAGS_AT_INIT      0x2u
-#define ATTRIBUTES_CODE     0x9bu
-#define ATTRIBUTES_DATA     0x93u
-#define ATTRIBUTES_LDT      0x82u
-#define ATTRIBUTES_TSS_BUSY 0x8bu
-
 static const uint8_t intercepts[] = {
 #define X(name, code, kind, skips) code,
 	SVM_EXITS(X)
 #undef X
 };
 
-/* Where a register is, and the part of the state that a write to it makes unclean. */
 #define REGISTERS(X)                                                                               \
-	X(RIP, rip, 0)                                                                             \
+	X(RIP, rip, 0xfff0)                                                                        \
 	X(RSP, rsp, 0)                                                                             \
-	X(RFLAGS, rflags, 0)                                                                       \
-	X(CR0, cr0, CLEAN_CR)                                                                      \
-	X(CR2, cr2, CLEAN_CR2)                                                                     \
-	X(CR3, cr3, CLEAN_CR)                                                                      \
-	X(CR4, cr4, CLEAN_CR)                                                                      \
-	X(EFER, efer, CLEAN_CR)                                                                    \
-	X(DR7, dr7, CLEAN_DR)                                                                      \
-	X(GDT_BASE, segment[VMCB_GDTR].base, CLEAN_DT)                                             \
-	X(GDT_LIMIT, segment[VMCB_GDTR].limit, CLEAN_DT)                                           \
-	X(IDT_BASE, segment[VMCB_IDTR].base, CLEAN_DT)                                             \
-	X(IDT_LIMIT, segment[VMCB_IDTR].limit, CLEAN_DT)                                           \
+	X(RFLAGS, rflags, 0x2)                                                                     \
+	X(CR0, cr0, 0x60000010)                                                                    \
+	X(CR2, cr2, 0)                                                                             \
+	X(CR3, cr3, 0)                                                                             \
+	X(CR4, cr4, 0)                                                                             \
+	X(EFER, efer, 0)                                                                           \
+	X(DR7, dr7, 0x400)                                                                         \
+	X(GDT_BASE, segment[VMCB_GDTR].base, 0)                                                    \
+	X(GDT_LIMIT, segment[VMCB_GDTR].limit, 0xffff)                                             \
+	X(IDT_BASE, segment[VMCB_IDTR].base, 0)                                                    \
+	X(IDT_LIMIT, segment[VMCB_IDTR].limit, 0xffff)                                             \
 	X(FS_BASE, segment[SEG_FS].base, 0)                                                        \
 	X(GS_BASE, segment[SEG_GS].base, 0)                                                        \
-	X(PAT, pat, CLEAN_NESTED)                                                                  \
+	X(PAT, pat, PAT_RESET_VALUE)                                                               \
 	X(SYSENTER_CS, sysenter_cs, 0)                                                             \
 	X(SYSENTER_ESP, sysenter_esp, 0)                                                           \
 	X(SYSENTER_EIP, sysenter_eip, 0)
 
+/* Where a register is, and its value after INIT (14.1.3). */
 static const struct {
 	uint16_t offset;
 	uint8_t size;
-	uint32_t clean;
+	uint64_t initial;
 } registers[VCPU_REGISTER_COUNT] = {
-#define X(id, field, bit)                                                                          \
-	[VCPU_##id] = {offsetof(struct vmcb, field), sizeof(((struct vmcb *)NULL)->field), bit},
+#define X(id, field, initial)                                                                      \
+	[VCPU_##id] = {offsetof(struct vmcb, field), sizeof(((struct vmcb *)NULL)->field), initial},
 	REGISTERS(X)
 #undef X
 };
@@ -65,14 +55,14 @@ static const struct {
 static const uint8_t places[SEG_COUNT] = {
 	SEG_ES, SEG_CS, SEG_SS, SEG_DS, SEG_FS, SEG_GS, VMCB_LDTR, VMCB_TR};
 
-static void unclean(struct vmcb *vmcb, uint64_t what)
-{
-	vmcb->clean &= (uint32_t)~what;
-}
-
 /* All of the VMCB anew: after SHUTDOWN it is undefined (15.14.3). */
 void svm_vcpu_reset(struct vcpu *vcpu)
 {
+	static const struct segment data = {0, 0xffff, 0, 0x93};
+	static const struct segment other[SEG_COUNT] = {
+		[SEG_CS] = {0xffff0000, 0xffff, 0xf000, 0x9b},
+		[SEG_LDTR] = {0, 0xffff, 0, 0x82},
+		[SEG_TR] = {0, 0xffff, 0, 0x8b}};
 	struct vmcb *vmcb = vcpu->hw;
 	const struct svm_vm *vm = vcpu->vm->hw;
 
@@ -87,20 +77,13 @@ void svm_vcpu_reset(struct vcpu *vcpu)
 	vmcb->interrupt_control = VIRQ_MASKING;
 	vmcb->nested_control = NESTED_PAGING_ENABLE;
 	vmcb->nested_cr3 = virt_to_phys(vcpu->vm->stage2.root).raw;
-
-	for (unsigned i = 0; i < VMCB_SEGMENTS; i++) {
-		vmcb->segment[i] = (struct vmcb_segment){0, ATTRIBUTES_DATA, 0xffff, 0};
+	for (unsigned reg = 0; reg < VCPU_REGISTER_COUNT; reg++) {
+		svm_set(vcpu, reg, registers[reg].initial);
 	}
-	vmcb->segment[SEG_CS] = (struct vmcb_segment){0xf000, ATTRIBUTES_CODE, 0xffff, 0xffff0000};
-	vmcb->segment[VMCB_LDTR].attributes = ATTRIBUTES_LDT;
-	vmcb->segment[VMCB_TR].attributes = ATTRIBUTES_TSS_BUSY;
-	vmcb->efer = EFER_SVME; /* 15.5.1: VMRUN refuses a guest without it */
-	vmcb->cr0 = CR0_AT_INIT;
-	vmcb->dr6 = DR6_AT_INIT;
-	vmcb->dr7 = DR7_AT_INIT;
-	vmcb->rflags = RFLAGS_AT_INIT;
-	vmcb->rip = 0xfff0;
-	vmcb->pat = PAT_RESET_VALUE;
+	for (unsigned name = 0; name < SEG_COUNT; name++) {
+		svm_set_segment(vcpu, name, other[name].attributes != 0 ? &other[name] : &data);
+	}
+	vmcb->dr6 = 0xffff0ff0;
 	vcpu->regs = (struct vcpu_regs){.gpr[GPR_RDX] = cpuid_read(1, 0).eax};
 }
 
@@ -113,13 +96,14 @@ uint64_t svm_get(struct vcpu *vcpu, enum vcpu_register reg)
 	return reg == VCPU_EFER ? value & ~EFER_SVME : value;
 }
 
+/* Writes are rare: after one, the CPU reads all of the VMCB. 15.5.1: VMRUN wants EFER.SVME. */
 void svm_set(struct vcpu *vcpu, enum vcpu_register reg, uint64_t value)
 {
 	struct vmcb *vmcb = vcpu->hw;
 
 	value |= reg == VCPU_EFER ? EFER_SVME : 0;
 	memcpy(vmcb->page + registers[reg].offset, &value, registers[reg].size);
-	unclean(vmcb, registers[reg].clean);
+	vmcb->clean = 0;
 }
 
 void svm_get_segment(struct vcpu *vcpu, enum segment_name name, struct segment *segment)
@@ -146,7 +130,7 @@ void svm_set_segment(struct vcpu *vcpu, enum segment_name name, const struct seg
 		/* VMRUN takes the CPL from its own field; QEMU takes it from SS. */
 		vmcb->cpl = (uint8_t)((segment->attributes & SEGMENT_DPL) >> SEGMENT_DPL_SHIFT);
 	}
-	unclean(vmcb, CLEAN_SEGMENTS);
+	vmcb->clean = 0;
 }
 
 void svm_skip(struct vcpu *vcpu, uint8_t length)
@@ -188,19 +172,24 @@ bool svm_can_take(struct vcpu *vcpu, enum event_type type)
 
 /*
  * A virtual interrupt whose delivery is intercepted, never delivered (15.21.4). An NMI waits for
- * the IRET if NMIs are masked; if it waits for a shadow only, an interrupt's window is the nearest
- * thing that there is.
+ * the IRET if NMIs are masked, then for its end: a shadow holds the window back that long. If it
+ * waits for a shadow only, an interrupt's window is the nearest thing that there is. Where
+ * interrupts are off these windows stay shut, and the bound of a run with a waiting NMI
+ * (kernel/run.c) is the limit.
  */
 void svm_window(struct vcpu *vcpu, enum event_type type)
 {
 	struct vmcb *vmcb = vcpu->hw;
 
-	if (type == EVENT_NMI && vmcb->nmi_state != NMI_OPEN) {
+	if (type == EVENT_NMI && vmcb->nmi_state == NMI_BLOCKED) {
 		return;
+	}
+	if (type == EVENT_NMI && vmcb->nmi_state == NMI_RETURNING) {
+		vmcb->shadow |= SHADOW;
 	}
 	/* The priority and IGNORE_TPR: QEMU compares priorities otherwise than hardware does. */
 	vmcb->interrupt_control |= VIRQ_PENDING | VIRQ_PRIORITY_MAX | VIRQ_IGNORE_TPR;
-	unclean(vmcb, CLEAN_INTERRUPT);
+	vmcb->clean &= (uint32_t)~CLEAN_INTERRUPT;
 	vmcb_intercept(vmcb, SVM_EXIT_VINTR, true);
 }
 
@@ -230,34 +219,18 @@ void svm_asid_choose(struct svm_cpu *cpu, struct vmcb *vmcb)
 	}
 	vmcb->asid = cpu->next_asid++;
 	vmcb->asid_generation = cpu->generation;
-	unclean(vmcb, CLEAN_ASID);
+	vmcb->clean &= (uint32_t)~CLEAN_ASID;
 }
 
+/* Appendix B has the names. */
 void svm_dump(struct vcpu *vcpu)
 {
-	static const struct {
-		const char *name;
-		uint16_t offset, size;
-	} fields[] = {
-#define X(offset, type, name) {#name, offset, sizeof(type)},
-		VMCB_FIELDS(X)
-#undef X
-	};
-	const struct vmcb *vmcb = vcpu->hw;
-
-	for (unsigned i = 0; i < ARRAY_COUNT(fields); i++) {
-		uint64_t value = 0;
-		memcpy(&value, vmcb->page + fields[i].offset, fields[i].size);
-		if (value != 0) {
-			log_error("svm: %-18s 0x%lx", fields[i].name, value);
+	for (unsigned at = 0; at < PAGE_SIZE; at += 4 * sizeof(uint64_t)) {
+		uint64_t word[4];
+		memcpy(word, (const uint8_t *)vcpu->hw + at, sizeof(word));
+		if (word[0] | word[1] | word[2] | word[3]) {
+			log_error("svm: VMCB %03x: %016lx %016lx %016lx %016lx", at, word[0],
+				word[1], word[2], word[3]);
 		}
-	}
-	for (unsigned i = 0; i < ARRAY_COUNT(vmcb->intercept); i++) {
-		log_error("svm: intercepts %u       0x%x", i, vmcb->intercept[i]);
-	}
-	for (unsigned i = 0; i < VMCB_SEGMENTS; i++) {
-		const struct vmcb_segment *s = &vmcb->segment[i];
-		log_error("svm: segment %u          0x%04x base 0x%lx limit 0x%x attributes 0x%x",
-			i, s->selector, s->base, s->limit, s->attributes);
 	}
 }

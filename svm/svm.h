@@ -9,14 +9,11 @@
 #include "kernel/types.h"
 #include "kernel/vcpu.h"
 
-#define MSR_VM_CR      0xc0010114u
-#define VM_CR_SVMDIS   BIT(4)
-#define MSR_VM_HSAVE   0xc0010117u
-#define EFER_SVME      BIT(12)
-#define CPUID_EXTENDED 0x80000000u
-#define CPUID_AMD      0x80000001u
-#define CPUID_AMD_SVM  BIT(2) /* ECX */
-#define CPUID_SVM      0x8000000au
+#define MSR_VM_CR    0xc0010114u
+#define VM_CR_SVMDIS BIT(4)
+#define MSR_VM_HSAVE 0xc0010117u
+#define EFER_SVME    BIT(12)
+#define CPUID_SVM    0x8000000au
 
 /* CPUID_SVM, EDX. The clean bits need no test: a CPU without them does not look. */
 #define SVM_NESTED_PAGING  BIT(0)
@@ -59,6 +56,7 @@ struct vmcb_segment {
 	X(0x0b0, uint64_t, nested_cr3)                                                             \
 	X(0x0c0, uint32_t, clean)                                                                  \
 	X(0x0c8, uint64_t, next_rip)                                                               \
+	X(0x0d0, uint8_t, byte_count) /* of the instruction that faulted; the bytes follow */      \
 	X(0x3e0, uint64_t, asid_generation) /* of the CPU's ASIDs that `asid` is from; 0: none */  \
 	X(0x3e8, uint64_t, iret_rip)        /* of the IRET that unmasks NMIs */                    \
 	X(0x3f0, uint32_t, nmi_state)       /* enum nmi_state */                                   \
@@ -106,12 +104,6 @@ VMCB_FIELDS(X)
 #define CLEAN_INTERCEPTS BIT(0)
 #define CLEAN_ASID       BIT(2)
 #define CLEAN_INTERRUPT  BIT(3)
-#define CLEAN_NESTED     BIT(4)
-#define CLEAN_CR         BIT(5)
-#define CLEAN_DR         BIT(6)
-#define CLEAN_DT         BIT(7)
-#define CLEAN_SEGMENTS   BIT(8)
-#define CLEAN_CR2        BIT(9)
 #define CLEAN_ALL        0x1fffu /* all that are defined; others stay unclean */
 
 enum {

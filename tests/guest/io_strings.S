@@ -63,11 +63,13 @@ main:
 	movabs	$EDGE - 3, %rbx
 	FAULTS(VECTOR_PF, mov $UART_SCRATCH, %edx; mov %rbx, %rsi; 772: rep outsb)
 	EXPECT(7, %rcx)
-	mov	%cr2, %r10
+	EXPECT(0, exc_error)
 	movabs	$EDGE, %rbx
+	ON	'r', 1f				/* Bochs's VMRUN does not load CR2 */
+	mov	%cr2, %r10
 	xor	%rbx, %r10
 	EXPECT(0, %r10)
-	EXPECT(0, exc_error)
+1:
 
 	CASE "a #PF of REP INS"
 	mov	$10, %ecx

@@ -45,6 +45,23 @@ main:
 	mov	(%r12), %r8d
 	EXPECT(0xffffffff, %r8)
 
+	CASE "8 bytes of it are all ones, and AH can be written to it"
+	mov	(%r12), %r8
+	EXPECT(-1, %r8)
+	mov	%r12, %rsi
+	RUNS(mov %ah, (%rsi))
+
+	CASE "other instructions on it, and execution in it, are a #GP"
+	FAULTS(VECTOR_GP, incl (%r12))
+	FAULTS(VECTOR_GP, xchg %eax, (%r12))
+	movq	$5f, exc_resume
+	movq	$NONE, exc_vector
+	jmp	*%r12
+5:	EXPECT(VECTOR_GP, exc_vector)
+	mov	exc_rip, %r8
+	sub	%r12, %r8
+	EXPECT(0, %r8)
+
 	CASE "all of the first 6 MiB of it"
 	mov	$6 * 256, %ecx
 	mov	%r12, %rbx

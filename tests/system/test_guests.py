@@ -111,15 +111,27 @@ def a_triple_fault_ends_the_vm_and_not_the_monitor_by_vt_x(bench):
 
 
 @test
-def execution_in_pintles_memory_ends_the_vm_by_amd_v(bench):
-    """tests/guest/ends/fetch.S"""
-    end_guest(bench, "fetch", "an instruction on a device register[^;]*", AMD_IN_QEMU)
+def an_unknown_instruction_on_a_device_ends_the_vm_by_amd_v(bench):
+    """tests/guest/ends/device.S"""
+    end_guest(bench, "device", "an instruction on a device register[^;]*", AMD_IN_QEMU)
 
 
 @test(cost=3)
-def execution_in_pintles_memory_ends_the_vm_by_vt_x(bench):
-    """tests/guest/ends/fetch.S"""
-    end_guest(bench, "fetch", "an instruction on a device register[^;]*", INTEL_IN_BOCHS)
+def an_unknown_instruction_on_a_device_ends_the_vm_by_vt_x(bench):
+    """tests/guest/ends/device.S"""
+    end_guest(bench, "device", "an instruction on a device register[^;]*", INTEL_IN_BOCHS)
+
+
+@test(cost=3)
+def a_task_switch_ends_the_vm_by_vt_x(bench):
+    """tests/guest/ends/task.S"""
+    end_guest(bench, "task", "a task switch through a TSS[^;]*", INTEL_IN_BOCHS)
+
+
+@test
+def a_task_switch_is_done_by_amd_v_in_qemu(bench):
+    """tests/guest/ends/task.S"""
+    return run_guest(bench, "task", AMD_IN_QEMU)
 
 
 for guest in guest_build.names():

@@ -92,7 +92,7 @@ static void an_exit_that_nobody_handles_ends_the_vcpu_with_a_report(void **state
 		EXIT_NMI_WINDOW, EXIT_TIMER, EXIT_PAUSE, EXIT_EXCEPTION, EXIT_CPUID, EXIT_HLT,
 		EXIT_INVD, EXIT_XSETBV, EXIT_HYPERCALL, EXIT_FORBIDDEN, EXIT_MWAIT, EXIT_MONITOR,
 		EXIT_IO, EXIT_MSR_READ, EXIT_MSR_WRITE, EXIT_CR_READ, EXIT_CR_WRITE, EXIT_STAGE2,
-		EXIT_SHUTDOWN};
+		EXIT_TASK_SWITCH, EXIT_SHUTDOWN};
 	unsigned ended = 0;
 
 	for (enum exit_kind kind = 0; kind < EXIT_COUNT; kind++) {
@@ -113,6 +113,14 @@ static void an_exit_that_nobody_handles_ends_the_vcpu_with_a_report(void **state
 		ended++;
 	}
 	assert_int_equal(ended + ARRAY_COUNT(handled), EXIT_COUNT);
+}
+
+static void a_task_switch_ends_the_vcpu_with_its_reason(void **state)
+{
+	(void)state;
+	handle_kind(EXIT_TASK_SWITCH, 2);
+	assert_killed("a task switch through a TSS");
+	assert_went_on(0);
 }
 
 static void the_end_of_a_vcpu_pauses_the_others(void **state)
@@ -492,6 +500,7 @@ int main(void)
 		VM_TEST(exits_of_the_host_change_nothing_of_the_guest),
 		VM_TEST(instructions_that_guests_do_not_have_are_undefined),
 		VM_TEST(an_exit_that_nobody_handles_ends_the_vcpu_with_a_report),
+		VM_TEST(a_task_switch_ends_the_vcpu_with_its_reason),
 		VM_TEST(the_end_of_a_vcpu_pauses_the_others),
 		VM_TEST(an_interrupted_event_is_kept_for_the_next_entry),
 		VM_TEST(an_intercepted_exception_goes_to_the_guest),

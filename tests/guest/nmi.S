@@ -1,0 +1,64 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* tests/guest/nmi.S - an NMI that waits for the IRET of another. */
+#include "guest.inc"
+
+#define NMI_TO_SELF movl $0x4400, 0x300(%rbp)
+#define SPINS 100000			/* some hundred microseconds; a run without a look around takes 10 ms */
+
+main:
+	mov	$LAPIC, %ebp
+	movl	$0x1ff, 0xf0(%rbp)
+	CASE "with interrupts on it comes right behind the IRET"
+	HOOK	VECTOR_NMI, on_nmi
+	sti
+	nop
+	NMI_TO_SELF
+	nop
+1:	cli
+	EXPECT(2, nmis)
+	EXPECT(1, depth_max)
+
+	CASE "with interrupts off it comes soon"
+	HOOK	VECTOR_NMI, on_nmi
+	movq	$0, nmis
+	NMI_TO_SELF
+	mov	$SPINS, %ecx
+2:	dec	%ecx
+	jnz	2b
+	EXPECT(2, nmis)
+	EXPECT(1, depth_max)
+
+	CASE "a third one while two are there is lost"
+	HOOK	VECTOR_NMI, on_nmi
+	movq	$0, nmis
+	movb	$1, twice
+	NMI_TO_SELF
+	mov	$SPINS, %ecx
+3:	dec	%ecx
+	jnz	3b
+	EXPECT(2, nmis)
+	ret
+on_nmi:
+	incq	nmis
+	incq	depth
+	mov	depth, %rax
+	cmp	%rax, depth_max
+	jae	1f
+	mov	%rax, depth_max
+1:	cmpq	$1, nmis
+	ja	3f
+	NMI_TO_SELF
+	cmpb	$0, twice
+	je	2f
+	NMI_TO_SELF
+2:	mov	$1, %eax		/* exits in between do not let it in */
+	push	%rbx
+	cpuid
+	pop	%rbx
+3:	decq	depth
+	ret
+	.data
+nmis:	.quad	0
+depth:	.quad	0
+depth_max: .quad 0
+twice:	.byte	0
