@@ -6,6 +6,6 @@
 
 #include "kernel/types.h"
 
-/* Seconds since 1970, the clock taken for UTC and this century's; 0: there is none that makes
- * sense. At most 20 ms. Once, boot CPU. */
+/* Seconds since 1970, the clock taken for UTC and this century's; 0: there is none that counts 24
+ * hours. At most 20 ms. Once, boot CPU. */
 uint64_t rtc_read(void);

@@ -20,21 +20,19 @@
 #include "vdev/ioapic.h"
 #include "vdev/uart.h"
 
-#define UART_PORTS          8u
-#define SLEEP_PORTS         3u
-#define SLEEP_ENABLE        0x20u
-#define SLEEP_TYPE(control) ((control) >> 2 & 7)
-#define IOAPIC_SIZE         0x100u
-#define IOAPICS_MAX         8u
-#define IOAPIC_VERSION      0x11u /* without an EOI register */
-#define ICR_MODE(icr)       ((icr) >> 8 & 7)
-#define ICR_VECTOR(icr)     ((uint8_t)(icr))
-#define ENTRY_MODE(e)       ((e) >> 8 & 7)
-#define MODE_FIXED          0u
-#define MODE_LOWEST         1u
-#define MODE_NMI            4u
-#define MODE_INIT           5u
-#define MODE_STARTUP        6u
+#define UART_PORTS      8u
+#define NO_PORT         0x10000u
+#define IOAPIC_SIZE     0x100u
+#define IOAPICS_MAX     8u
+#define IOAPIC_VERSION  0x11u /* without an EOI register */
+#define ICR_MODE(icr)   ((icr) >> 8 & 7)
+#define ICR_VECTOR(icr) ((uint8_t)(icr))
+#define ENTRY_MODE(e)   ((e) >> 8 & 7)
+#define MODE_FIXED      0u
+#define MODE_LOWEST     1u
+#define MODE_NMI        4u
+#define MODE_INIT       5u
+#define MODE_STARTUP    6u
 
 static struct vm *owner; /* [I] */
 static struct spinlock vdev_lock = SPINLOCK(VDEV);
@@ -43,9 +41,9 @@ static struct ioapic_info infos[IOAPICS_MAX]; /* [I] */
 static unsigned ioapic_count;                 /* [I] */
 static struct vuart uart;                     /* [V] */
 static bool uart_line;                        /* [V] as it was last */
-static uint16_t uart_port;                    /* [I] 0: none */
+static uint32_t uart_port;                    /* [I] or NO_PORT */
 static uint32_t uart_gsi;                     /* [I] */
-static uint16_t sleep_port[SLEEP_PORTS]; /* [I] bytes that send the machine to sleep; 0: none */
+static uint32_t sleep_port[2];                /* [I] bytes of PM1 that have SLP_EN; or NO_PORT */
 
 /* One line a second, so that no guest fills the log. */
 static void complain(const char *what, uint64_t where)
@@ -59,31 +57,28 @@ static void complain(const char *what, uint64_t where)
 	}
 }
 
-static bool is_uart(uint16_t port)
+static bool is_uart(uint32_t port)
 {
-	return uart_port != 0 && (uint16_t)(port - uart_port) < UART_PORTS;
+	return port - uart_port < UART_PORTS;
 }
 
 void devices_init(struct vm *vm, uint16_t port, uint32_t gsi)
 {
 	const struct acpi_fadt *fadt = &machine.acpi.fadt;
-	const struct acpi_gas *gas[] = {
-		&fadt->pm1a_control, &fadt->pm1b_control, &fadt->sleep_control};
+	const struct acpi_gas *control[] = {&fadt->pm1a_control, &fadt->pm1b_control};
 
 	owner = vm;
-	uart_port = port;
+	uart_port = port != 0 ? port : NO_PORT;
 	uart_gsi = gsi;
 	for (; ioapic_count < IOAPICS_MAX && ioapic_info(ioapic_count, &infos[ioapic_count]);
 		ioapic_count++) {
 	}
-	for (unsigned i = 0; i < SLEEP_PORTS; i++) {
-		bool there = gas[i]->address != 0 && gas[i]->space == ACPI_SPACE_PORT;
-		/* Of PM1 the higher byte. */
-		sleep_port[i] = there ? (uint16_t)(gas[i]->address + (i != 2)) : 0;
+	for (unsigned i = 0; i < ARRAY_COUNT(control); i++) {
+		bool there = control[i]->address != 0 && control[i]->space == ACPI_SPACE_PORT;
+		sleep_port[i] = there ? (uint32_t)control[i]->address + 1 : NO_PORT;
 	}
-	for (uint32_t at = 0; at <= UINT16_MAX; at++) {
-		bool sleeps = at == sleep_port[0] || at == sleep_port[1] || at == sleep_port[2];
-		if (!is_uart((uint16_t)at) && (at == 0 || !sleeps)) {
+	for (uint32_t at = 0; at < NO_PORT; at++) {
+		if (!is_uart(at) && at != sleep_port[0] && at != sleep_port[1]) {
 			backend->open_ports(vm, (uint16_t)at, 1);
 		}
 	}
@@ -228,31 +223,25 @@ static uint32_t uart_access(unsigned reg, bool write, uint32_t value)
 }
 
 /* A sleep that is not S5 would end in the firmware, and the guest wake without Pintle (ACPI 6.5,
- * 4.8.3.2, 4.8.3.7). */
+ * 4.8.3.2: SLP_EN and SLP_TYP are bits 5 and 4:2 of the higher byte). */
 static bool is_sleep(uint16_t port, uint8_t size, uint32_t value)
 {
 	const struct acpi_fadt *fadt = &machine.acpi.fadt;
+	const uint8_t off[] = {fadt->s5_type_a, fadt->s5_type_b};
 	bool sleeps = false;
 
-	for (unsigned i = 0; i < SLEEP_PORTS; i++) {
-		uint16_t byte = (uint16_t)(sleep_port[i] - port);
-		if (sleep_port[i] != 0 && byte < size) {
-			unsigned control = value >> 8 * byte;
-			unsigned off = i == 1 ? fadt->s5_type_b : fadt->s5_type_a;
-			sleeps |= (control & SLEEP_ENABLE) &&
-				!(fadt->has_s5 && SLEEP_TYPE(control) == off);
-		}
+	for (unsigned i = 0; i < ARRAY_COUNT(off); i++) {
+		uint32_t byte = sleep_port[i] - port;
+		uint32_t control = byte < size ? value >> 8 * byte : 0;
+		sleeps |= (control & 0x20) && !(fadt->has_s5 && (control >> 2 & 7) == off[i]);
 	}
 	return sleeps;
 }
 
 uint32_t devices_port(uint16_t port, uint8_t size, bool write, uint32_t value)
 {
-	if (is_uart(port) && size == 1) {
-		return uart_access(port - uart_port, write, value);
-	}
-	if (is_uart(port) || is_uart((uint16_t)(port + size - 1))) {
-		return UINT32_MAX;
+	if (is_uart(port) || is_uart(port + size - 1u)) {
+		return size == 1 ? uart_access(port - uart_port, write, value) : UINT32_MAX;
 	}
 	if (write && is_sleep(port, size, value)) {
 		complain("a sleep state other than S5 is refused: port", port);
@@ -329,16 +318,16 @@ static uint32_t lapic_access(struct vcpu *vcpu, unsigned offset, bool write, uin
 /* Does Pintle keep anything of [base, base + size) of memory to itself? */
 static bool is_hidden(uint64_t base, uint64_t size)
 {
+	unsigned types = 1u << MEM_OWN | 1u << MEM_IMAGE | 1u << MEM_MODULE;
 	bool hidden = false;
+
+	if (size > PAGE_SIZE) { /* a large page of device memory must not take RAM along */
+		types |= 1u << MEM_FREE | 1u << MEM_ACPI | 1u << MEM_NVS;
+	}
 	for (unsigned i = 0; i < machine.memmap.count; i++) {
 		const struct mem_range *range = &machine.memmap.range[i];
-		/* A large page of device memory must not take RAM along. */
-		bool ram = size > PAGE_SIZE &&
-			(range->type == MEM_FREE || range->type == MEM_ACPI ||
-				range->type == MEM_NVS);
-		hidden |= (ram || range->type == MEM_OWN || range->type == MEM_IMAGE ||
-				  range->type == MEM_MODULE) &&
-			range->base < base + size && base < range->base + range->size;
+		hidden |= (types >> range->type & 1) && range->base < base + size &&
+			base < range->base + range->size;
 	}
 	return hidden;
 }
@@ -390,8 +379,7 @@ static bool emulate(struct vcpu *vcpu, struct vcpu_exit *exit)
 	bool known =
 		insn_decode(bytes, len, gmem_mode(vcpu), &insn) == 0 && insn.kind <= INSN_STORE;
 	if (!known && is_hidden(gpa, 1)) {
-		complain("an instruction that is not known, or is itself, in Pintle's memory at",
-			gpa);
+		complain("no load or store, at Pintle's own memory", gpa);
 		vcpu_raise(vcpu, VECTOR_PROTECTION, true, 0);
 		return false;
 	}

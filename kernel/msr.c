@@ -8,15 +8,11 @@
 #include "kernel/pvclock.h"
 #include "kernel/x86.h"
 
-#define MSR_EFER      0xc0000080u
 #define EFER_SCE      BIT(0)
-#define EFER_LME      BIT(8)
 #define EFER_LMA      BIT(10)
-#define EFER_NXE      BIT(11)
 #define EFER_FFXSR    BIT(14)
 #define EFER_TCE      BIT(15)
 #define EFER_AUTOIBRS BIT(21)
-#define CR0_PG        BIT(31)
 
 enum msr_action {
 	PASS,    /* the CPU's own, #GP where it has none */

@@ -169,5 +169,18 @@ no_xsave:
 	mov	%cr3, %rax
 	bts	$60, %rax
 	FAULTS(VECTOR_GP, mov %rax, %cr3)
+
+	CASE "CR4.VMXE is a #GP, whatever else is wrong"
+	mov	%cr4, %r9
+	mov	%r9, %rax
+	bts	$13, %rax
+	FAULTS(VECTOR_GP, mov %rax, %cr4)
+	bts	$40, %rax
+	FAULTS(VECTOR_GP, mov %rax, %cr4)
+	mov	$0x2000, %eax			/* without PAE in long mode */
+	FAULTS(VECTOR_GP, mov %rax, %cr4)
+	mov	%cr4, %r8
+	xor	%r9, %r8
+	EXPECT(0, %r8)
 1:
 	ret
