@@ -12,11 +12,8 @@
 #define VECTOR_ALIGNMENT_CHECK 17u
 
 /* One more than the kind, so that 0 is none. */
-static const struct {
-	uint8_t kind;
-	bool skips;
-} exits[SVM_EXIT_INTERCEPTS] = {
-#define X(name, code, kind, skips) [code] = {EXIT_##kind + 1, skips},
+static const uint8_t kinds[SVM_EXIT_INTERCEPTS] = {
+#define X(name, code, kind) [code] = EXIT_##kind + 1,
 	SVM_EXITS(X)
 #undef X
 };
@@ -112,29 +109,23 @@ static void decode_exception(const struct vmcb *vmcb, struct vcpu_exit *exit)
 
 static enum exit_kind decode_kind(uint32_t code)
 {
-	if (code == SVM_EXIT_INVALID) {
-		return EXIT_ENTRY_FAILED;
+	if (code == SVM_EXIT_INVALID || code == SVM_EXIT_NPF) {
+		return code == SVM_EXIT_NPF ? EXIT_STAGE2 : EXIT_ENTRY_FAILED;
 	}
-	if (code == SVM_EXIT_NPF) {
-		return EXIT_STAGE2;
-	}
-	if (code >= ARRAY_COUNT(exits) || exits[code].kind == 0) {
-		return EXIT_UNKNOWN;
-	}
-	return exits[code].kind - 1;
+	return code < ARRAY_COUNT(kinds) && kinds[code] != 0 ? kinds[code] - 1u : EXIT_UNKNOWN;
 }
 
 void svm_decode(struct vcpu *vcpu, struct vcpu_exit *exit)
 {
 	struct vmcb *vmcb = vcpu->hw;
-	uint32_t code = (uint32_t)vmcb->exit_code;
 
-	*exit = (struct vcpu_exit){.kind = decode_kind(code), .raw = vmcb->exit_code};
+	*exit = (struct vcpu_exit){
+		.kind = decode_kind((uint32_t)vmcb->exit_code), .raw = vmcb->exit_code};
 	decode_interrupted(vmcb, &exit->interrupted);
 	if (vmcb->nmi_state == NMI_RETURNING && vmcb->rip != vmcb->iret_rip) {
 		vmcb->nmi_state = NMI_OPEN;
 	}
-	if ((svm_features & SVM_NRIP) && code < ARRAY_COUNT(exits) && exits[code].skips) {
+	if (svm_features & SVM_NRIP) { /* 15.7.1: 0 where no instruction was intercepted */
 		exit->length = length_to(vmcb, vmcb->next_rip);
 	}
 	switch (exit->kind) {

@@ -14,7 +14,7 @@
 #define SHADOW               BIT(0)
 
 static const uint8_t intercepts[] = {
-#define X(name, code, kind, skips) code,
+#define X(name, code, kind) code,
 	SVM_EXITS(X)
 #undef X
 };

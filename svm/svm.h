@@ -126,8 +126,8 @@ enum {
 #define EVENT_ERROR_SHIFT 32
 
 /*
- * Exit codes (appendix C) that Pintle asks for: name, code, what it means, and whether it is that
- * of an instruction, which can be skipped. All but VINTR and IRET are always intercepted.
+ * Exit codes (appendix C) that Pintle asks for: name, code, what it means. All but VINTR and IRET
+ * are always intercepted.
  *
  * #DB and #AC: a guest could make their delivery raise them again without end. CR8: the LAPIC is
  * software's (and QEMU aborts at a write to CR8 with a virtual interrupt pending). QEMU ignores the
@@ -135,35 +135,35 @@ enum {
  * sends none while guests run); SMI, which is the firmware's.
  */
 #define SVM_EXITS(X)                                                                               \
-	X(CR8_READ, 0x08, CR_READ, true)                                                           \
-	X(CR8_WRITE, 0x18, CR_WRITE, true)                                                         \
-	X(DB, 0x41, EXCEPTION, false)                                                              \
-	X(AC, 0x51, EXCEPTION, false)                                                              \
-	X(MC, 0x52, EXCEPTION, false)                                                              \
-	X(INTR, 0x60, INTERRUPT, false)                                                            \
-	X(NMI, 0x61, NMI, false)                                                                   \
-	X(VINTR, 0x64, WINDOW, false)                                                              \
-	X(CPUID, 0x72, CPUID, true)                                                                \
-	X(IRET, 0x74, NMI_WINDOW, false)                                                           \
-	X(INVD, 0x76, INVD, true)                                                                  \
-	X(HLT, 0x78, HLT, true)                                                                    \
-	X(INVLPGA, 0x7a, FORBIDDEN, true)                                                          \
-	X(IOIO, 0x7b, IO, true)                                                                    \
-	X(MSR, 0x7c, MSR_READ, true)                                                               \
-	X(SHUTDOWN, 0x7f, SHUTDOWN, false)                                                         \
-	X(VMRUN, 0x80, FORBIDDEN, true)                                                            \
-	X(VMMCALL, 0x81, HYPERCALL, true)                                                          \
-	X(VMLOAD, 0x82, FORBIDDEN, true)                                                           \
-	X(VMSAVE, 0x83, FORBIDDEN, true)                                                           \
-	X(STGI, 0x84, FORBIDDEN, true)                                                             \
-	X(CLGI, 0x85, FORBIDDEN, true)                                                             \
-	X(SKINIT, 0x86, FORBIDDEN, true)                                                           \
-	X(MONITOR, 0x8a, MONITOR, true)                                                            \
-	X(MWAIT, 0x8b, MWAIT, true)                                                                \
-	X(XSETBV, 0x8d, XSETBV, true)
+	X(CR8_READ, 0x08, CR_READ)                                                                 \
+	X(CR8_WRITE, 0x18, CR_WRITE)                                                               \
+	X(DB, 0x41, EXCEPTION)                                                                     \
+	X(AC, 0x51, EXCEPTION)                                                                     \
+	X(MC, 0x52, EXCEPTION)                                                                     \
+	X(INTR, 0x60, INTERRUPT)                                                                   \
+	X(NMI, 0x61, NMI)                                                                          \
+	X(VINTR, 0x64, WINDOW)                                                                     \
+	X(CPUID, 0x72, CPUID)                                                                      \
+	X(IRET, 0x74, NMI_WINDOW)                                                                  \
+	X(INVD, 0x76, INVD)                                                                        \
+	X(HLT, 0x78, HLT)                                                                          \
+	X(INVLPGA, 0x7a, FORBIDDEN)                                                                \
+	X(IOIO, 0x7b, IO)                                                                          \
+	X(MSR, 0x7c, MSR_READ)                                                                     \
+	X(SHUTDOWN, 0x7f, SHUTDOWN)                                                                \
+	X(VMRUN, 0x80, FORBIDDEN)                                                                  \
+	X(VMMCALL, 0x81, HYPERCALL)                                                                \
+	X(VMLOAD, 0x82, FORBIDDEN)                                                                 \
+	X(VMSAVE, 0x83, FORBIDDEN)                                                                 \
+	X(STGI, 0x84, FORBIDDEN)                                                                   \
+	X(CLGI, 0x85, FORBIDDEN)                                                                   \
+	X(SKINIT, 0x86, FORBIDDEN)                                                                 \
+	X(MONITOR, 0x8a, MONITOR)                                                                  \
+	X(MWAIT, 0x8b, MWAIT)                                                                      \
+	X(XSETBV, 0x8d, XSETBV)
 
 enum svm_exit_code {
-#define X(name, code, kind, skips) SVM_EXIT_##name = (code),
+#define X(name, code, kind) SVM_EXIT_##name = (code),
 	SVM_EXITS(X)
 #undef X
 	SVM_EXIT_INTERCEPTS = 0xc0, /* all that can be intercepted lie below */
