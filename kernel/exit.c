@@ -254,24 +254,18 @@ static bool io(struct vcpu *vcpu, struct vcpu_exit *exit)
 	return true;
 }
 
-static bool shutdown(struct vcpu *vcpu, struct vcpu_exit *exit)
-{
-	vcpu_kill(vcpu, "triple fault");
-	return false;
-}
-
-/* AMD's CPUs do it themselves; for VT-x nobody has needed it yet (docs/decisions.md). */
-static bool task_switch(struct vcpu *vcpu, struct vcpu_exit *exit)
-{
-	vcpu_kill(vcpu, "a task switch through a TSS, which VT-x leaves to software");
-	return false;
-}
-
 static bool fatal(struct vcpu *vcpu, struct vcpu_exit *exit)
 {
-	log_error("vcpu %u: exit 0x%lx that nobody handles", vcpu->index, exit->raw);
-	vcpu_kill(vcpu,
-		exit->kind == EXIT_ENTRY_FAILED ? "its state was refused" : "an unknown exit");
+	static const char *const reasons[EXIT_COUNT] = {
+		[EXIT_SHUTDOWN] = "triple fault",
+		[EXIT_ENTRY_FAILED] = "its state was refused",
+		/* AMD's CPUs do it themselves (docs/decisions.md). */
+		[EXIT_TASK_SWITCH] = "a task switch through a TSS, which VT-x leaves to software",
+	};
+	const char *why = reasons[exit->kind];
+
+	log_error("vcpu %u: ended by exit 0x%lx", vcpu->index, exit->raw);
+	vcpu_kill(vcpu, why != NULL ? why : "an unknown exit");
 	backend->dump(vcpu);
 	return false;
 }
@@ -298,8 +292,6 @@ static exit_fn *const exit_table[EXIT_COUNT] = {
 	[EXIT_CR_READ] = cr,
 	[EXIT_CR_WRITE] = cr,
 	[EXIT_STAGE2] = devices_stage2_fault,
-	[EXIT_TASK_SWITCH] = task_switch,
-	[EXIT_SHUTDOWN] = shutdown,
 }; /* an empty slot ends the vCPU, with a report */
 
 void exit_handle(struct vcpu *vcpu, struct vcpu_exit *exit)
