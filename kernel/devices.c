@@ -24,7 +24,6 @@
 #define NO_PORT         0x10000u
 #define IOAPIC_SIZE     0x100u
 #define IOAPICS_MAX     8u
-#define IOAPIC_VERSION  0x11u /* without an EOI register */
 #define ICR_MODE(icr)   ((icr) >> 8 & 7)
 #define ICR_VECTOR(icr) ((uint8_t)(icr))
 #define ENTRY_MODE(e)   ((e) >> 8 & 7)
@@ -91,7 +90,7 @@ void devices_reset(void)
 	vuart_set_room(&uart, true);
 	uart_line = false;
 	for (unsigned n = 0; n < ioapic_count; n++) {
-		vioapic_init(&ioapics[n], infos[n].id, IOAPIC_VERSION, infos[n].pins);
+		vioapic_init(&ioapics[n], infos[n].id, infos[n].pins);
 		for (unsigned pin = 0; pin < infos[n].pins; pin++) {
 			if (infos[n].gsi_base + pin != uart_gsi) {
 				ioapic_set_entry(n, pin, IOAPIC_MASKED);
@@ -271,7 +270,7 @@ void devices_poll(void)
 bool devices_uart_input(uint8_t byte)
 {
 	uint64_t flags = lock_acquire(&vdev_lock);
-	bool taken = vuart_can_receive(&uart) && vuart_receive(&uart, byte);
+	bool taken = vuart_receive(&uart, byte);
 	update_line();
 	lock_release(&vdev_lock, flags);
 	return taken;
@@ -290,16 +289,12 @@ static uint64_t allowed_entry(unsigned n, unsigned pin)
 
 static uint32_t ioapic_access(unsigned n, unsigned offset, bool write, uint32_t value)
 {
-	struct vioapic_effect effect = {0};
 	uint64_t flags = lock_acquire(&vdev_lock);
-	if (write) {
-		vioapic_write(&ioapics[n], offset, value, &effect);
-	} else {
-		value = vioapic_read(&ioapics[n], offset);
+	int pin = write ? vioapic_write(&ioapics[n], offset, value) : -1;
+	if (pin >= 0 && infos[n].gsi_base + (unsigned)pin != uart_gsi) {
+		ioapic_set_entry(n, (unsigned)pin, allowed_entry(n, (unsigned)pin));
 	}
-	if (effect.kind == VIOAPIC_ENTRY && infos[n].gsi_base + effect.pin != uart_gsi) {
-		ioapic_set_entry(n, effect.pin, allowed_entry(n, effect.pin));
-	}
+	value = vioapic_read(&ioapics[n], offset);
 	lock_release(&vdev_lock, flags);
 	return value;
 }

@@ -7,7 +7,6 @@
 
 #define SELECT 0x00u
 #define DATA   0x10u
-#define EOI    0x40u
 
 #define REG_ID          0x00u
 #define REG_VERSION     0x01u
@@ -21,14 +20,14 @@
 #define ENTRY_LEVEL      0x8000ull
 #define ENTRY_MASKED     0x10000ull
 
-#define VERSION_WITH_EOI 0x20u /* the first that has the EOI register */
+#define VERSION 0x11u /* without an EOI register */
 
 STATIC_ASSERT(
 	(UINT8_MAX - REG_ENTRY) / 2 < VIOAPIC_PINS_MAX, "what can be selected is in the table");
 
-void vioapic_init(struct vioapic *v, uint8_t id, uint8_t version, unsigned pins)
+void vioapic_init(struct vioapic *v, uint8_t id, unsigned pins)
 {
-	*v = (struct vioapic){.id = id, .version = version, .pins = pins};
+	*v = (struct vioapic){.id = id, .pins = pins};
 	for (unsigned pin = 0; pin < VIOAPIC_PINS_MAX; pin++) {
 		v->entry[pin] = ENTRY_MASKED;
 	}
@@ -55,7 +54,7 @@ uint32_t vioapic_read(struct vioapic *v, unsigned offset)
 		return (uint32_t)(v->entry[pin] >> selected_shift(v));
 	}
 	if (v->select == REG_VERSION) {
-		return v->version | (v->pins - 1) << PINS_SHIFT;
+		return VERSION | (v->pins - 1) << PINS_SHIFT;
 	}
 	bool has_id = v->select == REG_ID || v->select == REG_ARBITRATION;
 	return has_id ? (uint32_t)v->id << ID_SHIFT : 0;
@@ -71,18 +70,16 @@ static void entry_write(uint64_t *entry, uint32_t value, unsigned shift)
 	}
 }
 
-void vioapic_write(
-	struct vioapic *v, unsigned offset, uint32_t value, struct vioapic_effect *effect)
+int vioapic_write(struct vioapic *v, unsigned offset, uint32_t value)
 {
-	*effect = (struct vioapic_effect){.pin = selected_pin(v), .vector = (uint8_t)value};
+	unsigned pin = selected_pin(v);
 	if (offset == SELECT) {
 		v->select = (uint8_t)value;
-	} else if (offset == EOI && v->version >= VERSION_WITH_EOI) {
-		effect->kind = VIOAPIC_EOI;
 	} else if (offset == DATA && v->select == REG_ID) {
 		v->id = (uint8_t)(value >> ID_SHIFT);
-	} else if (offset == DATA && effect->pin < v->pins) {
-		entry_write(&v->entry[effect->pin], value, selected_shift(v));
-		effect->kind = VIOAPIC_ENTRY;
+	} else if (offset == DATA && pin < v->pins) {
+		entry_write(&v->entry[pin], value, selected_shift(v));
+		return (int)pin;
 	}
+	return -1;
 }

@@ -18,11 +18,9 @@
 
 #define IER_RECEIVED 0x01u
 #define IER_EMPTY    0x02u
-#define IER_STATUS   0x04u
 #define IIR_NONE     0x01u
 #define IIR_EMPTY    0x02u
 #define IIR_RECEIVED 0x04u
-#define IIR_STATUS   0x06u
 #define IIR_FIFO     0xc0u
 #define FCR_ENABLE   0x01u
 #define FCR_CLEAR_IN 0x02u
@@ -30,7 +28,6 @@
 #define MCR_OUT2     0x08u
 #define MCR_LOOP     0x10u
 #define LSR_RECEIVED 0x01u
-#define LSR_OVERRUN  0x02u
 #define LSR_EMPTY    0x60u /* THRE and TEMT */
 #define MSR_PRESENT  0xb0u /* DCD, DSR and CTS: a line that is always up */
 
@@ -49,21 +46,10 @@ void vuart_set_room(struct vuart *v, bool room)
 	v->room = room;
 }
 
-static bool has_room(const struct vuart *v)
-{
-	return v->in_count < (v->reg[REG_IIR_FCR] & FCR_ENABLE ? VUART_FIFO : 1);
-}
-
-bool vuart_can_receive(const struct vuart *v)
-{
-	return !(v->reg[REG_MCR] & MCR_LOOP) && has_room(v);
-}
-
-/* A byte too many is lost, and the status says so (8.4). */
+/* Nobody sends a byte too many, but for a guest to itself: that one is lost without an overrun. */
 static bool fifo_put(struct vuart *v, uint8_t byte)
 {
-	if (!has_room(v)) {
-		v->overrun = true;
+	if (v->in_count >= (v->reg[REG_IIR_FCR] & FCR_ENABLE ? VUART_FIFO : 1)) {
 		return false;
 	}
 	v->in[(v->in_head + v->in_count++) % VUART_FIFO] = byte;
@@ -79,10 +65,9 @@ bool vuart_receive(struct vuart *v, uint8_t byte)
 static unsigned cause(const struct vuart *v)
 {
 	unsigned ier = v->reg[REG_IER];
-	return v->overrun && ier & IER_STATUS            ? IIR_STATUS
-		: v->in_count != 0 && ier & IER_RECEIVED ? IIR_RECEIVED
-		: v->empty_pending && ier & IER_EMPTY    ? IIR_EMPTY
-							 : IIR_NONE;
+	return v->in_count != 0 && ier & IER_RECEIVED ? IIR_RECEIVED
+		: v->empty_pending && ier & IER_EMPTY ? IIR_EMPTY
+						      : IIR_NONE;
 }
 
 /* A PC gates the line by OUT2, which is inactive in loop-back (8.7). */
@@ -110,8 +95,6 @@ uint8_t vuart_read(struct vuart *v, unsigned reg)
 		v->empty_pending = v->empty_pending && cause(v) != IIR_EMPTY;
 	} else if (at == REG_LSR) {
 		value = (v->in_count != 0 ? LSR_RECEIVED : 0) | (v->room ? LSR_EMPTY : 0);
-		value |= v->overrun ? LSR_OVERRUN : 0;
-		v->overrun = false;
 	} else if (at == REG_MSR) {
 		/* 8.7: in loop-back DTR is DSR, RTS is CTS, OUT1 is RI, and OUT2 is DCD. */
 		value = mcr & MCR_LOOP ? (mcr & 1) << 5 | (mcr & 2) << 3 | (mcr & 0xc) << 4

@@ -10,8 +10,7 @@
 #define VUART_FIFO 16u
 
 struct vuart {
-	uint8_t reg[10]; /* 0-7: as written, FCR at 2; 8 and 9: the divisor */
-	bool overrun;
+	uint8_t reg[10];    /* 0-7: as written, FCR at 2; 8 and 9: the divisor */
 	bool room;          /* the output side takes bytes */
 	bool empty_pending; /* the THR-empty interrupt waits to be read from IIR */
 	uint8_t in[VUART_FIFO];
@@ -27,7 +26,6 @@ int vuart_write(struct vuart *v, unsigned reg, uint8_t value);
 
 /* A byte comes in on the line: false when there is no room (or loop-back is on). */
 bool vuart_receive(struct vuart *v, uint8_t byte);
-bool vuart_can_receive(const struct vuart *v);
 
 /* The output side has room again or not (THRE); the interrupt line. */
 void vuart_set_room(struct vuart *v, bool room);
