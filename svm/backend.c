@@ -17,21 +17,21 @@ uint32_t svm_features;
 static uint32_t asid_count;           /* [I] after probe */
 static struct svm_cpu cpus[CPUS_MAX]; /* [C] */
 
-static bool switched_off(void)
+static bool is_switched_off(void)
 {
-	return msr_read(MSR_VM_CR) & VM_CR_SVMDIS;
+	bool off = msr_read(MSR_VM_CR) & VM_CR_SVMDIS;
+	if (off) {
+		log_error("svm: AMD-V is switched off in the firmware's set-up");
+	}
+	return off;
 }
 
 static int svm_probe(void)
 {
 	struct cpuid svm = cpuid_read(CPUID_SVM, 0);
-	int err = 0;
+	int err = is_switched_off() ? -ENODEV : 0;
 	svm_features = svm.edx;
 	asid_count = svm.ebx;
-	if (switched_off()) {
-		log_error("svm: AMD-V is switched off in the firmware's set-up");
-		err = -ENODEV;
-	}
 	if (!(svm_features & SVM_NESTED_PAGING)) {
 		log_error("svm: this CPU has no nested paging");
 		err = -ENODEV;
@@ -43,8 +43,7 @@ static int svm_cpu_start(void)
 {
 	struct svm_cpu *cpu = &cpus[this_cpu()->index];
 
-	if (switched_off()) {
-		log_error("svm: AMD-V is switched off on cpu %u", this_cpu()->index);
+	if (is_switched_off()) {
 		return trace_err(-EIO);
 	}
 	struct vmcb *pages = frame_alloc(2, FRAME_CPU); /* what VMRUN saves, and what VMSAVE does */

@@ -68,10 +68,9 @@ void svm_vcpu_reset(struct vcpu *vcpu)
 
 	memset(vmcb, 0, sizeof(*vmcb));
 	for (unsigned i = 0; i < ARRAY_COUNT(intercepts); i++) {
-		vmcb_intercept(vmcb, intercepts[i], true);
+		bool always = intercepts[i] != SVM_EXIT_VINTR && intercepts[i] != SVM_EXIT_IRET;
+		vmcb_intercept(vmcb, intercepts[i], always);
 	}
-	vmcb_intercept(vmcb, SVM_EXIT_VINTR, false);
-	vmcb_intercept(vmcb, SVM_EXIT_IRET, false);
 	vmcb->iopm = virt_to_phys(vm->iopm).raw;
 	vmcb->msrpm = virt_to_phys(vm->msrpm).raw;
 	vmcb->interrupt_control = VIRQ_MASKING;
