@@ -229,7 +229,7 @@ main:
 	ret
 
 /* On AMD-V an NMI that had to wait for an IRET comes with the next exit behind it (backend.h,
- * EXIT_NMI_WINDOW); broken/nmi.S wants it at once. */
+ * EXIT_NMI_WINDOW); nmi.S wants it soon. */
 look:	xor	%eax, %eax
 	cpuid
 	nop

@@ -87,7 +87,7 @@ main:
 	and	$~0x20, %rax
 	FAULTS(VECTOR_GP, mov %rax, %cr4)
 1:
-	ON	'r', 3f				/* broken/cr8.S */
+	ON	'r', 3f				/* cr8.S */
 	CASE "CR8 is the task priority"
 	mov	$5, %eax
 	RUNS(mov %rax, %cr8)

@@ -14,7 +14,7 @@
 #define SEEN        (RESULTS + 0x100)
 #define UART_SCRATCH 0x3ff
 
-/* In any mode: CPUID with Pintle's leaf and a byte through the UART, to slot n. */
+/* In any 32-bit mode: CPUID with Pintle's leaf and bytes through the UART, also by OUTS, to slot n. */
 .macro EXITS n
 	mov	$0x40000100, %eax
 	cpuid
@@ -25,13 +25,19 @@
 	xor	%eax, %eax
 	in	%dx, %al
 	mov	$RESULT(\n), %ebx
-	.ifdef	in_real
-	addr32	mov	%esi, (%ebx)
-	addr32	mov	%eax, 4(%ebx)
-	.else
 	mov	%esi, (%ebx)
 	mov	%eax, 4(%ebx)
-	.endif
+	movl	$(0x60 + \n), 12(%ebx)
+	lea	12(%ebx), %esi
+	outsb
+	in	%dx, %al
+	mov	%eax, 12(%ebx)
+.endm
+
+.macro CHECK_STRING n, name
+	CASE "\name: OUTS exits and returns"
+	mov	RESULT(\n) + 12, %r8d
+	EXPECT(0x60 + \n, %r8)
 .endm
 
 .macro CHECK n, name
@@ -95,10 +101,13 @@ back:	.code64
 
 	CHECK	0, "compatibility mode"
 	CHECK	1, "32 bits without paging"
+	CHECK_STRING 0, "compatibility mode"
+	CHECK_STRING 1, "32 bits without paging"
 #ifndef WITH_PAE
 	ON	'q', 3f
 #endif
 	CHECK	2, "PAE paging"
+	CHECK_STRING 2, "PAE paging"
 	CASE "PAE paging maps"
 	mov	RESULT(2) + 8, %r8d
 	EXPECT(0x600df00d, %r8)
@@ -109,11 +118,15 @@ back:	.code64
 	mov	SEEN + 12, %r8d
 	EXPECT(0, %r8)
 3:	CHECK	3, "32-bit paging"
+	CHECK_STRING 3, "32-bit paging"
 	CASE "32-bit paging maps"
 	mov	RESULT(3) + 8, %r8d
 	EXPECT(0x600df00d, %r8)
 	CHECK	4, "16-bit protected mode"
 	CHECK	5, "real mode"
+	CASE "real mode: REP OUTS by DS and REP INS by ES"
+	mov	SEEN + 24, %r8d
+	EXPECT(0x66656565, %r8)
 	CASE "real mode: INT n goes through the vector table"
 	mov	SEEN, %r8d
 	EXPECT(1, %r8)
@@ -155,7 +168,7 @@ low:	.code32				/* compatibility mode */
 	wrmsr
 	EXITS	1
 
-#ifndef WITH_PAE			/* broken/pae.S */
+#ifndef WITH_PAE			/* pae.S */
 	cmpb	$'q', machine
 	je	no_pae
 #endif
@@ -197,7 +210,6 @@ no_pae:	mov	%cr0, %eax
 	ljmp	$CODE16, $AT(protected16)
 protected16:
 	.code16
-	.set	in_real, 1
 	mov	$DATA16, %ax
 	mov	%ax, %ds
 	mov	%ax, %es
@@ -244,6 +256,18 @@ real:	xor	%ax, %ax
 	xor	%eax, %eax
 	in	%dx, %al
 	mov	%eax, 16 * 5 + 4
+	movl	$0x65666666, 0x100 + 28
+	movl	$0x66666666, 0x100 + 24
+	mov	$0x100 + 28, %si
+	mov	$4, %cx
+	rep	outsb			/* the last is 65h */
+	mov	%ds, %ax
+	mov	%ax, %es
+	mov	$0x100 + 24, %di
+	mov	$3, %cx
+	rep	insb
+	xor	%ax, %ax
+	mov	%ax, %es
 	int	$0x21
 	mov	$0x480, %ecx
 	rdmsr				/* a #GP that Pintle makes */
