@@ -17,7 +17,7 @@
 #define SETUP_MAX   0x290u /* where it ends at last */
 #define LOADED_HIGH BIT(0) /* of loadflags: not a zImage */
 #define KERNEL_64   BIT(0) /* of xloadflags: there is a 64-bit entry */
-#define ABOVE_4G    BIT(1) /* and initrd_addr_max does not count there */
+#define ABOVE_4G    BIT(1) /* and initrd_addr_max does not count */
 #define ENTRY_64    0x200u /* from the payload's start */
 
 #define E820_TABLE 0x2d0u /* in the zero page */
@@ -28,6 +28,16 @@ struct e820_entry {
 	uint32_t type;
 } PACKED;
 STATIC_ASSERT(sizeof(struct e820_entry) == 20, "as firmware gives it: ACPI 6.5, 15.1");
+#define E820_RAM 1u
+
+#define EFI_INFO 0x1c0u /* in the zero page */
+struct efi_info {
+	char signature[4];
+	uint32_t table, entry_size, version, map, map_size, table_high, map_high;
+};
+STATIC_ASSERT(sizeof(struct efi_info) == 32, "zero-page.rst");
+STATIC_ASSERT((BOOT_EFI_MAX + E820_MAX) * sizeof(struct efi_memory) <= LINUX_ACPI - LINUX_EFI_MAP,
+	"UEFI's memory map fits");
 
 /* Page-table entries that are present and writable: SDM vol. 3, 4.5. */
 #define TABLE_ENTRY 0x3u
@@ -57,7 +67,7 @@ int linux_check(const uint8_t *image, size_t size, struct linux_kernel *kernel)
 		.alignment = get(image, size, 0x230, 4), /* kernel_alignment */
 		.preferred = get(image, size, 0x258, 8), /* pref_address */
 		.relocatable = get(image, size, 0x234, 1) != 0,
-		.initrd_max = xloadflags & ABOVE_4G ? UINT64_MAX : get(image, size, 0x22c, 4),
+		.initrd_end = xloadflags & ABOVE_4G ? 4 * GIB : get(image, size, 0x22c, 4) + 1,
 		.cmdline_max = (uint32_t)get(image, size, 0x238, 4), /* cmdline_size */
 	};
 	if (size < SETUP_MAX || get(image, size, 0x1fe, 2) != 0xaa55 || /* boot_flag */
@@ -82,18 +92,14 @@ int linux_check(const uint8_t *image, size_t size, struct linux_kernel *kernel)
 	return 0;
 }
 
-int linux_plan(const struct linux_kernel *kernel, const struct memmap *map, uint64_t initrd,
-	uint64_t initrd_size, struct linux_plan *plan)
+int linux_plan(const struct linux_kernel *kernel, const struct memmap *map, uint64_t initrd_size,
+	struct linux_plan *plan)
 {
 	uint64_t used = ALIGN_UP(kernel->init_size, PAGE_SIZE);
 	uint64_t size = used + LINUX_PARAMS_SIZE; /* in one piece */
 	uint64_t low = kernel->preferred; /* loaded below it, Linux would move up to it by itself */
 	uint64_t end = min_u64(low + size, 4 * GIB);
-	*plan = (struct linux_plan){.initrd = initrd, .initrd_size = initrd_size};
-	if (initrd_size != 0 && initrd + initrd_size - 1 > kernel->initrd_max) {
-		log_error("initrd: the kernel can't reach above 0x%lx", kernel->initrd_max);
-		return trace_err(-EINVAL);
-	}
+	*plan = (struct linux_plan){.initrd_size = initrd_size};
 	int err = memmap_find(map, size, kernel->alignment, low, end, &plan->kernel);
 	if (err != 0 && kernel->relocatable) {
 		err = memmap_find(map, size, kernel->alignment, low, 4 * GIB, &plan->kernel);
@@ -105,12 +111,21 @@ int linux_plan(const struct linux_kernel *kernel, const struct memmap *map, uint
 	}
 	plan->entry = plan->kernel + ENTRY_64;
 	plan->params = plan->kernel + used;
+	if (initrd_size != 0 &&
+		memmap_find(map, initrd_size, PAGE_SIZE, plan->kernel + size, kernel->initrd_end,
+			&plan->initrd) != 0 &&
+		memmap_find(map, initrd_size, PAGE_SIZE, MIB,
+			min_u64(plan->kernel, kernel->initrd_end), &plan->initrd) != 0) {
+		log_error("initrd: no %lu KiB are free for it below 0x%lx", initrd_size / KIB,
+			kernel->initrd_end);
+		return trace_err(-ENOMEM);
+	}
 	return 0;
 }
 
 /* ACPI 6.5, 15.1: 1 RAM, 3 ACPI tables, 4 ACPI NVS, 5 bad; all else is 2, reserved. */
 static const uint8_t e820_types[MEM_TYPE_COUNT] = {
-	[MEM_FREE] = 1, [MEM_ACPI] = 3, [MEM_NVS] = 4, [MEM_BAD] = 5};
+	[MEM_FREE] = E820_RAM, [MEM_ACPI] = 3, [MEM_NVS] = 4, [MEM_BAD] = 5};
 
 /* False when Linux has no room for all of `map`. */
 static bool e820_write(const struct memmap *map, uint8_t *params)
@@ -132,36 +147,96 @@ static bool e820_write(const struct memmap *map, uint8_t *params)
 	return true;
 }
 
+/*
+ * UEFI's memory map as it is for the guest: what UEFI keeps as UEFI says, and of the rest what
+ * e820_write told as RAM. Linux chooses its place from this map, without a look at the other.
+ */
+static void efi_write(const struct linux_plan *plan, const struct boot_info *boot, uint8_t *params)
+{
+	const struct e820_entry *ram = (struct e820_entry *)(params + E820_TABLE);
+	struct efi_memory *map = (struct efi_memory *)(params + LINUX_EFI_MAP);
+	uint32_t count = boot->efi_count;
+	memcpy(map, boot->efi, count * sizeof(*map));
+	for (unsigned i = 0; i < params[E820_COUNT]; i++) {
+		if (ram[i].type == E820_RAM) {
+			map[count++] = (struct efi_memory){.type = EFI_MEMORY_FREE,
+				.base = ram[i].base,
+				.pages = ram[i].size / PAGE_SIZE,
+				.attributes = EFI_MEMORY_WB};
+		}
+	}
+	*(struct efi_info *)(params + EFI_INFO) = (struct efi_info){
+		.signature = {'E', 'L', '6', '4'},
+		.table = (uint32_t)boot->efi_table,
+		.table_high = (uint32_t)(boot->efi_table >> 32),
+		.entry_size = sizeof(*map),
+		.version = 1,
+		.map = (uint32_t)plan->params + LINUX_EFI_MAP,
+		.map_size = count * (uint32_t)sizeof(*map),
+	};
+}
+
+static bool is_text(const struct boot_screen *screen)
+{
+	return screen->type == BOOT_SCREEN_TEXT && screen->width <= UINT8_MAX &&
+		screen->height <= UINT8_MAX;
+}
+
+/* A frame buffer that fits in Linux' fields, and whose lines fit in its pitch. */
+static bool is_pixels(const struct boot_screen *screen)
+{
+	return screen->type == BOOT_SCREEN_RGB && screen->width <= UINT16_MAX &&
+		screen->height <= UINT16_MAX && screen->pitch <= UINT16_MAX &&
+		screen->width * screen->bpp <= 8 * screen->pitch;
+}
+
+/* The colours' bits and positions, in the order in which Linux wants them. */
+static uint64_t colours_of(const struct boot_screen *screen)
+{
+	uint64_t value = 0;
+	for (unsigned i = 0; i < ARRAY_COUNT(screen->colours); i++) {
+		value |= (uint64_t)screen->colours[i ^ 1] << 8 * i;
+	}
+	return value;
+}
+
 int linux_write_params(const struct linux_kernel *kernel, const struct linux_plan *plan,
 	const struct linux_setup *setup, const uint8_t *image, uint8_t *params)
 {
-	const struct linux_screen *screen = &setup->screen;
-	bool text = screen->width != 0 && screen->text;
-	bool pixels = screen->width != 0 && !text && screen->bpp >= 24 && screen->base < 4 * GIB;
+	static const struct boot_screen none;
+	const struct boot_screen *screen = &setup->boot->screen;
+	const struct boot_screen *text = is_text(screen) ? screen : &none;
+	const struct boot_screen *pixels = is_pixels(screen) ? screen : &none;
+	bool efi = setup->boot->efi_table != 0;
 	uint64_t tables = plan->params + LINUX_PAGE_TABLES;
 	uint64_t *pdpt = (uint64_t *)(params + LINUX_PAGE_TABLES) + ENTRIES;
+	uint64_t bytes = (uint64_t)pixels->pitch * pixels->height;
 	size_t length = strlen(setup->cmdline);
 	const struct {
 		uint16_t offset, bytes;
 		uint64_t value;
 	} fields[] = {
-		{0x06, 1, text ? 3 : 0},              /* orig_video_mode: 80 columns in colour */
-		{0x07, 1, text ? screen->width : 0},  /* orig_video_cols */
-		{0x0e, 1, text ? screen->height : 0}, /* orig_video_lines */
-		{0x0f, 1, pixels ? 0x23 : text},      /* orig_video_isVGA: says if lfb_ counts */
-		{0x12, 2, screen->width},             /* lfb_width */
-		{0x14, 2, screen->height},            /* lfb_height */
-		{0x16, 2, screen->bpp},               /* lfb_depth */
-		{0x18, 4, screen->base},              /* lfb_base */
-		{0x1c, 4,
-			((uint64_t)screen->pitch * screen->height + 0xffff) >>
-				16},      /* lfb_size, in 64 KiB */
-		{0x24, 2, screen->pitch}, /* lfb_linelength */
-		/* red_size and on: bits and position of red, green, blue and the rest. */
-		{0x26, 8, screen->bpp == 32 ? 0x1808000808081008 : 0x0000000808081008},
-		{0x70, 8, setup->rsdp},                   /* acpi_rsdp_addr */
-		{0xc0, 4, plan->initrd >> 32},            /* ext_ramdisk_image */
-		{0xc4, 4, plan->initrd_size >> 32},       /* ext_ramdisk_size */
+		{0x06, 1, text->width != 0 ? 3 : 0},  /* orig_video_mode: 80 columns in colour */
+		{0x07, 1, text->width},               /* orig_video_cols */
+		{0x0e, 1, text->height},              /* orig_video_lines */
+		{0x10, 2, text->width != 0 ? 16 : 0}, /* orig_video_points: a character's height */
+		/* orig_video_isVGA: UEFI's frame buffer, VESA's, or VGA's text */
+		{0x0f, 1,
+			pixels->width == 0 ? text->width != 0
+				: efi      ? 0x70
+					   : 0x23},
+		{0x12, 2, pixels->width},                        /* lfb_width */
+		{0x14, 2, pixels->height},                       /* lfb_height */
+		{0x16, 2, pixels->bpp},                          /* lfb_depth */
+		{0x18, 4, pixels->base},                         /* lfb_base */
+		{0x1c, 4, efi ? bytes : (bytes + 0xffff) >> 16}, /* lfb_size: VESA counts 64 KiB */
+		{0x24, 2, pixels->pitch},                        /* lfb_linelength */
+		{0x26, 6, colours_of(pixels)},                   /* red_size and on */
+		{0x36, 4, pixels->base >> 32 != 0 ? 2 : 0}, /* capabilities: ext_lfb_base counts */
+		{0x3a, 4, pixels->base >> 32},              /* ext_lfb_base */
+		{0x70, 8, setup->rsdp},                     /* acpi_rsdp_addr */
+		{0xc0, 4, plan->initrd >> 32},              /* ext_ramdisk_image */
+		{0xc4, 4, plan->initrd_size >> 32},         /* ext_ramdisk_size */
 		{0x210, 1, 0xff},                         /* type_of_loader: one without a number */
 		{0x214, 4, plan->kernel},                 /* code32_start */
 		{0x218, 4, plan->initrd},                 /* ramdisk_image */
@@ -185,6 +260,9 @@ int linux_write_params(const struct linux_kernel *kernel, const struct linux_pla
 		min_u64(SETUP_MAGIC + image[SETUP_JUMP], SETUP_MAX) - SETUP);
 	for (size_t i = 0; i < ARRAY_COUNT(fields); i++) {
 		memcpy(params + fields[i].offset, &fields[i].value, fields[i].bytes);
+	}
+	if (setup->efi && efi && setup->boot->efi_count != 0) {
+		efi_write(plan, setup->boot, params);
 	}
 	for (uint64_t i = 0; i < 4 * GIB / LARGE_SIZE; i++) {
 		pdpt[i / ENTRIES] = (tables + (2 + i / ENTRIES) * PAGE_SIZE) | TABLE_ENTRY;

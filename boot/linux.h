@@ -6,6 +6,7 @@
  */
 #pragma once
 
+#include "boot/mbi.h"
 #include "drivers/acpi.h"
 #include "kernel/memmap.h"
 #include "kernel/types.h"
@@ -19,7 +20,7 @@ struct linux_kernel {
 	uint64_t alignment; /* of the load address */
 	uint64_t preferred; /* load address */
 	bool relocatable;
-	uint64_t initrd_max;  /* highest address of the initrd's last byte; UINT64_MAX: anywhere */
+	uint64_t initrd_end;  /* the initrd lies below it */
 	uint32_t cmdline_max; /* bytes without the ending zero */
 };
 
@@ -29,51 +30,44 @@ struct linux_kernel {
  */
 int linux_check(const uint8_t *image, size_t size, struct linux_kernel *kernel);
 
-/* Where everything goes, all host-physical (= guest-physical), in memory that `map` calls free;
- * modules stay where they are. */
+/* Where everything goes, all host-physical (= guest-physical), in memory that `map` calls free. */
 struct linux_plan {
 	uint64_t kernel; /* init_size bytes, aligned */
 	uint64_t entry;  /* the 64-bit entry: kernel + 0x200 */
 	uint64_t params; /* PARAMS_SIZE bytes: zero page, then command line, page tables, GDT, ACPI
 			    tables: offsets below */
-	uint64_t initrd, initrd_size; /* where it lies; 0: none */
+	uint64_t initrd, initrd_size; /* size 0: none */
 };
 #define LINUX_PARAMS_SIZE (128 * KIB)
 #define LINUX_ZERO_PAGE   0x0000u
 #define LINUX_CMDLINE     0x1000u
 #define LINUX_GDT         0x2000u
 #define LINUX_PAGE_TABLES 0x3000u /* six pages, the PML4 first: 4 GiB identity */
-#define LINUX_ACPI        0xa000u /* to the end */
+#define LINUX_EFI_MAP     0xa000u
+#define LINUX_ACPI        0xc000u /* to the end */
 
 /*
- * Choose the places, below 4 GiB: the preferred address, else for a relocatable kernel the highest
- * one above it; params follow the kernel. 0, -ENOMEM when there is no room, or -EINVAL for an
- * initrd that the kernel cannot reach (each said in the log). The caller then marks params as
- * MEM_ACPI in the map that it gives to linux_write_params: Linux must not take them for free RAM.
+ * Choose the places, below 4 GiB: for the kernel the preferred address, else for a relocatable one
+ * the highest one above it; params follow the kernel, and the initrd lies above or below both. 0,
+ * or -ENOMEM when there is no room (said in the log). The caller then marks params as MEM_ACPI in
+ * the map that it gives to linux_write_params: Linux must not take them for free RAM.
  */
-int linux_plan(const struct linux_kernel *kernel, const struct memmap *map, uint64_t initrd,
-	uint64_t initrd_size, struct linux_plan *plan);
-
-struct linux_screen { /* a linear RGB frame buffer or text screen that firmware left; width 0: none
-		       */
-	uint64_t base;
-	uint32_t width, height, pitch;
-	uint8_t bpp;
-	bool text;
-};
+int linux_plan(const struct linux_kernel *kernel, const struct memmap *map, uint64_t initrd_size,
+	struct linux_plan *plan);
 
 /* What the guest is told. */
 struct linux_setup {
 	const struct memmap *map; /* FREE, ACPI, NVS, BAD as such, else reserved */
 	const char *cmdline;
-	uint64_t rsdp; /* guest-physical; 0: none */
-	struct linux_screen screen;
+	uint64_t rsdp;                /* guest-physical; 0: none */
+	const struct boot_info *boot; /* the screen and UEFI that the loader left */
+	bool efi; /* UEFI's services may be used: by one kernel, which moves them for good */
 };
 
 /*
- * Write zero page, command line, GDT and page tables into params[0..LINUX_ACPI), 8-byte aligned;
- * `image` is the bzImage, as linux_check accepted it. 0, or -E2BIG for a command line or a memory
- * map beyond what Linux takes (said in the log).
+ * Write zero page, command line, GDT, page tables and UEFI's memory map into params[0..LINUX_ACPI),
+ * 8-byte aligned; `image` is the bzImage, as linux_check accepted it. 0, or -E2BIG for a command
+ * line or a memory map beyond what Linux takes (said in the log).
  */
 int linux_write_params(const struct linux_kernel *kernel, const struct linux_plan *plan,
 	const struct linux_setup *setup, const uint8_t *image, uint8_t *params);

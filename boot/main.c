@@ -68,7 +68,7 @@ static void read_information(uint32_t magic, hpa_t information)
 	}
 	memcpy(machine.cmdline, boot_info.cmdline, sizeof(machine.cmdline));
 	memcpy(machine.loader, boot_info.loader, sizeof(machine.loader));
-	machine.efi = boot_info.efi;
+	machine.efi = boot_info.efi_table != 0;
 	options_parse(&options, boot_info.cmdline);
 	log_set_level(options.loglevel);
 	panic_set_action(options.panic);

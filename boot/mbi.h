@@ -29,14 +29,23 @@ struct boot_module {
  */
 struct boot_screen {
 	uint64_t base; /* host-physical */
-	uint32_t pitch;
-	uint32_t width;
-	uint32_t height;
+	uint32_t pitch, width, height;
 	uint8_t bpp;
 	uint8_t type; /* 0 indexed, 1 RGB, 2 EGA text */
-};
+	uint8_t reserved[2];
+	uint8_t colours[6]; /* of RGB: position and bits of red, green, blue */
+} PACKED;
 #define BOOT_SCREEN_RGB  1u
 #define BOOT_SCREEN_TEXT 2u
+
+/* UEFI 2.10, 7.2: a descriptor of its memory map; firmware's own may be longer. */
+struct efi_memory {
+	uint32_t type, padding;
+	uint64_t base, virtual_base, pages, attributes;
+};
+#define EFI_MEMORY_FREE 7u /* types 1 to 4 are as free as 7 when the firmware is done */
+#define EFI_MEMORY_WB   BIT(3)
+#define BOOT_EFI_MAX    64u
 
 struct boot_info {
 	char cmdline[BOOT_CMDLINE_MAX];
@@ -47,8 +56,10 @@ struct boot_info {
 	struct boot_module module[BOOT_MODULES_MAX];
 	uint8_t rsdp[BOOT_RSDP2_SIZE];
 	unsigned rsdp_size; /* bytes: 20 (ACPI 1), 36 (ACPI 2) or 0: none; the newer wins */
-	bool efi;           /* the firmware is UEFI */
 	struct boot_screen screen;
+	uint64_t efi_table; /* the 64-bit UEFI system table; 0: the firmware is none */
+	unsigned efi_count;
+	struct efi_memory efi[BOOT_EFI_MAX]; /* its memory map without what is free; in part: 0 */
 };
 
 /*

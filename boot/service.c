@@ -38,13 +38,15 @@
 static struct linux_kernel kernel;
 static struct linux_plan plan;
 static atomic_int cpu_error;
+static const struct boot_info *boot_info;
 static const struct boot_module *kernel_module, *initrd_module; /* initrd: NULL: none */
+static bool restarted; /* UEFI's services are where the first kernel has moved them */
 
-static const struct boot_module *find_module(const struct boot_info *info, const char *name)
+static const struct boot_module *find_module(const char *name)
 {
-	for (unsigned i = 0; i < info->module_count; i++) {
-		if (strcmp(info->module[i].name, name) == 0) {
-			return &info->module[i];
+	for (unsigned i = 0; i < boot_info->module_count; i++) {
+		if (strcmp(boot_info->module[i].name, name) == 0) {
+			return &boot_info->module[i];
 		}
 	}
 	return NULL;
@@ -133,7 +135,9 @@ static int write_params(const struct vm *vm, uint8_t *params)
 		plan.params + LINUX_ACPI, params + LINUX_ACPI, LINUX_PARAMS_SIZE - LINUX_ACPI);
 	struct linux_setup setup = {.map = &machine.memmap,
 		.cmdline = kernel_module->args,
-		.rsdp = acpi != 0 ? plan.params + LINUX_ACPI : 0};
+		.rsdp = acpi != 0 ? plan.params + LINUX_ACPI : 0,
+		.boot = boot_info,
+		.efi = !restarted};
 	const uint8_t *image = window_map(hpa(kernel_module->base), HEAD_SIZE, 0);
 	if (image == NULL) {
 		return trace_err(-ENOMEM);
@@ -164,8 +168,6 @@ static int copy(uint64_t to, uint64_t from, uint64_t size)
  */
 static int make_plan(void)
 {
-	uint64_t initrd_place = 0;
-	uint64_t initrd_size = initrd_module != NULL ? initrd_module->size : 0;
 	uint64_t head = min_u64(HEAD_SIZE, kernel_module->size);
 	const uint8_t *image = window_map(hpa(kernel_module->base), head, 0);
 	if (image == NULL) {
@@ -173,26 +175,9 @@ static int make_plan(void)
 	}
 	int err = linux_check(image, kernel_module->size, &kernel);
 	window_unmap(image, head);
-	if (err == 0 && initrd_size != 0) {
-		err = memmap_find(&machine.memmap, ALIGN_UP(initrd_size, PAGE_SIZE), PAGE_SIZE, MIB,
-			min_u64(4 * GIB, kernel.initrd_max), &initrd_place);
-		if (err != 0) {
-			log_error("service VM: there is no room for the initrd");
-		}
-	}
 	if (err == 0) {
-		/* Kept out of the plan's way while it is made; to the guest it is memory like any
-		 * other. */
-		err = initrd_size != 0
-			? memmap_set(&machine.memmap, initrd_place, initrd_size, MEM_NVS)
-			: 0;
-	}
-	if (err == 0) {
-		err = linux_plan(&kernel, &machine.memmap, initrd_place, initrd_size, &plan);
-	}
-	if (initrd_size != 0 && initrd_place != 0) {
-		memmap_set(
-			&machine.memmap, initrd_place, ALIGN_UP(initrd_size, PAGE_SIZE), MEM_FREE);
+		err = linux_plan(&kernel, &machine.memmap,
+			initrd_module != NULL ? initrd_module->size : 0, &plan);
 	}
 	return err != 0 ? err
 			: memmap_set(&machine.memmap, plan.params, LINUX_PARAMS_SIZE, MEM_ACPI);
@@ -205,10 +190,9 @@ static int load(const struct vm *vm)
 	if (params == NULL) {
 		return trace_err(-ENOMEM);
 	}
-	memset(params, 0, LINUX_PARAMS_SIZE);
 	int err = write_params(vm, params);
 	window_unmap(params, LINUX_PARAMS_SIZE);
-	if (err == 0 && plan.initrd != 0) {
+	if (err == 0 && plan.initrd_size != 0) {
 		err = copy(plan.initrd, initrd_module->base, initrd_module->size);
 	}
 	return err != 0
@@ -297,6 +281,7 @@ static int launch(struct vm *vm)
 
 static int restart(void)
 {
+	restarted = true;
 	smp_call_all(stop_here, NULL);
 	pci_stop_dma();
 	devices_reset();
@@ -313,8 +298,9 @@ static const struct backend *choose_backend(void)
 
 void service_start(const struct boot_info *info)
 {
-	kernel_module = find_module(info, "kernel");
-	initrd_module = find_module(info, "initrd");
+	boot_info = info;
+	kernel_module = find_module("kernel");
+	initrd_module = find_module("initrd");
 	if (kernel_module == NULL) {
 		log_info("service VM: none: there is no boot module \"kernel\"");
 		return;

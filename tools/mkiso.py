@@ -16,7 +16,7 @@ import sys
 import tempfile
 
 # Only what grub.cfg uses: the ISO is then a quarter of the size.
-MODULES = "normal multiboot2 serial acpi terminal test echo reboot halt"
+MODULES = "normal multiboot2 serial acpi terminal test echo reboot halt all_video"
 EPOCH = "1577836800"  # any fixed date: as much of the ISO as possible is then the same each time
 
 # On UEFI the firmware's console often is the serial line already; GRUB on both would write each
@@ -27,6 +27,8 @@ if [ "$grub_platform" = pc ]; then
 		terminal_input console serial
 		terminal_output console serial
 	fi
+else
+	insmod all_video # else UEFI's frame buffer is lost with UEFI's console
 fi
 """
 

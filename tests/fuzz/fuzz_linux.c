@@ -40,7 +40,9 @@ static void check_params(const struct linux_kernel *kernel, const struct linux_p
 	const struct memmap *map, const uint8_t *image)
 {
 	static _Alignas(4096) uint8_t params[LINUX_PARAMS_SIZE + 1];
-	struct linux_setup setup = {.map = map, .cmdline = "console=ttyS0"};
+	static const struct boot_info boot = {.efi_table = 1, .efi_count = 1};
+	struct linux_setup setup = {
+		.map = map, .cmdline = "console=ttyS0", .boot = &boot, .efi = true};
 	params[LINUX_ACPI] = 0xa5;
 	if (linux_write_params(kernel, plan, &setup, image, params) != 0) {
 		return;
@@ -66,11 +68,15 @@ static void check_kernel(const struct linux_kernel *kernel, const struct memmap 
 		"the kernel lies in the file");
 	require(kernel->payload_size <= kernel->init_size && kernel->payload_size > 0x200,
 		"the kernel fits where it goes");
-	if (linux_plan(kernel, map, MIB, MIB, &plan) != 0) {
+	if (linux_plan(kernel, map, MIB, &plan) != 0) {
 		return;
 	}
 	require(is_free(map, plan.kernel, kernel->init_size), "the kernel's place is free");
 	require(is_free(map, plan.params, LINUX_PARAMS_SIZE), "the parameters' place is free");
+	require(is_free(map, plan.initrd, MIB) && plan.initrd + MIB <= kernel->initrd_end &&
+			(plan.initrd + MIB <= plan.kernel ||
+				plan.initrd >= plan.params + LINUX_PARAMS_SIZE),
+		"the initrd's place is free, of the kernel too");
 	require(plan.kernel % kernel->alignment == 0 && plan.kernel >= kernel->preferred &&
 			(kernel->relocatable || plan.kernel == kernel->preferred),
 		"the kernel likes its place");

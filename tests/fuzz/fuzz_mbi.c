@@ -38,6 +38,7 @@ static void check_info(const struct boot_info *info)
 		check_text(module->args, sizeof(module->args));
 		check(strchr(module->name, ' ') == NULL);
 	}
+	check(info->efi_count <= BOOT_EFI_MAX);
 	check(info->rsdp_size == 0 || info->rsdp_size == 20 || info->rsdp_size == 36);
 }
 

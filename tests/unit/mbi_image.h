@@ -82,6 +82,23 @@ static inline void image_entry(uint32_t at, uint64_t base, uint64_t size, uint32
 	put_u32(at + 16, type);
 }
 
+/* Returns the offset of the first descriptor. */
+static inline uint32_t image_efi_map(uint32_t entry_size, uint32_t count)
+{
+	uint32_t at = image_tag(17, 8 + entry_size * count);
+	put_u32(at, entry_size);
+	put_u32(at + 4, 1);
+	return at + 8;
+}
+
+static inline void image_efi(uint32_t at, uint32_t type, uint64_t base, uint64_t pages)
+{
+	put_u32(at, type);
+	put_u64(at + 8, base);
+	put_u64(at + 24, pages);
+	put_u64(at + 32, 0xf);
+}
+
 static inline void image_end(void)
 {
 	image_tag(0, 0);
@@ -147,11 +164,14 @@ static inline void image_whole(void)
 	put_u32(screen + 16, 768);
 	image[screen + 20] = 32;
 	image[screen + 21] = 1;
+	memcpy(image + screen + 24, "\x10\x08\x08\x08\0\x08", 6);
 	uint32_t table = image_tag(12, 8);
 	put_u64(table, 0x123456789abcdef0);
 	image_bytes(14, "RSD PTR 12345678901234567890", 20);
 	image_bytes(15, "RSD PTR abcdefghijklmnopqrstuvwxyz01", 36);
 	image_bytes(16, network, sizeof(network));
-	image_tag(17, 8 + 48);
+	uint32_t kept = image_efi_map(48, 2);
+	image_efi(kept, 7, 0x100000, 0x700);
+	image_efi(kept + 48, 6, 0x7f000000, 0x123);
 	image_end();
 }

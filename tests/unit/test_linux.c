@@ -9,6 +9,8 @@
 
 #define assert_logged(text) assert_non_null(strstr(fake_log, text))
 
+static struct boot_info boot; /* what the loader left */
+
 /* Checks a copy of just `size` bytes, so that ASan sees what is read behind it. */
 static int check(size_t size)
 {
@@ -36,18 +38,19 @@ static void assert_refused(size_t offset, uint64_t value, size_t bytes, const ch
 /* A small PC with the kernel planned on it. */
 static void plan_start(void)
 {
+	memset(&boot, 0, sizeof(boot));
 	image_start();
 	assert_int_equal(check(IMAGE_SIZE), 0);
 	assert_int_equal(MAP({0, 0x9f000, MEM_FREE}, {0xf0000, 64 * KIB, MEM_RESERVED},
 				 {MIB, 255 * MIB, MEM_FREE}, {4 * GIB, GIB, MEM_FREE}),
 		0);
-	assert_int_equal(linux_plan(&kernel, &map, 0, 0, &plan), 0);
+	assert_int_equal(linux_plan(&kernel, &map, 0, &plan), 0);
 }
 
 static int replan(void)
 {
 	fake_log_clear();
-	return linux_plan(&kernel, &map, 0, 0, &plan);
+	return linux_plan(&kernel, &map, 0, &plan);
 }
 
 static int write_setup(const struct linux_setup *setup)
@@ -78,7 +81,7 @@ static void a_sound_kernel_is_accepted_with_what_its_header_says(void **state)
 	assert_int_equal(kernel.alignment, 2 * MIB);
 	assert_int_equal(kernel.preferred, IMAGE_START);
 	assert_true(kernel.relocatable);
-	assert_int_equal(kernel.initrd_max, UINT64_MAX);
+	assert_int_equal(kernel.initrd_end, 4 * GIB);
 	assert_int_equal(kernel.cmdline_max, 2047);
 }
 
@@ -195,39 +198,47 @@ static void a_fixed_kernel_goes_to_its_place_or_nowhere(void **state)
 	assert_logged("at 0x1000000, below 4 GiB");
 }
 
-static void an_initrd_must_lie_where_the_kernel_reaches_it(void **state)
+static void an_initrd_lies_where_the_kernel_reaches_it(void **state)
 {
 	(void)state;
 	plan_start();
-	assert_int_equal(linux_plan(&kernel, &map, 5 * GIB, MIB, &plan), 0);
-	assert_int_equal(plan.initrd, 5 * GIB);
-	assert_int_equal(plan.initrd_size, MIB);
+	assert_int_equal(linux_plan(&kernel, &map, MIB + 1, &plan), 0);
+	assert_int_equal(plan.initrd, 256 * MIB - MIB - 4096);
+	assert_int_equal(plan.initrd_size, MIB + 1);
 	image_set(0x236, 1, 2); /* not above 4 GiB: now initrd_addr_max counts */
+	image_set(0x22c, 128 * MIB - 1, 4);
 	assert_int_equal(check(IMAGE_SIZE), 0);
-	assert_int_equal(kernel.initrd_max, 0x7fffffff);
-	assert_int_equal(linux_plan(&kernel, &map, 2 * GIB - MIB, MIB, &plan), 0);
-	assert_int_equal(linux_plan(&kernel, &map, 2 * GIB - MIB, MIB + 1, &plan), -EINVAL);
-	assert_logged("can't reach above 0x7fffffff");
-	assert_int_equal(linux_plan(&kernel, &map, 3 * GIB, MIB, &plan), -EINVAL);
-	assert_int_equal(linux_plan(&kernel, &map, 3 * GIB, 0, &plan), 0);
+	assert_int_equal(linux_plan(&kernel, &map, MIB, &plan), 0);
+	assert_int_equal(plan.initrd, 127 * MIB);
+	/* Below the kernel, where it does not fit above. */
+	image_set(0x22c, plan.params + LINUX_PARAMS_SIZE + MIB - 2, 4);
+	assert_int_equal(check(IMAGE_SIZE), 0);
+	assert_int_equal(linux_plan(&kernel, &map, MIB, &plan), 0);
+	assert_int_equal(plan.initrd, plan.kernel - MIB);
+	assert_int_equal(linux_plan(&kernel, &map, 16 * MIB, &plan), -ENOMEM);
+	assert_logged("initrd: no 16384 KiB are free for it below");
+	image_set(0x22c, MIB, 4);
+	assert_int_equal(check(IMAGE_SIZE), 0);
+	assert_int_equal(linux_plan(&kernel, &map, MIB, &plan), -ENOMEM);
+	assert_int_equal(linux_plan(&kernel, &map, 0, &plan), 0);
 }
 
 static void the_zero_page_holds_the_header_and_all_addresses(void **state)
 {
 	(void)state;
 	plan_start();
-	assert_int_equal(linux_plan(&kernel, &map, 5 * GIB + 4096, 6 * GIB, &plan), 0);
-	struct linux_setup setup = {.map = &map, .cmdline = "quiet", .rsdp = 0x123456789a};
+	assert_int_equal(linux_plan(&kernel, &map, 3 * MIB, &plan), 0);
+	struct linux_setup setup = {
+		.map = &map, .cmdline = "quiet", .rsdp = 0x123456789a, .boot = &boot};
 	assert_int_equal(write_setup(&setup), 0);
 	assert_int_equal(params_get(0x70, 8), 0x123456789a);
 	assert_int_equal(params_get(0x206, 2), 0x20f);
 	assert_int_equal(params_get(0x210, 1), 0xff);
 	assert_int_equal(params_get(0x211, 1), 1);
 	assert_int_equal(params_get(0x214, 4), plan.kernel);
-	assert_int_equal(params_get(0x218, 4), (uint32_t)(5 * GIB + 4096));
-	assert_int_equal(params_get(0xc0, 4), 1);
-	assert_int_equal(params_get(0x21c, 4), (uint32_t)(6 * GIB));
-	assert_int_equal(params_get(0xc4, 4), 1);
+	assert_int_equal(params_get(0x218, 4), plan.initrd);
+	assert_int_equal(params_get(0xc0, 8), 0);
+	assert_int_equal(params_get(0x21c, 4), 3 * MIB);
 	assert_int_equal(params_get(0x228, 4), plan.params + LINUX_CMDLINE);
 	assert_int_equal(params_get(0xc8, 4), 0);
 	assert_int_equal(
@@ -240,7 +251,7 @@ static void only_the_header_is_copied(void **state)
 {
 	(void)state;
 	plan_start();
-	struct linux_setup setup = {.map = &map, .cmdline = ""};
+	struct linux_setup setup = {.map = &map, .cmdline = "", .boot = &boot};
 	image_set(0x26c, 0x11223344, 4); /* behind the header */
 	assert_int_equal(write_setup(&setup), 0);
 	assert_int_equal(params_get(0x264, 8), 0);
@@ -271,7 +282,7 @@ static void the_memory_map_is_told_as_the_guest_sees_it(void **state)
 	assert_int_equal(memmap_set(&map, 3 * MIB, MIB, MEM_OWN), 0);
 	assert_int_equal(memmap_set(&map, 5 * MIB, MIB, MEM_MODULE), 0);
 	assert_int_equal(memmap_set(&map, plan.params, LINUX_PARAMS_SIZE, MEM_ACPI), 0);
-	struct linux_setup setup = {.map = &map, .cmdline = ""};
+	struct linux_setup setup = {.map = &map, .cmdline = "", .boot = &boot};
 	assert_int_equal(write_setup(&setup), 0);
 	assert_int_equal(params[0x1e8], 14);
 	assert_e820(0, 0, 0x9f000, 1);
@@ -294,7 +305,7 @@ static void a_memory_map_of_128_pieces_is_told_and_a_longer_one_refused(void **s
 {
 	(void)state;
 	plan_start();
-	struct linux_setup setup = {.map = &map, .cmdline = ""};
+	struct linux_setup setup = {.map = &map, .cmdline = "", .boot = &boot};
 	map.count = 0;
 	for (uint64_t i = 0; i < 128; i++) {
 		assert_int_equal(memmap_set(&map, i * 2 * MIB, MIB, MEM_FREE), 0);
@@ -315,7 +326,7 @@ static void a_command_line_longer_than_the_kernel_takes_is_refused(void **state)
 	(void)state;
 	static char text[LINUX_GDT - LINUX_CMDLINE + 1];
 	plan_start();
-	struct linux_setup setup = {.map = &map, .cmdline = text};
+	struct linux_setup setup = {.map = &map, .cmdline = text, .boot = &boot};
 	memset(text, 'x', 2047);
 	assert_int_equal(write_setup(&setup), 0);
 	assert_string_equal((char *)params + LINUX_CMDLINE, text);
@@ -351,7 +362,7 @@ static void the_page_tables_map_4_gib_at_their_own_address(void **state)
 {
 	(void)state;
 	plan_start();
-	struct linux_setup setup = {.map = &map, .cmdline = ""};
+	struct linux_setup setup = {.map = &map, .cmdline = "", .boot = &boot};
 	assert_int_equal(write_setup(&setup), 0);
 	for (uint64_t address = 0x123; address < 4 * GIB; address += LARGE_SIZE) {
 		assert_int_equal(translate(address), address);
@@ -364,26 +375,37 @@ static void the_page_tables_map_4_gib_at_their_own_address(void **state)
 	assert_int_equal(params_get(LINUX_GDT + 0x18, 8), 0x00cf93000000ffff);
 }
 
+static const struct boot_screen text_screen = {
+	0xb8000, 160, 80, 25, 16, BOOT_SCREEN_TEXT, {0}, {0}};
+static const struct boot_screen frame_buffer = {
+	0xc0000000, 4100, 1025, 768, 32, BOOT_SCREEN_RGB, {0}, {16, 8, 8, 7, 0, 6}};
+
+static void write_screen(const struct boot_screen *screen)
+{
+	struct linux_setup setup = {.map = &map, .cmdline = "", .boot = &boot};
+	boot.screen = *screen;
+	assert_int_equal(write_setup(&setup), 0);
+}
+
 static void a_text_screen_is_told(void **state)
 {
 	(void)state;
 	plan_start();
-	struct linux_setup setup = {
-		.map = &map, .cmdline = "", .screen = {0xb8000, 80, 25, 160, 16, true}};
-	assert_int_equal(write_setup(&setup), 0);
+	write_screen(&text_screen);
 	assert_int_equal(params_get(0x06, 1), 3);
 	assert_int_equal(params_get(0x07, 1), 80);
 	assert_int_equal(params_get(0x0e, 1), 25);
 	assert_int_equal(params_get(0x0f, 1), 1);
+	assert_int_equal(params_get(0x10, 2), 16);
+	assert_int_equal(params_get(0x12, 8), 0);
 }
 
 static void a_frame_buffer_is_told(void **state)
 {
+	static const uint8_t colours[] = {8, 16, 7, 8, 6, 0, 0, 0};
 	(void)state;
 	plan_start();
-	struct linux_setup setup = {
-		.map = &map, .cmdline = "", .screen = {0xc0000000, 1025, 768, 4100, 32, false}};
-	assert_int_equal(write_setup(&setup), 0);
+	write_screen(&frame_buffer);
 	assert_int_equal(params_get(0x06, 2), 0);
 	assert_int_equal(params_get(0x0e, 1), 0); /* nothing is to be written as text */
 	assert_int_equal(params_get(0x0f, 1), 0x23);
@@ -393,29 +415,110 @@ static void a_frame_buffer_is_told(void **state)
 	assert_int_equal(params_get(0x18, 4), 0xc0000000);
 	assert_int_equal(params_get(0x1c, 4), 49); /* 48.05 times 64 KiB */
 	assert_int_equal(params_get(0x24, 2), 4100);
-	static const uint8_t colours[] = {8, 16, 8, 8, 8, 0, 8, 24};
 	assert_memory_equal(params + 0x26, colours, sizeof(colours));
-	setup.screen.bpp = 24;
-	assert_int_equal(write_setup(&setup), 0);
-	assert_int_equal(params_get(0x0f, 1), 0x23);
-	assert_int_equal(params_get(0x2c, 2), 0);
+	assert_int_equal(params_get(0x36, 8), 0);
+}
+
+static void a_frame_buffer_of_uefi_is_told_in_bytes_and_anywhere(void **state)
+{
+	(void)state;
+	plan_start();
+	boot.efi_table = 1;
+	struct boot_screen high = frame_buffer;
+	high.base = 0x412345678000;
+	write_screen(&high);
+	assert_int_equal(params_get(0x0f, 1), 0x70);
+	assert_int_equal(params_get(0x18, 4), 0x45678000);
+	assert_int_equal(params_get(0x1c, 4), 4100 * 768);
+	assert_int_equal(params_get(0x36, 4), 2);
+	assert_int_equal(params_get(0x3a, 4), 0x4123);
 }
 
 static void screens_that_linux_cannot_use_are_not_told(void **state)
 {
-	(void)state;
-	static const struct linux_screen screens[] = {
-		{0xb8000, 0, 25, 160, 16, true},
-		{0xc0000000, 0, 768, 4096, 32, false},
-		{0xc0000000, 1024, 768, 1024, 8, false},
-		{4 * GIB, 1024, 768, 4096, 32, false},
+	static const struct boot_screen screens[] = {
+		{0, 0, 0, 0, 0, 0, {0}, {0}},
+		{0xc0000000, 1024, 1024, 768, 8, 0, {0}, {0}},
+		{0xc0000000, 4096, 1024, 768, 32, 3, {0}, {0}},
+		{0xb8000, 160, 256, 25, 16, BOOT_SCREEN_TEXT, {0}, {0}},
+		{0xb8000, 160, 80, 256, 16, BOOT_SCREEN_TEXT, {0}, {0}},
+		{0xc0000000, 4095, 1024, 768, 32, BOOT_SCREEN_RGB, {0}, {0}},
+		{0xc0000000, 0xffff, 0x10000, 768, 1, BOOT_SCREEN_RGB, {0}, {0}},
+		{0xc0000000, 4096, 1024, 0x10000, 32, BOOT_SCREEN_RGB, {0}, {0}},
+		{0xc0000000, 0x10000, 1024, 768, 32, BOOT_SCREEN_RGB, {0}, {0}},
+		{0xc0000000, 1, 0xffffffff, 1, 255, BOOT_SCREEN_RGB, {0}, {0}},
 	};
+	(void)state;
 	plan_start();
 	for (size_t i = 0; i < ARRAY_COUNT(screens); i++) {
-		struct linux_setup setup = {.map = &map, .cmdline = "", .screen = screens[i]};
+		write_screen(&screens[i]);
+		for (size_t at = 0; at < 0x40; at++) {
+			assert_int_equal(params_get(at, 1), 0);
+		}
+	}
+}
+
+static void uefi_is_told_with_a_memory_map_as_the_guest_sees_it(void **state)
+{
+	(void)state;
+	plan_start();
+	boot.efi_table = 0x123456789abcdef0;
+	boot.efi[0] = (struct efi_memory){6, 0, 0x7f000000, 0, 3, BIT(63)};
+	boot.efi[1] = (struct efi_memory){11, 0, 0xffc00000, 0, 0x400, 1};
+	boot.efi_count = 2;
+	assert_int_equal(memmap_set(&map, 128 * MIB, MIB, MEM_OWN), 0);
+	struct linux_setup setup = {.map = &map, .cmdline = "", .boot = &boot, .efi = true};
+	assert_int_equal(write_setup(&setup), 0);
+	assert_memory_equal(params + 0x1c0, "EL64", 4);
+	assert_int_equal(params_get(0x1c4, 4), 0x9abcdef0);
+	assert_int_equal(params_get(0x1c8, 4), 40);
+	assert_int_equal(params_get(0x1cc, 4), 1);
+	assert_int_equal(params_get(0x1d0, 4), plan.params + LINUX_EFI_MAP);
+	assert_int_equal(params_get(0x1d4, 4), 6 * 40);
+	assert_int_equal(params_get(0x1d8, 4), 0x12345678);
+	assert_int_equal(params_get(0x1dc, 4), 0);
+	static const uint64_t ram[][2] = {{0, 0x9f000}, {MIB, 127 * MIB}, {129 * MIB, 127 * MIB},
+		{4 * GIB, GIB}}; /* what is Pintle's is not among it */
+	assert_memory_equal(params + LINUX_EFI_MAP, boot.efi, 80);
+	for (size_t i = 0; i < ARRAY_COUNT(ram); i++) {
+		size_t at = LINUX_EFI_MAP + 80 + 40 * i;
+		assert_int_equal(params_get(at, 8), 7);
+		assert_int_equal(params_get(at + 8, 8), ram[i][0]);
+		assert_int_equal(params_get(at + 16, 8), 0);
+		assert_int_equal(params_get(at + 24, 8), ram[i][1] / 4096);
+		assert_int_equal(params_get(at + 32, 8), 8);
+	}
+}
+
+static void the_largest_uefi_memory_map_fits(void **state)
+{
+	(void)state;
+	plan_start();
+	map.count = 0;
+	for (uint64_t i = 0; i < 128; i++) {
+		assert_int_equal(memmap_set(&map, i * 2 * MIB, MIB, MEM_FREE), 0);
+	}
+	boot.efi_table = 1;
+	boot.efi_count = BOOT_EFI_MAX;
+	struct linux_setup setup = {.map = &map, .cmdline = "", .boot = &boot, .efi = true};
+	assert_int_equal(write_setup(&setup), 0);
+	assert_int_equal(params_get(0x1d4, 4), (BOOT_EFI_MAX + 128) * 40);
+	assert_int_equal(params[LINUX_ACPI], 0xa5);
+}
+
+static void uefi_that_is_not_whole_or_not_wanted_is_not_told(void **state)
+{
+	(void)state;
+	for (unsigned i = 0; i < 3; i++) {
+		plan_start();
+		boot.efi_table = i != 0;
+		boot.efi_count = i != 1;
+		struct linux_setup setup = {
+			.map = &map, .cmdline = "", .boot = &boot, .efi = i != 2};
 		assert_int_equal(write_setup(&setup), 0);
-		assert_int_equal(params_get(0x0f, 1), 0);
-		assert_int_equal(params_get(0x0e, 1), 0);
+		for (size_t at = 0x1c0; at < 0x1e0; at++) {
+			assert_int_equal(params_get(at, 1), 0);
+		}
 	}
 }
 
@@ -433,7 +536,7 @@ int main(void)
 		FAKE_TEST(a_relocatable_kernel_goes_high_where_the_preferred_place_is_taken),
 		FAKE_TEST(a_kernel_is_never_loaded_below_where_it_would_move),
 		FAKE_TEST(a_fixed_kernel_goes_to_its_place_or_nowhere),
-		FAKE_TEST(an_initrd_must_lie_where_the_kernel_reaches_it),
+		FAKE_TEST(an_initrd_lies_where_the_kernel_reaches_it),
 		FAKE_TEST(the_zero_page_holds_the_header_and_all_addresses),
 		FAKE_TEST(only_the_header_is_copied),
 		FAKE_TEST(the_memory_map_is_told_as_the_guest_sees_it),
@@ -442,7 +545,11 @@ int main(void)
 		FAKE_TEST(the_page_tables_map_4_gib_at_their_own_address),
 		FAKE_TEST(a_text_screen_is_told),
 		FAKE_TEST(a_frame_buffer_is_told),
+		FAKE_TEST(a_frame_buffer_of_uefi_is_told_in_bytes_and_anywhere),
 		FAKE_TEST(screens_that_linux_cannot_use_are_not_told),
+		FAKE_TEST(uefi_is_told_with_a_memory_map_as_the_guest_sees_it),
+		FAKE_TEST(the_largest_uefi_memory_map_fits),
+		FAKE_TEST(uefi_that_is_not_whole_or_not_wanted_is_not_told),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

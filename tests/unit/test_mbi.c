@@ -36,7 +36,13 @@ static void every_known_tag_is_copied(void **state)
 	assert_int_equal(info.screen.height, 768);
 	assert_int_equal(info.screen.bpp, 32);
 	assert_int_equal(info.screen.type, BOOT_SCREEN_RGB);
-	assert_true(info.efi);
+	assert_memory_equal(info.screen.colours, "\x10\x08\x08\x08\0\x08", 6);
+	assert_int_equal(info.efi_table, 0x123456789abcdef0);
+	assert_int_equal(info.efi_count, 1);
+	assert_int_equal(info.efi[0].type, 6);
+	assert_int_equal(info.efi[0].base, 0x7f000000);
+	assert_int_equal(info.efi[0].pages, 0x123);
+	assert_int_equal(info.efi[0].attributes, 0xf);
 	assert_int_equal(info.rsdp_size, 36);
 	assert_memory_equal(info.rsdp, "RSD PTR abcdefghijklmnopqrstuvwxyz01", 36);
 }
@@ -54,7 +60,8 @@ static void what_is_absent_is_empty(void **state)
 	assert_int_equal(info.range_count, 0);
 	assert_int_equal(info.rsdp_size, 0);
 	assert_int_equal(info.screen.width, 0);
-	assert_false(info.efi);
+	assert_int_equal(info.efi_table, 0);
+	assert_int_equal(info.efi_count, 0);
 }
 
 static void memory_types_without_a_meaning_are_reserved(void **state)
@@ -136,6 +143,42 @@ static void a_memory_map_too_long_is_cut_with_a_warning(void **state)
 				"warning: boot information: tag 6 at offset 0x8 has more than 256 memory ranges: cut");
 		}
 	}
+}
+
+static void what_uefi_keeps_is_read_without_what_is_free(void **state)
+{
+	(void)state;
+	image_start();
+	uint32_t map = image_efi_map(40, 16);
+	for (uint32_t type = 0; type < 16; type++) {
+		image_efi(map + 40 * type, type, type * MIB, type);
+	}
+	image_end();
+	assert_quiet();
+	static const uint32_t kept[] = {0, 5, 6, 8, 9, 10, 11, 12, 13, 14, 15};
+	assert_int_equal(info.efi_count, ARRAY_COUNT(kept));
+	for (unsigned i = 0; i < ARRAY_COUNT(kept); i++) {
+		assert_int_equal(info.efi[i].type, kept[i]);
+		assert_int_equal(info.efi[i].base, kept[i] * MIB);
+		assert_int_equal(info.efi[i].pages, kept[i]);
+	}
+}
+
+static void a_part_of_what_uefi_keeps_is_worth_nothing(void **state)
+{
+	(void)state;
+	for (uint32_t over = 0; over < 2; over++) {
+		image_start();
+		uint32_t map = image_efi_map(40, BOOT_EFI_MAX + over);
+		for (uint32_t i = 0; i < BOOT_EFI_MAX + over; i++) {
+			image_efi(map + 40 * i, 5, i, 1);
+		}
+		image_end();
+		assert_int_equal(parse(), 0);
+		assert_int_equal(info.efi_count, over == 0 ? BOOT_EFI_MAX : 0);
+		assert_int_equal(fake_log[0] != '\0', over);
+	}
+	assert_logged("tag 17 at offset 0x8 has more than 64 ranges that UEFI keeps: cut");
 }
 
 static void the_last_of_a_repeated_tag_counts(void **state)
@@ -299,6 +342,8 @@ int main(void)
 		FAKE_TEST(longer_memory_map_entries_are_stepped_over),
 		FAKE_TEST(a_later_memory_map_version_is_read),
 		FAKE_TEST(a_memory_map_too_long_is_cut_with_a_warning),
+		FAKE_TEST(what_uefi_keeps_is_read_without_what_is_free),
+		FAKE_TEST(a_part_of_what_uefi_keeps_is_worth_nothing),
 		FAKE_TEST(the_last_of_a_repeated_tag_counts),
 		FAKE_TEST(the_newer_rsdp_wins_in_either_order),
 		FAKE_TEST(texts_too_long_are_cut_with_a_warning),

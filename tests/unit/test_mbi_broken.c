@@ -41,6 +41,41 @@ static void a_memory_map_that_ends_inside_an_entry_is_refused(void **state)
 	}
 }
 
+static void a_frame_buffer_without_its_colours_is_refused(void **state)
+{
+	(void)state;
+	for (uint32_t size = 22; size <= 30; size++) {
+		image_start();
+		uint32_t screen = image_tag(8, size);
+		memset(image + screen, 0, size);
+		image[screen + 21] = BOOT_SCREEN_RGB;
+		image_end();
+		if (size == 30) {
+			assert_quiet();
+		} else {
+			assert_refused("tag 8 at offset 0x8 is malformed");
+		}
+	}
+}
+
+static void impossible_uefi_memory_maps_are_refused(void **state)
+{
+	static const uint32_t sizes[] = {0, 1, 24, 39, 41, 79, 81, UINT32_MAX, 0x80000001};
+	(void)state;
+	for (unsigned i = 0; i < ARRAY_COUNT(sizes); i++) {
+		image_start();
+		put_u32(image_efi_map(40, 2) - 8, sizes[i]);
+		image_end();
+		assert_refused("tag 17 at offset 0x8 is malformed");
+	}
+	for (uint32_t size = 0; size < 8; size++) {
+		image_start();
+		image_tag(17, size);
+		image_end();
+		assert_refused("tag 17 at offset 0x8 is malformed");
+	}
+}
+
 static void a_missing_memory_map_has_no_memory(void **state)
 {
 	(void)state;
@@ -68,7 +103,7 @@ static void tags_shorter_than_their_type_needs_are_refused(void **state)
 	static const struct {
 		uint32_t type;
 		uint32_t size_min;
-	} cases[] = {{1, 1}, {2, 1}, {3, 9}, {6, 8}, {8, 22}, {14, 20}, {15, 36}};
+	} cases[] = {{1, 1}, {2, 1}, {3, 9}, {6, 8}, {8, 22}, {12, 8}, {14, 20}, {15, 36}};
 	(void)state;
 	for (unsigned i = 0; i < ARRAY_COUNT(cases); i++) {
 		for (uint32_t size = 0; size < cases[i].size_min; size++) {
@@ -255,6 +290,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		FAKE_TEST(impossible_memory_map_entry_sizes_are_refused),
 		FAKE_TEST(a_memory_map_that_ends_inside_an_entry_is_refused),
+		FAKE_TEST(a_frame_buffer_without_its_colours_is_refused),
+		FAKE_TEST(impossible_uefi_memory_maps_are_refused),
 		FAKE_TEST(a_missing_memory_map_has_no_memory),
 		FAKE_TEST(what_follows_the_end_tag_is_not_read),
 		FAKE_TEST(tags_shorter_than_their_type_needs_are_refused),
