@@ -79,5 +79,5 @@ int linux_write_params(const struct linux_kernel *kernel, const struct linux_pla
  * enabled. Returns the bytes written (the RSDP comes first), or 0 when it does not fit or the MADT
  * cannot be mapped.
  */
-size_t linux_write_acpi(const struct acpi *acpi, const struct acpi_memory *memory,
-	const uint32_t *apic_ids, unsigned cpu_count, uint64_t at, uint8_t *to, size_t size);
+size_t linux_write_acpi(const struct acpi *acpi, const uint32_t *apic_ids, unsigned cpu_count,
+	uint64_t at, uint8_t *to, size_t size);

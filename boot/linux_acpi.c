@@ -6,6 +6,7 @@
 #include "boot/linux.h"
 
 #include "drivers/acpi_tables.h"
+#include "kernel/paging.h"
 #include "kernel/string.h"
 
 /* The RSDP, then an XSDT with room for all tables that are ever listed, then the MADT. */
@@ -15,19 +16,12 @@ STATIC_ASSERT(XSDT_AT + ACPI_HEADER_SIZE + ACPI_TABLES_MAX * sizeof(uint64_t) <=
 	"the XSDT ends before the MADT");
 
 #define HEADER_SUM    9u
-#define MADT_FIRST    44u /* offset of the first entry */
-#define MADT_LAPIC    0u  /* the entries that stand for a CPU */
-#define MADT_X2APIC   9u
-#define MADT_CPU_BITS 0x3u /* of their flags: enabled, online capable */
+#define MADT_CPU_BITS 0x3u /* of the flags of a CPU: enabled, online capable */
 
 /* Set the byte at `where` so that all add up to 0. */
 static void seal(uint8_t *bytes, size_t size, size_t where)
 {
-	uint8_t sum = 0;
-	for (size_t i = 0; i < size; i++) {
-		sum = (uint8_t)(sum + bytes[i]);
-	}
-	bytes[where] = (uint8_t)(bytes[where] - sum);
+	bytes[where] = (uint8_t)(bytes[where] - acpi_sum(bytes, size));
 }
 
 /* Disable the CPUs that the guest does not have. Behind a broken entry nobody reads on. */
@@ -67,8 +61,8 @@ static bool table_shown(const struct acpi *acpi, const struct acpi_table *table)
 	return shown;
 }
 
-size_t linux_write_acpi(const struct acpi *acpi, const struct acpi_memory *memory,
-	const uint32_t *apic_ids, unsigned cpu_count, uint64_t at, uint8_t *to, size_t size)
+size_t linux_write_acpi(const struct acpi *acpi, const uint32_t *apic_ids, unsigned cpu_count,
+	uint64_t at, uint8_t *to, size_t size)
 {
 	uint8_t *xsdt = to + XSDT_AT;
 	uint32_t xsdt_size = ACPI_HEADER_SIZE;
@@ -92,12 +86,12 @@ size_t linux_write_acpi(const struct acpi *acpi, const struct acpi_memory *memor
 		base = table->base.raw;
 		if (madt) {
 			bool fits = table->size <= size - MADT_AT;
-			const void *bytes = fits ? memory->map(table->base, table->size) : NULL;
+			const void *bytes = fits ? window_map(table->base, table->size, 0) : NULL;
 			if (bytes == NULL) {
 				return 0;
 			}
 			memcpy(to + MADT_AT, bytes, table->size);
-			memory->unmap(bytes, table->size);
+			window_unmap(bytes, table->size);
 			madt_filter(to + MADT_AT, table->size, apic_ids, cpu_count);
 			base = at + MADT_AT;
 			used += table->size;

@@ -98,21 +98,10 @@ static void read_memory_map(void)
 	}
 }
 
-static const void *map_table(hpa_t base, size_t size)
-{
-	return window_map(base, size, 0);
-}
-
-static void unmap_table(const void *base, size_t size)
-{
-	window_unmap(base, size);
-}
-
 static void read_acpi(void)
 {
-	static const struct acpi_memory memory = {map_table, unmap_table};
 	struct acpi *acpi = &machine.acpi;
-	if (acpi_read(acpi, boot_info.rsdp, boot_info.rsdp_size, &memory) != 0) {
+	if (acpi_read(acpi, boot_info.rsdp, boot_info.rsdp_size) != 0) {
 		log_warning("acpi: no tables: one CPU, no interrupt for the console, no power-off");
 	} else if (!acpi->has_madt) {
 		log_warning("acpi: no usable MADT: one CPU, no interrupt for the console");

@@ -114,24 +114,13 @@ static struct vm *make_vm(void)
 	return err == 0 ? vm : NULL;
 }
 
-static const void *map_table(hpa_t base, size_t size)
-{
-	return window_map(base, size, 0);
-}
-
-static void unmap_table(const void *base, size_t size)
-{
-	window_unmap(base, size);
-}
-
 static int write_params(const struct vm *vm, uint8_t *params)
 {
-	static const struct acpi_memory memory = {map_table, unmap_table};
 	static uint32_t apic_ids[CPUS_MAX];
 	for (unsigned i = 0; i < vm->vcpu_count; i++) {
 		apic_ids[i] = vm->vcpu[i]->lapic.id;
 	}
-	size_t acpi = linux_write_acpi(&machine.acpi, &memory, apic_ids, vm->vcpu_count,
+	size_t acpi = linux_write_acpi(&machine.acpi, apic_ids, vm->vcpu_count,
 		plan.params + LINUX_ACPI, params + LINUX_ACPI, LINUX_PARAMS_SIZE - LINUX_ACPI);
 	struct linux_setup setup = {.map = &machine.memmap,
 		.cmdline = kernel_module->args,

@@ -3,8 +3,8 @@
  * drivers/acpi.h - the ACPI tables that Pintle needs, without AML.
  *
  * Tables are untrusted: every length, checksum and entry is checked, and what is wrong is reported
- * in the log and left out; a bad table is never followed. All that is used is copied. Pure but for
- * `map`, through which it sees memory. ACPI 6.5, chapter 5; SPCR, DMAR and IVRS by their own
+ * in the log and left out; a bad table is never followed. All that is used is copied; memory
+ * is seen through windows (kernel/paging.h). ACPI 6.5, chapter 5; SPCR, DMAR and IVRS by their own
  * specifications.
  */
 #pragma once
@@ -19,13 +19,6 @@
 #define ACPI_TABLE_LIMIT   (1 * MIB) /* bytes; a longer table is refused */
 #define ACPI_REFUSED_SHOWN 16u       /* warnings about what is left out; the rest is counted */
 
-/* How the parser sees host-physical memory: unmap gives back what map gave. map may return NULL
- * (refused). */
-struct acpi_memory {
-	const void *(*map)(hpa_t base, size_t size);
-	void (*unmap)(const void *base, size_t size);
-};
-
 struct acpi_table {
 	char signature[5];
 	char oem_id[7];
@@ -36,8 +29,7 @@ struct acpi_table {
 };
 
 struct acpi_cpu {
-	uint32_t apic_id;
-	uint32_t acpi_uid;
+	uint32_t apic_id, acpi_uid;
 };
 
 struct acpi_ioapic {
@@ -50,8 +42,7 @@ struct acpi_ioapic {
 struct acpi_override {
 	uint8_t irq;
 	uint32_t gsi;
-	bool active_low;
-	bool level;
+	bool active_low, level;
 };
 
 /* A Generic Address Structure (ACPI 6.5, 5.2.3.2). */
@@ -66,8 +57,7 @@ struct acpi_gas {
 struct acpi_segment { /* one MCFG entry */
 	hpa_t base;   /* of bus 0's configuration space */
 	uint16_t segment;
-	uint8_t bus_first;
-	uint8_t bus_last;
+	uint8_t bus_first, bus_last;
 };
 
 struct acpi_spcr {
@@ -85,16 +75,13 @@ struct acpi_fadt {
 	bool has_8042;        /* the keyboard controller may be used for a reset */
 	uint16_t smi_command; /* port; 0: none */
 	uint8_t acpi_enable;  /* value for it */
-	struct acpi_gas pm1a_control;
-	struct acpi_gas pm1b_control;
-	struct acpi_gas pm_timer;
+	struct acpi_gas pm1a_control, pm1b_control, pm_timer;
 	bool pm_timer_32; /* 32 bits wide, not 24 */
 	struct acpi_gas reset;
 	uint8_t reset_value;
 	struct acpi_gas sleep_control; /* hardware-reduced machines */
 	bool has_s5;                   /* the \_S5 package was found */
-	uint8_t s5_type_a;
-	uint8_t s5_type_b;
+	uint8_t s5_type_a, s5_type_b;
 };
 
 enum acpi_remapper_kind {
@@ -112,12 +99,8 @@ struct acpi {
 	unsigned table_count;
 	unsigned cpu_count; /* enabled CPUs kept in cpu[] */
 	unsigned cpus_over; /* enabled CPUs beyond CPUS_MAX, left out */
-	unsigned ioapic_count;
-	unsigned override_count;
-	unsigned segment_count;
-	unsigned remapper_count;
-	bool has_madt;
-	bool has_hpet;
+	unsigned ioapic_count, override_count, segment_count, remapper_count;
+	bool has_madt, has_hpet;
 	hpa_t hpet_base;
 	struct acpi_fadt fadt;
 	struct acpi_spcr spcr;
@@ -134,8 +117,8 @@ struct acpi {
  * Returns 0, -ENOENT when size is 0 (a machine without ACPI), or -EBADMSG when the RSDP or the root
  * table is broken (said in the log). *acpi is valid in every case: it holds what was found.
  */
-int acpi_read(
-	struct acpi *acpi, const uint8_t *rsdp, size_t size, const struct acpi_memory *memory);
+int acpi_read(struct acpi *acpi, const uint8_t *rsdp, size_t size);
 
+#define ACPI_ISA_IRQS 16u
 /* The GSI of ISA interrupt `irq` with its trigger and polarity, overrides applied. */
 struct acpi_override acpi_isa_interrupt(const struct acpi *acpi, uint8_t irq);

@@ -13,12 +13,10 @@
 #define FADT_FLAG_RESET            BIT(10)
 #define FADT_FLAG_HARDWARE_REDUCED BIT(20)
 #define MADT_CPU_ENABLED           BIT(0)
-#define ISA_IRQS                   16u
 #define MPS_ACTIVE_LOW             0x3u /* of two bits each: MultiProcessor Specification 1.4, 4.3.4 */
 #define MPS_LEVEL                  0xcu
 #define SPCR_INTERRUPT_GSI         BIT(1)
 #define MCFG_FIRST                 44u /* offset of the first entry */
-#define MADT_FIRST                 44u
 #define REMAPPERS_FIRST            48u /* of DMAR and IVRS */
 #define SEGMENT_SIZE               16u
 #define BUS_SIZE                   MIB /* of one bus's configuration space */
@@ -30,13 +28,6 @@
 #define AML_PACKAGE    0x12
 #define AML_ROOT       0x5c /* a backslash */
 #define SLEEP_TYPE_MAX 7u   /* SLP_TYP has three bits: ACPI 6.5, 4.8.3.2.1 */
-
-struct decoder {
-	char table[5];
-	int type;        /* of an entry, or ACPI_TABLE_ */
-	size_t size_min; /* what is shorter is refused */
-	void (*decode)(struct acpi *acpi, struct acpi_span bytes);
-};
 
 void acpi_refuse(struct acpi *acpi, const char *table, const char *what, uint64_t where)
 {
@@ -52,6 +43,11 @@ uint64_t acpi_get(struct acpi_span span, enum acpi_field field)
 		memcpy(&value, span.at + FIELD_OFFSET(field), FIELD_BYTES(field));
 	}
 	return value;
+}
+
+static uint8_t get_byte(struct acpi_span span, size_t at)
+{
+	return at < span.size ? span.at[at] : 0;
 }
 
 /* What the span holds of the bytes from `offset` on, `size` at most. */
@@ -143,34 +139,22 @@ static void decode_spcr(struct acpi *acpi, struct acpi_span table)
 	spcr->gsi = (uint32_t)acpi_get(table, SPCR_GSI);
 }
 
-static void cpu_add(struct acpi *acpi, struct acpi_span entry, enum acpi_field id_field,
-	enum acpi_field uid_field, enum acpi_field flags_field)
+static void decode_cpu(struct acpi *acpi, struct acpi_span entry)
 {
-	uint32_t id = (uint32_t)acpi_get(entry, id_field);
-	uint32_t broadcast = UINT32_MAX >> (32 - 8 * FIELD_BYTES(id_field));
-	if ((acpi_get(entry, flags_field) & MADT_CPU_ENABLED) == 0 || id == broadcast) {
-		return;
-	}
+	bool wide = acpi_get(entry, MADT_TYPE) == MADT_X2APIC;
+	uint32_t id = (uint32_t)acpi_get(entry, wide ? X2APIC_ID : LAPIC_ID);
+	uint32_t uid = (uint32_t)acpi_get(entry, wide ? X2APIC_UID : LAPIC_UID);
+	uint64_t flags = acpi_get(entry, wide ? X2APIC_FLAGS : LAPIC_FLAGS);
+	bool left_out = !(flags & MADT_CPU_ENABLED) || id == (wide ? UINT32_MAX : UINT8_MAX);
 	for (unsigned i = 0; i < acpi->cpu_count; i++) {
-		if (acpi->cpu[i].apic_id == id) {
-			return; /* some firmware lists a CPU in both forms */
-		}
+		/* Some firmware lists a CPU in both forms. */
+		left_out = left_out || acpi->cpu[i].apic_id == id;
 	}
-	if (acpi->cpu_count == CPUS_MAX) {
+	if (!left_out && acpi->cpu_count == CPUS_MAX) {
 		acpi->cpus_over++;
-		return;
+	} else if (!left_out) {
+		acpi->cpu[acpi->cpu_count++] = (struct acpi_cpu){id, uid};
 	}
-	acpi->cpu[acpi->cpu_count++] = (struct acpi_cpu){id, (uint32_t)acpi_get(entry, uid_field)};
-}
-
-static void decode_lapic(struct acpi *acpi, struct acpi_span entry)
-{
-	cpu_add(acpi, entry, LAPIC_ID, LAPIC_UID, LAPIC_FLAGS);
-}
-
-static void decode_x2apic(struct acpi *acpi, struct acpi_span entry)
-{
-	cpu_add(acpi, entry, X2APIC_ID, X2APIC_UID, X2APIC_FLAGS);
 }
 
 static void decode_ioapic(struct acpi *acpi, struct acpi_span entry)
@@ -201,7 +185,7 @@ static void decode_override(struct acpi *acpi, struct acpi_span entry)
 		.active_low = (flags & MPS_ACTIVE_LOW) == MPS_ACTIVE_LOW,
 		.level = (flags & MPS_LEVEL) == MPS_LEVEL,
 	};
-	if (acpi_get(entry, OVERRIDE_BUS) != 0 || line.irq >= ISA_IRQS ||
+	if (acpi_get(entry, OVERRIDE_BUS) != 0 || line.irq >= ACPI_ISA_IRQS ||
 		acpi->override_count == ACPI_OVERRIDES_MAX) {
 		acpi_refuse(acpi, entry.table, "not ISA or too many: interrupt", line.irq);
 		return;
@@ -248,77 +232,44 @@ static void decode_remapper(struct acpi *acpi, struct acpi_span entry)
 		(struct acpi_remapper){vtd ? ACPI_REMAPPER_VTD : ACPI_REMAPPER_AMDVI, base};
 }
 
-/* Decode the entries that follow one another from offset `at` on, each with its type and length. */
-static void decode_entries(struct acpi *acpi, struct acpi_span table, size_t at,
-	enum acpi_field type, enum acpi_field length)
+/* Decode the entries that follow one another, each with its type and length. */
+static void decode_entries(struct acpi *acpi, struct acpi_span table)
 {
-	while (at < table.size) {
+	bool madt = strcmp(table.table, "APIC") == 0, dmar = strcmp(table.table, "DMAR") == 0;
+	enum acpi_field type = madt ? MADT_TYPE : dmar ? DMAR_TYPE : IVRS_TYPE;
+	enum acpi_field length = madt ? MADT_LENGTH : REMAPPER_LENGTH;
+	acpi->has_madt = acpi->has_madt || madt;
+	for (size_t at = madt ? MADT_FIRST : REMAPPERS_FIRST, size; at < table.size; at += size) {
 		struct acpi_span rest = span_part(table, at, table.size);
-		size_t size = acpi_get(rest, length);
+		size = acpi_get(rest, length);
 		if (size < FIELD_END(length) || size > rest.size) {
 			acpi_refuse(acpi, table.table, "wrong length of the entry at offset", at);
 			return;
 		}
 		acpi_decode(acpi, (int)acpi_get(rest, type), span_part(rest, 0, size));
-		at += size;
 	}
 }
 
-static void decode_madt(struct acpi *acpi, struct acpi_span table)
-{
-	acpi->has_madt = true;
-	decode_entries(acpi, table, MADT_FIRST, MADT_TYPE, MADT_LENGTH);
-}
-
-static void decode_dmar(struct acpi *acpi, struct acpi_span table)
-{
-	decode_entries(acpi, table, REMAPPERS_FIRST, DMAR_TYPE, REMAPPER_LENGTH);
-}
-
-static void decode_ivrs(struct acpi *acpi, struct acpi_span table)
-{
-	decode_entries(acpi, table, REMAPPERS_FIRST, IVRS_TYPE, REMAPPER_LENGTH);
-}
-
-/* The next byte, or -1 behind the last. */
-static int aml_next(struct acpi_span *aml)
-{
-	if (aml->size == 0) {
-		return -1;
-	}
-	aml->size--;
-	return *aml->at++;
-}
-
-/* An integer below 256 in its shortest form, which compilers choose; or -1. */
-static int aml_integer(struct acpi_span *aml)
-{
-	int byte = aml_next(aml);
-	if (byte == AML_BYTE) {
-		return aml_next(aml);
-	}
-	return byte <= AML_ONE ? byte : -1;
-}
-
-/* Take the sleep types from the package that stands behind the name \_S5. */
+/*
+ * Take the sleep types from the package that stands behind the name \_S5: integers in their
+ * shortest form, which compilers choose. Bytes behind the end read as 0; the last check finds them.
+ */
 static bool s5_take(struct acpi_fadt *fadt, struct acpi_span aml)
 {
-	if (aml_next(&aml) != AML_PACKAGE) {
-		return false;
+	uint8_t type[2];
+	size_t at = 2 + (get_byte(aml, 1) >> 6); /* behind PkgLength: 20.2.4 */
+	bool sound = get_byte(aml, 0) == AML_PACKAGE && get_byte(aml, at++) >= 2;
+	for (unsigned i = 0; i < 2; i++) {
+		uint8_t byte = get_byte(aml, at++);
+		type[i] = byte == AML_BYTE ? get_byte(aml, at++) : byte;
+		sound = sound && type[i] <= (byte == AML_BYTE ? SLEEP_TYPE_MAX : AML_ONE);
 	}
-	for (int more = aml_next(&aml) >> 6; more > 0; more--) { /* PkgLength: 20.2.4 */
-		aml_next(&aml);
+	if (sound && at <= aml.size) {
+		fadt->has_s5 = true;
+		fadt->s5_type_a = type[0];
+		fadt->s5_type_b = type[1];
 	}
-	int element_count = aml_next(&aml);
-	unsigned type_a = (unsigned)aml_integer(&aml);
-	unsigned type_b = (unsigned)aml_integer(&aml);
-	if (element_count < 2 || type_a > SLEEP_TYPE_MAX || type_b > SLEEP_TYPE_MAX) {
-		return false;
-	}
-	fadt->has_s5 = true;
-	fadt->s5_type_a = (uint8_t)type_a;
-	fadt->s5_type_b = (uint8_t)type_b;
-	return true;
+	return sound && at <= aml.size;
 }
 
 /* Look for a sound \_S5, without AML: a name definition with these bytes is hardly anything else.
@@ -328,34 +279,34 @@ static void decode_aml(struct acpi *acpi, struct acpi_span table)
 	/* The DSDT comes last, and its \_S5 goes before that of an SSDT. */
 	bool found = acpi->fadt.has_s5 && strcmp(table.table, "SSDT") == 0;
 	for (size_t at = ACPI_HEADER_SIZE; at < table.size && !found; at++) {
-		struct acpi_span aml = span_part(table, at, table.size);
-		if (aml_next(&aml) != AML_NAME) {
-			continue;
-		}
-		if (aml.size > 0 && aml.at[0] == AML_ROOT) {
-			aml_next(&aml);
-		}
-		found = aml.size > 4 && memcmp(aml.at, "_S5_", 4) == 0 &&
+		size_t name = at + 1 + (get_byte(table, at + 1) == AML_ROOT);
+		struct acpi_span aml = span_part(table, name, table.size);
+		found = table.at[at] == AML_NAME && aml.size > 4 &&
+			memcmp(aml.at, "_S5_", 4) == 0 &&
 			s5_take(&acpi->fadt, span_part(aml, 4, aml.size));
 	}
 }
 
-static const struct decoder decoders[] = {
-	{"FACP", ACPI_TABLE_FIRST, FIELD_END(FADT_FLAGS), decode_fadt},
-	{"DSDT", ACPI_TABLE_FIRST, ACPI_HEADER_SIZE, decode_aml},
-	{"SSDT", ACPI_TABLE_FIRST, ACPI_HEADER_SIZE, decode_aml},
-	{"SSDT", ACPI_TABLE_MORE, ACPI_HEADER_SIZE, decode_aml},
-	{"HPET", ACPI_TABLE_FIRST, 56, decode_hpet},
-	{"SPCR", ACPI_TABLE_FIRST, 80, decode_spcr},
-	{"MCFG", ACPI_TABLE_FIRST, MCFG_FIRST, decode_mcfg},
-	{"APIC", ACPI_TABLE_FIRST, MADT_FIRST, decode_madt},
-	{"APIC", 0, 8, decode_lapic},
+static const struct decoder {
+	char table[5];
+	int type;        /* of an entry, or ACPI_TABLE */
+	size_t size_min; /* what is shorter is refused */
+	void (*decode)(struct acpi *acpi, struct acpi_span bytes);
+} decoders[] = {
+	{"FACP", ACPI_TABLE, FIELD_END(FADT_FLAGS), decode_fadt},
+	{"DSDT", ACPI_TABLE, ACPI_HEADER_SIZE, decode_aml},
+	{"SSDT", ACPI_TABLE, ACPI_HEADER_SIZE, decode_aml},
+	{"HPET", ACPI_TABLE, 56, decode_hpet},
+	{"SPCR", ACPI_TABLE, 80, decode_spcr},
+	{"MCFG", ACPI_TABLE, MCFG_FIRST, decode_mcfg},
+	{"APIC", ACPI_TABLE, MADT_FIRST, decode_entries},
+	{"APIC", MADT_LAPIC, 8, decode_cpu},
 	{"APIC", 1, 12, decode_ioapic},
 	{"APIC", 2, 10, decode_override},
-	{"APIC", 9, 16, decode_x2apic},
-	{"DMAR", ACPI_TABLE_FIRST, REMAPPERS_FIRST, decode_dmar},
+	{"APIC", MADT_X2APIC, 16, decode_cpu},
+	{"DMAR", ACPI_TABLE, REMAPPERS_FIRST, decode_entries},
 	{"DMAR", 0, 16, decode_remapper},
-	{"IVRS", ACPI_TABLE_FIRST, REMAPPERS_FIRST, decode_ivrs},
+	{"IVRS", ACPI_TABLE, REMAPPERS_FIRST, decode_entries},
 	{"IVRS", 0x10, 24, decode_remapper},
 	{"IVRS", 0x11, 24, decode_remapper},
 	{"IVRS", 0x40, 24, decode_remapper},
@@ -363,15 +314,14 @@ static const struct decoder decoders[] = {
 
 void acpi_decode(struct acpi *acpi, int type, struct acpi_span bytes)
 {
-	for (size_t i = 0; i < ARRAY_COUNT(decoders); i++) {
-		const struct decoder *row = &decoders[i];
+	for (const struct decoder *row = decoders; row < decoders + ARRAY_COUNT(decoders); row++) {
 		if (row->type != type || strcmp(row->table, bytes.table) != 0) {
 			continue;
 		}
-		if (bytes.size < row->size_min) {
+		if (bytes.size >= row->size_min) {
+			row->decode(acpi, bytes);
+		} else {
 			acpi_refuse(acpi, row->table, "table or entry too short:", bytes.size);
-			return;
 		}
-		row->decode(acpi, bytes);
 	}
 }

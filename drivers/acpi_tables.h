@@ -89,6 +89,12 @@ enum acpi_field {
 };
 
 #define ACPI_HEADER_SIZE 36u
+#define MADT_FIRST       44u /* offset of the first entry */
+#define MADT_LAPIC       0u  /* the entries that stand for a CPU */
+#define MADT_X2APIC      9u
+
+/* The sum of all bytes, 0 in what is sound. */
+uint8_t acpi_sum(const uint8_t *bytes, size_t size);
 
 /* The field's value; 0 when the span does not hold all of it. */
 uint64_t acpi_get(struct acpi_span span, enum acpi_field field);
@@ -96,10 +102,7 @@ uint64_t acpi_get(struct acpi_span span, enum acpi_field field);
 /* Report what is left out because it is wrong; hostile firmware does not fill the log. */
 void acpi_refuse(struct acpi *acpi, const char *table, const char *what, uint64_t where);
 
-/*
- * Take what is needed from a table with a whole header and a right checksum, or from one of its
- * entries. type: an entry's, or whether a sound table of the same kind came before.
- */
-#define ACPI_TABLE_FIRST (-1)
-#define ACPI_TABLE_MORE  (-2)
+/* Take what is needed from a table with a whole header and a right checksum, or from one of its
+ * entries. type: an entry's. */
+#define ACPI_TABLE (-1)
 void acpi_decode(struct acpi *acpi, int type, struct acpi_span bytes);

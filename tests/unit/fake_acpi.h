@@ -7,6 +7,7 @@
 #pragma once
 
 #include "drivers/acpi.h"
+#include "kernel/paging.h"
 #include "kernel/string.h"
 
 #define FAKE_RAM_BASE 0x7f000003ull
@@ -37,32 +38,42 @@ static inline void fake_require(bool holds, const char *what)
 	}
 }
 
-static inline const void *fake_map(hpa_t base, size_t size)
+/* More memory, seen before that of the machine; NULL: none there. */
+static const uint8_t *(*fake_overlay)(uint64_t base, size_t size);
+
+static inline const uint8_t *fake_find(uint64_t base, size_t size)
 {
-	uint64_t low = base.raw >= FAKE_RAM_HIGH ? base.raw - FAKE_RAM_HIGH : base.raw;
-	fake_require(fake_mapped == 0, "one range is mapped at a time");
+	const uint8_t *found = fake_overlay != NULL ? fake_overlay(base, size) : NULL;
+	uint64_t offset = (base >= FAKE_RAM_HIGH ? base - FAKE_RAM_HIGH : base) - FAKE_RAM_BASE;
+	if (found == NULL && offset <= FAKE_RAM_SIZE && size <= FAKE_RAM_SIZE - offset) {
+		found = fake_ram + offset;
+	}
+	return found;
+}
+
+void *window_map(hpa_t base, uint64_t size, unsigned flags)
+{
+	const uint8_t *found = fake_find(base.raw, size);
+	fake_require(fake_mapped == 0 && flags == 0, "one range is mapped at a time, to be read");
 	fake_require(size > 0 && size <= ACPI_TABLE_LIMIT, "ranges have a sensible size");
-	if (low < FAKE_RAM_BASE || low - FAKE_RAM_BASE > FAKE_RAM_SIZE ||
-		size > FAKE_RAM_SIZE - (low - FAKE_RAM_BASE) || fake_maps_left == 0) {
+	if (found == NULL || fake_maps_left == 0) {
 		return NULL;
 	}
 	uint8_t *copy = malloc(size);
 	fake_require(copy != NULL, "there is memory");
-	memcpy(copy, fake_ram + (low - FAKE_RAM_BASE), size);
+	memcpy(copy, found, size);
 	fake_mapped++;
 	fake_maps_left--;
 	fake_mapped_size = size;
 	return copy;
 }
 
-static inline void fake_unmap(const void *base, size_t size)
+void window_unmap(const volatile void *base, uint64_t size)
 {
 	fake_require(fake_mapped == 1 && size == fake_mapped_size, "what is unmapped was mapped");
 	fake_mapped--;
 	free((void *)(uintptr_t)base);
 }
-
-static const struct acpi_memory fake_memory = {fake_map, fake_unmap};
 
 static inline void fake_machine_start(void)
 {
@@ -205,7 +216,7 @@ static inline int machine_read_rsdp(size_t size)
 	fake_require(copy != NULL, "there is memory");
 	memcpy(copy + 1, fake_rsdp, size);
 	memset(&fake_acpi, 0xa5, sizeof(fake_acpi));
-	int err = acpi_read(&fake_acpi, copy + 1, size, &fake_memory);
+	int err = acpi_read(&fake_acpi, copy + 1, size);
 	free(copy);
 	fake_require(fake_mapped == 0, "all that was mapped was given back");
 	return err;
