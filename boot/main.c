@@ -11,7 +11,6 @@
 #include "drivers/clock.h"
 #include "drivers/ioapic.h"
 #include "drivers/lapic.h"
-#include "drivers/pci.h"
 #include "drivers/pic.h"
 #include "drivers/power.h"
 #include "kernel/frame.h"
@@ -107,7 +106,6 @@ static void read_acpi(void)
 		log_warning("acpi: no usable MADT: one CPU, no interrupt for the console");
 	}
 	power_init(&acpi->fadt);
-	pci_init(acpi);
 }
 
 static void start_clock(void)

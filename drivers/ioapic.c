@@ -46,19 +46,19 @@ static void write_entry(const struct ioapic *ioapic, unsigned pin, uint64_t entr
 	write_register(ioapic, REG_ENTRY(pin), (uint32_t)entry);
 }
 
+/* A pin that is the firmware's own way into SMM. */
 static bool is_smi(const struct ioapic *ioapic, unsigned pin)
 {
 	return (read_register(ioapic, REG_ENTRY(pin)) & DELIVERY_MODE) == DELIVERY_SMI;
 }
 
-/* All but the pins that are the firmware's own way into SMM. */
-static void mask_all(const struct ioapic *ioapic)
+void ioapic_set_entry(unsigned n, unsigned pin, uint64_t entry)
 {
-	for (unsigned pin = 0; pin < ioapic->info.pins; pin++) {
-		if (!is_smi(ioapic, pin)) {
-			write_entry(ioapic, pin, IOAPIC_MASKED);
-		}
+	uint64_t flags = lock_acquire(&ioapic_lock);
+	if (!is_smi(&ioapics[n], pin)) {
+		write_entry(&ioapics[n], pin, entry);
 	}
+	lock_release(&ioapic_lock, flags);
 }
 
 void ioapic_init(const struct acpi_ioapic *list, unsigned count)
@@ -67,20 +67,19 @@ void ioapic_init(const struct acpi_ioapic *list, unsigned count)
 		struct ioapic *ioapic = &ioapics[ioapic_count];
 		ioapic->registers =
 			window_map(list[i].base, WINDOW_SIZE, PAGING_WRITE | PAGING_UNCACHED);
-		if (ioapic->registers == NULL) {
-			log_warning("ioapic: no access to 0x%lx: left out", list[i].base.raw);
-			continue;
-		}
-		unsigned pins = (read_register(ioapic, REG_VERSION) >> 16 & 0xff) + 1;
-		if (pins > PINS_MAX) {
+		unsigned pins = ioapic->registers == NULL
+			? 0
+			: (read_register(ioapic, REG_VERSION) >> 16 & 0xff) + 1;
+		if (pins == 0 || pins > PINS_MAX) {
 			log_warning("ioapic: nothing answers at 0x%lx: left out", list[i].base.raw);
-			window_unmap(ioapic->registers, WINDOW_SIZE);
 			continue;
 		}
 		ioapic->info =
 			(struct ioapic_info){list[i].id, list[i].base, list[i].gsi_base, pins};
+		for (unsigned pin = 0; pin < pins; pin++) {
+			ioapic_set_entry(ioapic_count, pin, IOAPIC_MASKED);
+		}
 		ioapic_count++;
-		mask_all(ioapic);
 	}
 }
 
@@ -120,13 +119,4 @@ uint64_t ioapic_entry(unsigned n, unsigned pin)
 	uint64_t high = read_register(&ioapics[n], REG_ENTRY(pin) + 1);
 	lock_release(&ioapic_lock, flags);
 	return high << 32 | low;
-}
-
-void ioapic_set_entry(unsigned n, unsigned pin, uint64_t entry)
-{
-	uint64_t flags = lock_acquire(&ioapic_lock);
-	if (!is_smi(&ioapics[n], pin)) {
-		write_entry(&ioapics[n], pin, entry);
-	}
-	lock_release(&ioapic_lock, flags);
 }

@@ -116,8 +116,8 @@ int lapic_init(enum apic_mode want)
 void lapic_enable(void)
 {
 	uint64_t base = msr_read(MSR_APIC_BASE) | APIC_BASE_ENABLE;
-	msr_write(MSR_APIC_BASE,
-		base); /* SDM vol. 3, 11.12.5: x2APIC is entered from the enabled xAPIC mode only */
+	/* SDM vol. 3, 11.12.5: x2APIC is entered from the enabled xAPIC mode only. */
+	msr_write(MSR_APIC_BASE, base);
 	if (mode == APIC_X2APIC) {
 		msr_write(MSR_APIC_BASE, base | APIC_BASE_X2APIC);
 	}
@@ -143,9 +143,20 @@ void lapic_eoi(void)
 	lapic_write(LAPIC_EOI, 0);
 }
 
+/* A bit of the registers, eight of a kind, that have one for each vector. */
+static bool vector_bit(enum lapic_register first, uint8_t vector)
+{
+	return lapic_read(first + vector / 32u * 0x10u) & 1u << (vector % 32);
+}
+
 bool lapic_is_level(uint8_t vector)
 {
-	return lapic_read(LAPIC_TMR + vector / 32u * 0x10u) & 1u << (vector % 32);
+	return vector_bit(LAPIC_TMR, vector);
+}
+
+bool lapic_in_service(uint8_t vector)
+{
+	return vector_bit(LAPIC_ISR, vector);
 }
 
 int lapic_highest_in_service(void)
@@ -159,22 +170,14 @@ int lapic_highest_in_service(void)
 	return -1;
 }
 
-bool lapic_in_service(uint8_t vector)
-{
-	uint32_t word = lapic_read(LAPIC_ISR + vector / 32u * 0x10u);
-	return word & 1u << (vector % 32);
-}
-
 /* In xAPIC mode two writes, which an interrupt handler's own IPI must not come
  * between. */
 void lapic_send(uint32_t apic_id, uint32_t command)
 {
 	command |= ICR_ASSERT;
 	if (mode == APIC_X2APIC) {
-		__asm__ volatile("mfence; lfence"
-				 :
-				 :
-				 : "memory"); /* 11.12.3: the MSR write does not wait for stores */
+		/* 11.12.3: the MSR write does not wait for stores. */
+		__asm__ volatile("mfence; lfence" : : : "memory");
 		msr_write(MSR_X2APIC + LAPIC_ICR / 16, (uint64_t)apic_id << 32 | command);
 		return;
 	}

@@ -42,10 +42,10 @@ static void gas_write8(const struct acpi_gas *gas, uint8_t value)
 	}
 }
 
-/* The PM1 control registers are ports on every PC. */
-static bool is_pm1(const struct acpi_gas *gas)
+/* The PM1 control registers are ports on every PC; 0: not there. */
+static uint16_t pm1_port(const struct acpi_gas *gas)
 {
-	return gas->address != 0 && gas->space == ACPI_SPACE_PORT;
+	return gas->space == ACPI_SPACE_PORT ? (uint16_t)gas->address : 0;
 }
 
 /* ACPI 6.5, 4.8.2.5: until the firmware hands ACPI over, the control registers may not be listened
@@ -62,18 +62,11 @@ static void enable_acpi(uint16_t control)
 	}
 }
 
-/* Both registers first get the type, then the word to go (ACPI 6.5, 4.8.3.2.1). */
-static void sleep_pm1(uint16_t enable)
+static void sleep_pm1(uint16_t port, uint8_t type, uint16_t enable)
 {
-	const struct acpi_gas *control[] = {&fadt->pm1a_control, &fadt->pm1b_control};
-	const uint8_t type[] = {fadt->s5_type_a, fadt->s5_type_b};
-	for (unsigned i = 0; i < ARRAY_COUNT(control); i++) {
-		if (is_pm1(control[i])) {
-			uint16_t port = (uint16_t)control[i]->address;
-			uint32_t kept = port_read16(port) & ~PM1_SLEEP_MASK;
-			port_write16(port,
-				(uint16_t)(kept | (uint32_t)type[i] << PM1_SLEEP_TYPE | enable));
-		}
+	if (port != 0) {
+		uint32_t kept = port_read16(port) & ~PM1_SLEEP_MASK;
+		port_write16(port, (uint16_t)(kept | (uint32_t)type << PM1_SLEEP_TYPE | enable));
 	}
 }
 
@@ -82,27 +75,22 @@ int power_off(void)
 	if (fadt == NULL || !fadt->has_s5) {
 		return -ENODEV;
 	}
+	uint16_t a = pm1_port(&fadt->pm1a_control), b = pm1_port(&fadt->pm1b_control);
 	if (fadt->hardware_reduced && fadt->sleep_control.address != 0) {
 		gas_write8(&fadt->sleep_control,
 			(uint8_t)((unsigned)fadt->s5_type_a << SLEEP_TYPE | SLEEP_ENABLE));
-	} else if (is_pm1(&fadt->pm1a_control)) {
-		enable_acpi((uint16_t)fadt->pm1a_control.address);
-		sleep_pm1(0);
-		sleep_pm1(PM1_SLEEP_ENABLE);
+	} else if (a != 0) {
+		enable_acpi(a);
+		/* Both first get the type, then the word to go (ACPI 6.5, 4.8.3.2.1). */
+		for (unsigned enable = 0; enable <= PM1_SLEEP_ENABLE; enable += PM1_SLEEP_ENABLE) {
+			sleep_pm1(a, fadt->s5_type_a, (uint16_t)enable);
+			sleep_pm1(b, fadt->s5_type_b, (uint16_t)enable);
+		}
 	} else {
 		return -ENODEV;
 	}
 	time_delay(WAIT_NS);
 	return -EIO;
-}
-
-static void reset_keyboard(void)
-{
-	for (unsigned tries = 100000; (port_read8(KEYBOARD_STATUS) & KEYBOARD_FULL) && tries != 0;
-		tries--) {
-		cpu_pause();
-	}
-	port_write8(KEYBOARD_STATUS, KEYBOARD_RESET);
 }
 
 static void reset_by_fault(void)
@@ -116,20 +104,22 @@ static void reset_by_fault(void)
 
 void power_reset(void)
 {
-	const uint64_t pause_ns = WAIT_NS / 10;
-
 	irq_disable();
 	if (fadt != NULL && fadt->reset.address != 0) {
 		gas_write8(&fadt->reset, fadt->reset_value);
-		time_delay(pause_ns);
+		time_delay(WAIT_NS / 10);
 	}
 	if (fadt == NULL || !fadt->present || fadt->has_8042) {
-		reset_keyboard();
-		time_delay(pause_ns);
+		for (unsigned tries = 100000;
+			(port_read8(KEYBOARD_STATUS) & KEYBOARD_FULL) && tries != 0; tries--) {
+			cpu_pause();
+		}
+		port_write8(KEYBOARD_STATUS, KEYBOARD_RESET);
+		time_delay(WAIT_NS / 10);
 	}
 	port_write8(RESET_CONTROL, 0x02);
 	port_write8(RESET_CONTROL, 0x06);
-	time_delay(pause_ns);
+	time_delay(WAIT_NS / 10);
 	reset_by_fault();
 	cpu_stop();
 }

@@ -65,10 +65,9 @@ static void write_register(const struct uart *uart, enum uart_register reg, uint
  * inputs. */
 static bool answers(const struct uart *uart)
 {
-	static const uint8_t patterns[] = {0x55, 0xaa};
-	for (unsigned i = 0; i < ARRAY_COUNT(patterns); i++) {
-		write_register(uart, UART_SCRATCH, patterns[i]);
-		if (read_register(uart, UART_SCRATCH) != patterns[i]) {
+	for (unsigned pattern = 0x55; pattern <= 0xaa; pattern += 0x55) {
+		write_register(uart, UART_SCRATCH, (uint8_t)pattern);
+		if (read_register(uart, UART_SCRATCH) != pattern) {
 			return false;
 		}
 	}
@@ -80,33 +79,25 @@ static bool answers(const struct uart *uart)
 
 int uart_open(struct uart *uart, const struct uart_place *place)
 {
-	*uart = (struct uart){.place = *place, .depth = 1};
+	uint32_t divisor = place->baud != 0 ? CLOCK_HZ / place->baud : 0;
+	*uart = (struct uart){.place = *place};
 	if (place->in_memory) {
 		uart->registers = window_map(hpa(place->address), REGISTERS * place->stride,
 			PAGING_WRITE | PAGING_UNCACHED);
-		if (uart->registers == NULL) {
-			return -ENODEV;
-		}
 	}
-	if (!answers(uart)) {
-		if (place->in_memory) {
-			window_unmap(uart->registers, REGISTERS * place->stride);
-		}
-		return -ENODEV;
+	if ((place->in_memory && uart->registers == NULL) || !answers(uart)) {
+		return -ENODEV; /* its window stays: this is tried twice at most */
 	}
 	write_register(uart, UART_LCR, LCR_8N1);
 	write_register(uart, UART_IER, 0);
-	if (place->baud != 0) {
-		uint32_t divisor = CLOCK_HZ / place->baud;
+	if (divisor != 0) {
 		write_register(uart, UART_LCR, LCR_8N1 | LCR_DLAB);
 		write_register(uart, UART_DATA, (uint8_t)divisor);
 		write_register(uart, UART_IER, (uint8_t)(divisor >> 8));
+		write_register(uart, UART_LCR, LCR_8N1);
 	}
-	write_register(uart, UART_LCR, LCR_8N1);
 	write_register(uart, UART_FCR, FCR_ENABLE);
-	if ((read_register(uart, UART_IIR) & IIR_FIFO) == IIR_FIFO) {
-		uart->depth = FIFO_DEPTH;
-	}
+	uart->depth = (read_register(uart, UART_IIR) & IIR_FIFO) == IIR_FIFO ? FIFO_DEPTH : 1;
 	return 0;
 }
 

@@ -291,12 +291,11 @@ void command_panic(const struct arguments *arguments)
 static void show_function(void *context, const struct pci_function *function)
 {
 	unsigned *count = context;
-	const struct pci_address *at = &function->address;
 
 	(*count)++;
-	console_printf("%04x:%02x:%02x.%u  %04x:%04x  class %06x\n", at->segment, at->bus,
-		at->device, at->function, function->vendor, function->device_id,
-		function->class_code);
+	console_printf("%02x:%02x.%u  %04x:%04x  class %06x\n", function->address >> 8,
+		function->address >> 3 & 31, function->address & 7, function->vendor,
+		function->device_id, function->class_code);
 }
 
 void command_pci(const struct arguments *arguments)
