@@ -10,41 +10,31 @@
 #include "kernel/machine.h"
 
 #define BAUD_DEFAULT 115200u
-#define ISA_IRQS     16u
 
 static const struct com {
 	uint16_t port;
 	uint8_t irq; /* ISA */
 } coms[] = {{0x3f8, 4}, {0x2f8, 3}, {0x3e8, 4}, {0x2e8, 3}};
 
-static bool looked;     /* for a console, once */
 static bool line_known; /* where its interrupt comes in */
 static struct acpi_override line;
 static uint16_t port; /* 0: the console is in memory, or there is none */
 
-static bool open_place(const struct uart_place *place, const char *named_by)
+static bool open_place(struct uart_place place, const char *named_by)
 {
-	if (console_open(place) != 0) {
+	if (console_open(&place) != 0) {
 		return false;
 	}
-	port = place->in_memory ? 0 : (uint16_t)place->address;
-	for (unsigned i = 0; i < ARRAY_COUNT(coms) && !place->in_memory; i++) {
-		if (coms[i].port == place->address) {
+	port = place.in_memory ? 0 : (uint16_t)place.address;
+	for (unsigned i = 0; i < ARRAY_COUNT(coms); i++) {
+		if (coms[i].port == port) {
 			line_known = true;
 			line = acpi_isa_interrupt(&machine.acpi, coms[i].irq);
 		}
 	}
-	log_info("console: %s 0x%lx, by %s",
-		place->in_memory ? "UART in memory at" : "UART at port", place->address, named_by);
+	log_info("console: %s 0x%lx, by %s", place.in_memory ? "UART in memory at" : "UART at port",
+		place.address, named_by);
 	return true;
-}
-
-static bool open_com(uint64_t number, uint32_t baud)
-{
-	struct uart_place place = {.address = coms[number - 1].port,
-		.stride = 1,
-		.baud = baud != 0 ? baud : BAUD_DEFAULT};
-	return open_place(&place, "its usual place");
 }
 
 static bool open_spcr(uint32_t baud)
@@ -59,53 +49,51 @@ static bool open_spcr(uint32_t baud)
 	if (!spcr->present) {
 		return false;
 	}
-	if (!open_place(&place, "the SPCR")) {
+	if (!open_place(place, "the SPCR")) {
 		log_warning("console: no UART answers where the SPCR says");
 		return false;
 	}
 	if (spcr->has_gsi) {
 		/* One beyond the ISA interrupts is a PCI interrupt: level, active low. */
+		bool pci = spcr->gsi >= ACPI_ISA_IRQS;
 		line_known = true;
-		line = spcr->gsi < ISA_IRQS
-			? acpi_isa_interrupt(&machine.acpi, (uint8_t)spcr->gsi)
-			: (struct acpi_override){
-				  .gsi = spcr->gsi, .level = true, .active_low = true};
+		line = pci ? (struct acpi_override){.gsi = spcr->gsi,
+				     .level = true,
+				     .active_low = true}
+			   : acpi_isa_interrupt(&machine.acpi, (uint8_t)spcr->gsi);
 	}
 	return true;
 }
 
-static bool open_auto(uint32_t baud)
-{
-	bool opened = open_spcr(baud);
-	for (unsigned number = 1; number <= ARRAY_COUNT(coms) && !opened; number++) {
-		opened = open_com(number, baud);
-	}
-	return opened;
-}
-
 static bool open_wanted(const struct option_console *option)
 {
+	bool com = option->kind == CONSOLE_COM;
 	struct uart_place place = {.in_memory = option->kind == CONSOLE_MMIO,
 		.stride = 1,
-		.address = option->where,
-		.baud = option->baud};
-	bool opened = option->kind == CONSOLE_COM ? open_com(option->where, option->baud)
-						  : open_place(&place, "the option console=");
+		.address = com ? coms[option->where - 1].port : option->where,
+		.baud = com && option->baud == 0 ? BAUD_DEFAULT : option->baud};
+	bool opened = open_place(place, "the option console=");
 	if (!opened) {
 		log_warning("console: no UART answers where console= says");
-		opened = open_auto(0);
 	}
 	return opened;
 }
 
 void boot_console_open(const struct option_console *option, const struct boot_screen *screen)
 {
-	if (looked) {
-		return;
-	}
+	static bool looked;
+	uint32_t baud = option->kind == CONSOLE_AUTO ? option->baud : 0;
+	bool opened = looked || (option->where != 0 && open_wanted(option));
+	bool search = !opened && option->kind != CONSOLE_NONE;
 	looked = true;
-	if (option->kind == CONSOLE_AUTO ? open_auto(option->baud)
-					 : option->kind != CONSOLE_NONE && open_wanted(option)) {
+	opened = opened || (search && open_spcr(baud));
+	for (unsigned i = 0; i < ARRAY_COUNT(coms) && search && !opened; i++) {
+		struct uart_place place = {.stride = 1,
+			.address = coms[i].port,
+			.baud = baud != 0 ? baud : BAUD_DEFAULT};
+		opened = open_place(place, "its usual place");
+	}
+	if (opened) {
 		return;
 	}
 	if (screen->type == BOOT_SCREEN_TEXT) {

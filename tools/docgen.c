@@ -40,7 +40,7 @@ static void docgen_put_options(void)
 	      "an option given twice the last one counts.\n\n",
 		stdout);
 	fputs("| Option | Values | Default | What it does |\n|---|---|---|---|\n", stdout);
-#define OPTION(name, values, initial, help) docgen_put_option(#name, values, initial, help);
+#define OPTION(kind, name, values, initial, help) docgen_put_option(#name, values, initial, help);
 #include "boot/options.def"
 #undef OPTION
 }
