@@ -37,26 +37,24 @@ static bool addressable(uint32_t apic_id)
 unsigned ap_count(unsigned maxcpus)
 {
 	const struct acpi *acpi = &machine.acpi;
-	unsigned usable = 1;
-	unsigned far = 0;
+	unsigned usable = 1, far = 0;
 
 	for (unsigned i = 0; i < acpi->cpu_count; i++) {
-		bool reachable = addressable(acpi->cpu[i].apic_id);
-		far += !reachable;
-		usable += reachable && acpi->cpu[i].apic_id != cpu_boot.apic_id;
+		if (acpi->cpu[i].apic_id == cpu_boot.apic_id) {
+			cpu_boot.acpi_uid = acpi->cpu[i].acpi_uid;
+		} else if (addressable(acpi->cpu[i].apic_id)) {
+			usable++;
+		} else {
+			far++;
+		}
 	}
-	if (far != 0) {
-		log_warning("cpu: %u CPUs have APIC ids that need x2APIC mode: left out", far);
-	}
-	if (acpi->cpus_over != 0) {
-		log_warning("cpu: %u CPUs beyond the %u that Pintle can use are left out",
-			acpi->cpus_over, CPUS_MAX);
-	}
-	unsigned used = usable < maxcpus ? usable : maxcpus;
-	if (used < usable) {
-		log_info("cpu: %u of %u used, as maxcpus= asks", used, usable);
-	}
+	unsigned used = (unsigned)min_u64(usable, maxcpus);
 	machine.cpus_left_out = far + acpi->cpus_over + (usable - used);
+	if (machine.cpus_left_out != 0) {
+		log_warning("cpu: %u of the CPUs are left out: %u have APIC ids that need x2APIC "
+			    "mode, %u are beyond the %u that Pintle can use, %u beyond maxcpus=",
+			machine.cpus_left_out, far, acpi->cpus_over, CPUS_MAX, usable - used);
+	}
 	return used;
 }
 
@@ -64,9 +62,8 @@ unsigned ap_count(unsigned maxcpus)
 static int prepare(const struct acpi_cpu *listed)
 {
 	struct pcpu *cpu = frame_alloc(CPU_FRAMES, FRAME_CPU);
-	int err = cpu != NULL ? stack_map(cpu_count) : -ENOMEM;
-	if (err != 0) {
-		return trace_err(err);
+	if (cpu == NULL || stack_map(cpu_count) != 0) {
+		return trace_err(-ENOMEM);
 	}
 	cpu_prepare(cpu, cpu_count, listed->apic_id, listed->acpi_uid);
 	cpu_table[cpu_count++] = cpu;

@@ -30,12 +30,7 @@ struct e820_entry {
 STATIC_ASSERT(sizeof(struct e820_entry) == 20, "as firmware gives it: ACPI 6.5, 15.1");
 #define E820_RAM 1u
 
-#define EFI_INFO 0x1c0u /* in the zero page */
-struct efi_info {
-	char signature[4];
-	uint32_t table, entry_size, version, map, map_size, table_high, map_high;
-};
-STATIC_ASSERT(sizeof(struct efi_info) == 32, "zero-page.rst");
+#define EFI_SIGNATURE 0x34364c45u /* "EL64" */
 STATIC_ASSERT((BOOT_EFI_MAX + E820_MAX) * sizeof(struct efi_memory) <= LINUX_ACPI - LINUX_EFI_MAP,
 	"UEFI's memory map fits");
 
@@ -150,12 +145,13 @@ static bool e820_write(const struct memmap *map, uint8_t *params)
 /*
  * UEFI's memory map as it is for the guest: what UEFI keeps as UEFI says, and of the rest what
  * e820_write told as RAM. Linux chooses its place from this map, without a look at the other.
+ * Returns its bytes.
  */
-static void efi_write(const struct linux_plan *plan, const struct boot_info *boot, uint8_t *params)
+static size_t efi_write(const struct boot_info *boot, uint8_t *params)
 {
 	const struct e820_entry *ram = (struct e820_entry *)(params + E820_TABLE);
 	struct efi_memory *map = (struct efi_memory *)(params + LINUX_EFI_MAP);
-	uint32_t count = boot->efi_count;
+	size_t count = boot->efi_count;
 	memcpy(map, boot->efi, count * sizeof(*map));
 	for (unsigned i = 0; i < params[E820_COUNT]; i++) {
 		if (ram[i].type == E820_RAM) {
@@ -165,15 +161,7 @@ static void efi_write(const struct linux_plan *plan, const struct boot_info *boo
 				.attributes = EFI_MEMORY_WB};
 		}
 	}
-	*(struct efi_info *)(params + EFI_INFO) = (struct efi_info){
-		.signature = {'E', 'L', '6', '4'},
-		.table = (uint32_t)boot->efi_table,
-		.table_high = (uint32_t)(boot->efi_table >> 32),
-		.entry_size = sizeof(*map),
-		.version = 1,
-		.map = (uint32_t)plan->params + LINUX_EFI_MAP,
-		.map_size = count * (uint32_t)sizeof(*map),
-	};
+	return count * sizeof(*map);
 }
 
 static bool is_text(const struct boot_screen *screen)
@@ -203,15 +191,24 @@ static uint64_t colours_of(const struct boot_screen *screen)
 int linux_write_params(const struct linux_kernel *kernel, const struct linux_plan *plan,
 	const struct linux_setup *setup, const uint8_t *image, uint8_t *params)
 {
+	size_t length = strlen(setup->cmdline);
+	memset(params, 0, LINUX_ACPI);
+	if (length > min_u64(kernel->cmdline_max, LINUX_GDT - LINUX_CMDLINE - 1) ||
+		!e820_write(setup->map, params)) {
+		log_error("kernel: its command line is too long, or memory in more than %u pieces",
+			E820_MAX);
+		return trace_err(-E2BIG);
+	}
 	static const struct boot_screen none;
-	const struct boot_screen *screen = &setup->boot->screen;
+	const struct boot_info *boot = setup->boot;
+	const struct boot_screen *screen = &boot->screen;
 	const struct boot_screen *text = is_text(screen) ? screen : &none;
 	const struct boot_screen *pixels = is_pixels(screen) ? screen : &none;
-	bool efi = setup->boot->efi_table != 0;
+	bool efi = boot->efi_table != 0, told = setup->efi && efi && boot->efi_count != 0;
+	uint64_t video = pixels->width != 0 ? (efi ? 0x70 : 0x23) : text->width != 0;
 	uint64_t tables = plan->params + LINUX_PAGE_TABLES;
 	uint64_t *pdpt = (uint64_t *)(params + LINUX_PAGE_TABLES) + ENTRIES;
 	uint64_t bytes = (uint64_t)pixels->pitch * pixels->height;
-	size_t length = strlen(setup->cmdline);
 	const struct {
 		uint16_t offset, bytes;
 		uint64_t value;
@@ -220,12 +217,8 @@ int linux_write_params(const struct linux_kernel *kernel, const struct linux_pla
 		{0x07, 1, text->width},               /* orig_video_cols */
 		{0x0e, 1, text->height},              /* orig_video_lines */
 		{0x10, 2, text->width != 0 ? 16 : 0}, /* orig_video_points: a character's height */
-		/* orig_video_isVGA: UEFI's frame buffer, VESA's, or VGA's text */
-		{0x0f, 1,
-			pixels->width == 0 ? text->width != 0
-				: efi      ? 0x70
-					   : 0x23},
-		{0x12, 2, pixels->width},                        /* lfb_width */
+		{0x0f, 1, video},         /* orig_video_isVGA: VGA, VESA's or UEFI's frame buffer */
+		{0x12, 2, pixels->width}, /* lfb_width */
 		{0x14, 2, pixels->height},                       /* lfb_height */
 		{0x16, 2, pixels->bpp},                          /* lfb_depth */
 		{0x18, 4, pixels->base},                         /* lfb_base */
@@ -235,8 +228,14 @@ int linux_write_params(const struct linux_kernel *kernel, const struct linux_pla
 		{0x36, 4, pixels->base >> 32 != 0 ? 2 : 0}, /* capabilities: ext_lfb_base counts */
 		{0x3a, 4, pixels->base >> 32},              /* ext_lfb_base */
 		{0x70, 8, setup->rsdp},                     /* acpi_rsdp_addr */
-		{0xc0, 4, plan->initrd >> 32},              /* ext_ramdisk_image */
-		{0xc4, 4, plan->initrd_size >> 32},         /* ext_ramdisk_size */
+		/* efi_info */
+		{0x1c0, 4, told ? EFI_SIGNATURE : 0},
+		{0x1c4, 4, boot->efi_table},
+		{0x1c8, 4, sizeof(struct efi_memory)},
+		{0x1cc, 4, 1}, /* its version */
+		{0x1d0, 4, plan->params + LINUX_EFI_MAP},
+		{0x1d4, 4, told ? efi_write(boot, params) : 0},
+		{0x1d8, 4, boot->efi_table >> 32},
 		{0x210, 1, 0xff},                         /* type_of_loader: one without a number */
 		{0x214, 4, plan->kernel},                 /* code32_start */
 		{0x218, 4, plan->initrd},                 /* ramdisk_image */
@@ -248,21 +247,11 @@ int linux_write_params(const struct linux_kernel *kernel, const struct linux_pla
 		{LINUX_GDT + 0x18, 8, 0x00cf93000000ffff},
 		{LINUX_PAGE_TABLES, 8, (tables + PAGE_SIZE) | TABLE_ENTRY},
 	};
-	memset(params, 0, LINUX_ACPI);
-	if (length > min_u64(kernel->cmdline_max, LINUX_GDT - LINUX_CMDLINE - 1) ||
-		!e820_write(setup->map, params)) {
-		log_error("kernel: its command line is too long, or memory in more than %u pieces",
-			E820_MAX);
-		return trace_err(-E2BIG);
-	}
 	memcpy(params + LINUX_CMDLINE, setup->cmdline, length);
 	memcpy(params + SETUP, image + SETUP,
 		min_u64(SETUP_MAGIC + image[SETUP_JUMP], SETUP_MAX) - SETUP);
 	for (size_t i = 0; i < ARRAY_COUNT(fields); i++) {
 		memcpy(params + fields[i].offset, &fields[i].value, fields[i].bytes);
-	}
-	if (setup->efi && efi && setup->boot->efi_count != 0) {
-		efi_write(plan, setup->boot, params);
 	}
 	for (uint64_t i = 0; i < 4 * GIB / LARGE_SIZE; i++) {
 		pdpt[i / ENTRIES] = (tables + (2 + i / ENTRIES) * PAGE_SIZE) | TABLE_ENTRY;

@@ -87,9 +87,8 @@ static void read_memory_map(void)
 		const struct boot_module *module = &boot_info.module[i];
 		log_info("module: \"%s\", %lu KiB at 0x%lx", module->name, module->size / KIB,
 			module->base);
-		if (boot_info.module[i].size != 0) {
-			err = memmap_set(map, boot_info.module[i].base, boot_info.module[i].size,
-				MEM_MODULE);
+		if (module->size != 0) {
+			err = memmap_set(map, module->base, module->size, MEM_MODULE);
 		}
 	}
 	if (err != 0) {
@@ -180,20 +179,10 @@ static void start_cpus(void)
 		smp_online_count() + machine.cpus_left_out);
 }
 
-static uint32_t acpi_uid_of(uint32_t apic_id)
-{
-	for (unsigned i = 0; i < machine.acpi.cpu_count; i++) {
-		if (machine.acpi.cpu[i].apic_id == apic_id) {
-			return machine.acpi.cpu[i].acpi_uid;
-		}
-	}
-	return 0;
-}
-
 /* On the final page tables and stack. */
 static void boot_on_own_stack(void)
 {
-	cpu_prepare(&cpu_boot, 0, cpu_boot.apic_id, acpi_uid_of(cpu_boot.apic_id));
+	cpu_prepare(&cpu_boot, 0, cpu_boot.apic_id, cpu_boot.acpi_uid);
 	start_interrupts();
 	start_cpus();
 	log_info("This is the monitor; help lists its commands.");
