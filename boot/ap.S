@@ -2,9 +2,9 @@
 /*
  * boot/ap.S - an application processor's way from SIPI (real mode) to ap_main() in long mode.
  *
- * ap_trampoline is copied to a page below 1 MiB, where ap.c fills in the three variables at its end. The boot page
- * tables, which map that page, carry the CPU until it stands in the image; there it finds its area by its APIC id,
- * so that all can start at once without sharing a stack.
+ * ap_trampoline is copied to a page below 1 MiB, where ap.c fills in the variables at its end. It goes straight to
+ * long mode, on the boot page tables, and on by entry64; there it finds its area by its APIC id, so that all can start
+ * at once without sharing a stack.
  */
 #include "kernel/layout.h"
 #include "offsets.h"
@@ -13,7 +13,7 @@
 
 	.section .rodata, "a"
 	.balign 16
-	.globl ap_trampoline, ap_trampoline_end, ap_trampoline_cr3, ap_trampoline_gdt, ap_trampoline_far
+	.globl ap_trampoline, ap_trampoline_end
 	.code16
 ap_trampoline:
 	cli
@@ -31,37 +31,23 @@ ap_trampoline:
 	wrmsr
 	mov $(1 << 31 | 1 << 16 | 1 << 5 | 1 << 1 | 1), %eax /* PG, WP, NE, MP, PE; caches on */
 	mov %eax, %cr0
-	ljmpl *OF(ap_trampoline_far)
-	.code64
-ap_long:
-	movabs $ap_high, %rax
-	jmp *%rax
-	.balign 8
-	.globl ap_long
-ap_gdt:
-	.quad 0
-	.quad 0x00af9b000000ffff
-	.quad 0x00cf93000000ffff
-	.globl ap_gdt
-ap_trampoline_gdt:
-	.short 3 * 8 - 1
-	.long 0                         /* address of ap_gdt's copy */
-ap_trampoline_far:
-	.long 0                         /* address of ap_long's copy */
-	.short 8
+	xor %ebp, %ebp                  /* tells entry64 who comes */
+	ljmpl *OF(ap_trampoline_entry)
+
+ap_trampoline_gdt:                      /* from here on struct trampoline in ap.c */
+	.short 0
+	.long 0                         /* boot_gdt */
+ap_trampoline_entry:
+	.long 0                         /* entry64 */
+	.short 0
 ap_trampoline_cr3:
 	.long 0
 ap_trampoline_end:
 
 	.section .text, "ax"
+	.code64
+	.globl ap_high
 ap_high:
-	mov $0x10, %eax                 /* while the trampoline's GDT is mapped */
-	mov %eax, %ds
-	mov %eax, %es
-	mov %eax, %ss
-	xor %eax, %eax
-	mov %eax, %fs
-	mov %eax, %gs
 	mov paging_root(%rip), %rax
 	mov %rax, %cr3
 
@@ -89,7 +75,6 @@ ap_high:
 	hlt
 	jmp 5b
 4:	mov PCPU_STACK_TOP(%rax), %rsp
-	xor %ebp, %ebp
 	mov %rax, %rdi
 	call ap_main
 	ud2

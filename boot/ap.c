@@ -23,9 +23,16 @@
 #define ANSWER_LIMIT_NS  3000000000ull
 #define CPU_FRAMES       ((sizeof(struct pcpu) + PAGE_SIZE - 1) / PAGE_SIZE)
 
-extern const char ap_trampoline[], ap_trampoline_end[], ap_trampoline_cr3[], ap_trampoline_gdt[],
-	ap_trampoline_far[];
-extern const char ap_long[], ap_gdt[], boot_pml4[];
+extern const char ap_trampoline[], ap_trampoline_end[];
+extern const char boot_gdt[], boot_gdt_end[], entry64[], boot_pml4[];
+
+struct trampoline { /* the variables at its end: for LGDT, a far jump, and CR3 */
+	uint16_t gdt_limit;
+	uint32_t gdt;
+	uint32_t entry;
+	uint16_t entry_selector;
+	uint32_t cr3;
+} PACKED;
 void ap_main(struct pcpu *cpu);
 
 /* An APIC id that this machine's LAPIC mode can address (SDM vol. 3, 11.6.2.1; 255 is all CPUs). */
@@ -70,13 +77,6 @@ static int prepare(const struct acpi_cpu *listed)
 	return 0;
 }
 
-/* Write a 32-bit address into a variable of the trampoline's copy. */
-static void patch(char *copy, const char *variable, size_t offset, uint64_t value)
-{
-	uint32_t low = (uint32_t)value;
-	memcpy(copy + (variable - ap_trampoline) + offset, &low, sizeof(low));
-}
-
 static int place_trampoline(hpa_t page)
 {
 	size_t size = (size_t)(ap_trampoline_end - ap_trampoline);
@@ -85,38 +85,41 @@ static int place_trampoline(hpa_t page)
 		return trace_err(-ENOMEM);
 	}
 	memcpy(copy, ap_trampoline, size);
-	patch(copy, ap_trampoline_gdt, 2, page.raw + (uint64_t)(ap_gdt - ap_trampoline));
-	patch(copy, ap_trampoline_far, 0, page.raw + (uint64_t)(ap_long - ap_trampoline));
-	patch(copy, ap_trampoline_cr3, 0, virt_to_phys(boot_pml4).raw);
+	*(struct trampoline *)(copy + size - sizeof(struct trampoline)) = (struct trampoline){
+		.gdt_limit = (uint16_t)(boot_gdt_end - boot_gdt - 1),
+		.gdt = (uint32_t)virt_to_phys(boot_gdt).raw,
+		.entry = (uint32_t)virt_to_phys(entry64).raw,
+		.entry_selector = GDT_CODE,
+		.cr3 = (uint32_t)virt_to_phys(boot_pml4).raw,
+	};
 	window_unmap(copy, PAGE_SIZE);
 	return 0;
 }
 
-static unsigned waiting(void)
+/* The CPUs that have not come yet; they are sent `command`, if that is not 0. */
+static unsigned starting(uint32_t command)
 {
 	unsigned count = 0;
 	for (unsigned i = 1; i < cpu_count; i++) {
-		count += cpu_table[i]->state == CPU_STARTING;
+		bool waits = cpu_table[i]->state == CPU_STARTING;
+		if (waits && command != 0) {
+			lapic_send(cpu_table[i]->apic_id, command);
+		}
+		count += waits;
 	}
 	return count;
 }
 
 static void wake_all(hpa_t trampoline)
 {
-	for (unsigned i = 1; i < cpu_count; i++) {
-		lapic_send(cpu_table[i]->apic_id, LAPIC_INIT);
-	}
+	starting(LAPIC_INIT);
 	time_delay(INIT_DELAY_NS);
 	for (unsigned try = 0; try < 2; try++) {
-		for (unsigned i = 1; i < cpu_count; i++) {
-			if (cpu_table[i]->state == CPU_STARTING) {
-				lapic_send(cpu_table[i]->apic_id, LAPIC_STARTUP(trampoline.raw));
-			}
-		}
+		starting(LAPIC_STARTUP(trampoline.raw));
 		time_delay(STARTUP_DELAY_NS);
 	}
 	uint64_t start = time_ns();
-	while (waiting() != 0 && time_ns() - start < ANSWER_LIMIT_NS) {
+	while (starting(0) != 0 && time_ns() - start < ANSWER_LIMIT_NS) {
 		cpu_pause();
 	}
 }

@@ -155,6 +155,7 @@ no_long_mode_text:
 	.asciz "\r\nerror: cannot start: this CPU has no 64-bit mode with no-execute pages\r\n"
 
 	.code64
+	.globl entry64
 entry64:
 	movabs $entry_high, %rax
 	jmp *%rax
@@ -168,6 +169,8 @@ entry_high:
 	xor %eax, %eax
 	mov %eax, %fs
 	mov %eax, %gs
+	test %ebp, %ebp
+	jz ap_high                      /* not the boot CPU, where it is the image's address */
 	lea boot_stack_top(%rip), %rsp
 	xor %ebp, %ebp
 	mov %edi, %edi                  /* boot_main(uint32_t magic, hpa_t information) */

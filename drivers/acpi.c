@@ -129,16 +129,14 @@ static const struct acpi_table *root_add(struct acpi *acpi, struct acpi_span rsd
 		return NULL;
 	}
 	if (acpi_get(rsdp, RSDP_REVISION) >= 2) {
-		if (length >= RSDP_V2_SIZE && length <= rsdp.size &&
-			acpi_sum(rsdp.at, length) == 0) {
-			root = table_add(acpi, hpa(acpi_get(rsdp, RSDP_XSDT)), "XSDT");
+		bool sound = length >= RSDP_V2_SIZE && length <= rsdp.size &&
+			acpi_sum(rsdp.at, length) == 0;
+		root = sound ? table_add(acpi, hpa(acpi_get(rsdp, RSDP_XSDT)), "XSDT") : NULL;
+		if (root == NULL) {
+			log_warning("ACPI: no usable XSDT; the RSDT has to do");
 		}
-		if (root != NULL) {
-			return root;
-		}
-		log_warning("ACPI: no usable XSDT; the RSDT has to do");
 	}
-	return table_add(acpi, hpa(acpi_get(rsdp, RSDP_RSDT)), "RSDT");
+	return root != NULL ? root : table_add(acpi, hpa(acpi_get(rsdp, RSDP_RSDT)), "RSDT");
 }
 
 int acpi_read(struct acpi *acpi, const uint8_t *rsdp, size_t size)
