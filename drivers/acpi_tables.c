@@ -264,12 +264,13 @@ static bool s5_take(struct acpi_fadt *fadt, struct acpi_span aml)
 		type[i] = byte == AML_BYTE ? get_byte(aml, at++) : byte;
 		sound = sound && type[i] <= (byte == AML_BYTE ? SLEEP_TYPE_MAX : AML_ONE);
 	}
-	if (sound && at <= aml.size) {
+	sound = sound && at <= aml.size;
+	if (sound) {
 		fadt->has_s5 = true;
 		fadt->s5_type_a = type[0];
 		fadt->s5_type_b = type[1];
 	}
-	return sound && at <= aml.size;
+	return sound;
 }
 
 /* Look for a sound \_S5, without AML: a name definition with these bytes is hardly anything else.

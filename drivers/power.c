@@ -93,17 +93,13 @@ int power_off(void)
 	return -EIO;
 }
 
-static void reset_by_fault(void)
+void power_reset(void)
 {
 	static const struct PACKED {
 		uint16_t limit;
 		uint64_t base;
 	} no_idt = {0};
-	__asm__ volatile("lidt %0; int3" : : "m"(no_idt));
-}
 
-void power_reset(void)
-{
 	irq_disable();
 	if (fadt != NULL && fadt->reset.address != 0) {
 		gas_write8(&fadt->reset, fadt->reset_value);
@@ -120,6 +116,6 @@ void power_reset(void)
 	port_write8(RESET_CONTROL, 0x02);
 	port_write8(RESET_CONTROL, 0x06);
 	time_delay(WAIT_NS / 10);
-	reset_by_fault();
+	__asm__ volatile("lidt %0; int3" : : "m"(no_idt)); /* a triple fault */
 	cpu_stop();
 }
