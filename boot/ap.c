@@ -14,7 +14,6 @@
 #include "kernel/pcpu.h"
 #include "kernel/string.h"
 #include "kernel/time.h"
-#include "kernel/trap.h"
 #include "kernel/vcpu.h"
 #include "kernel/x86.h"
 

@@ -22,7 +22,6 @@
 #include "kernel/pvclock.h"
 #include "kernel/smp.h"
 #include "kernel/string.h"
-#include "kernel/time.h"
 #include "kernel/vcpu.h"
 #include "kernel/x86.h"
 

@@ -6,7 +6,6 @@
 
 #include "kernel/errno.h"
 #include "kernel/paging.h"
-#include "kernel/x86.h"
 
 #define GREY_ON_BLACK 0x0700u
 #define SIDE_MAX      512u
