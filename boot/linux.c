@@ -14,7 +14,6 @@
 #define SETUP       0x1f1u
 #define SETUP_JUMP  0x201u /* a jump over the rest of it, from SETUP_MAGIC on: this many bytes */
 #define SETUP_MAGIC 0x202u
-#define SETUP_MAX   0x290u /* where it ends at last */
 #define LOADED_HIGH BIT(0) /* of loadflags: not a zImage */
 #define KERNEL_64   BIT(0) /* of xloadflags: there is a 64-bit entry */
 #define ABOVE_4G    BIT(1) /* and initrd_addr_max does not count */
@@ -65,7 +64,7 @@ int linux_check(const uint8_t *image, size_t size, struct linux_kernel *kernel)
 		.initrd_end = xloadflags & ABOVE_4G ? 4 * GIB : get(image, size, 0x22c, 4) + 1,
 		.cmdline_max = (uint32_t)get(image, size, 0x238, 4), /* cmdline_size */
 	};
-	if (size < SETUP_MAX || get(image, size, 0x1fe, 2) != 0xaa55 || /* boot_flag */
+	if (size < LINUX_HEAD_SIZE || get(image, size, 0x1fe, 2) != 0xaa55 || /* boot_flag */
 		memcmp(image + SETUP_MAGIC, "HdrS", 4) != 0 ||
 		(get(image, size, 0x211, 1) & LOADED_HIGH) == 0) {
 		fault = "it is not a Linux bzImage";
@@ -249,7 +248,7 @@ int linux_write_params(const struct linux_kernel *kernel, const struct linux_pla
 	};
 	memcpy(params + LINUX_CMDLINE, setup->cmdline, length);
 	memcpy(params + SETUP, image + SETUP,
-		min_u64(SETUP_MAGIC + image[SETUP_JUMP], SETUP_MAX) - SETUP);
+		min_u64(SETUP_MAGIC + image[SETUP_JUMP], LINUX_HEAD_SIZE) - SETUP);
 	for (size_t i = 0; i < ARRAY_COUNT(fields); i++) {
 		memcpy(params + fields[i].offset, &fields[i].value, fields[i].bytes);
 	}

@@ -24,9 +24,11 @@ struct linux_kernel {
 	uint32_t cmdline_max; /* bytes without the ending zero */
 };
 
+#define LINUX_HEAD_SIZE 0x290u /* all that is read of a bzImage here */
+
 /*
- * Check the bzImage of `size` bytes, of which only the first 0x290 are read. 0, or -EINVAL after an
- * error in the log that says in a sentence what it is not.
+ * Check the bzImage of `size` bytes, of which only the first LINUX_HEAD_SIZE are read. 0, or
+ * -EINVAL after an error in the log that says in a sentence what it is not.
  */
 int linux_check(const uint8_t *image, size_t size, struct linux_kernel *kernel);
 

@@ -25,7 +25,6 @@
 #include "kernel/vcpu.h"
 #include "kernel/x86.h"
 
-#define HEAD_SIZE  (64 * KIB)  /* of a bzImage: the setup part that is read here */
 #define COPY_SIZE  (256 * KIB) /* through one window */
 #define VM_FRAMES  ((sizeof(struct vm) + PAGE_SIZE - 1) / PAGE_SIZE)
 #define ENTRY_CR0  0x80050033ull /* PG, AM, WP, NE, ET, MP, PE */
@@ -34,6 +33,7 @@
 #define ENTRY_CS   0x10u
 #define ENTRY_DS   0x18u
 
+static uint8_t head[LINUX_HEAD_SIZE]; /* of the kernel's file */
 static struct linux_kernel kernel;
 static struct linux_plan plan;
 static atomic_int cpu_error;
@@ -126,13 +126,7 @@ static int write_params(const struct vm *vm, uint8_t *params)
 		.rsdp = acpi != 0 ? plan.params + LINUX_ACPI : 0,
 		.boot = boot_info,
 		.efi = !restarted};
-	const uint8_t *image = window_map(hpa(kernel_module->base), HEAD_SIZE, 0);
-	if (image == NULL) {
-		return trace_err(-ENOMEM);
-	}
-	int err = linux_write_params(&kernel, &plan, &setup, image, params);
-	window_unmap(image, HEAD_SIZE);
-	return err;
+	return linux_write_params(&kernel, &plan, &setup, head, params);
 }
 
 /* From one host-physical place to another, through windows. */
@@ -156,13 +150,13 @@ static int copy(uint64_t to, uint64_t from, uint64_t size)
  */
 static int make_plan(void)
 {
-	uint64_t head = min_u64(HEAD_SIZE, kernel_module->size);
-	const uint8_t *image = window_map(hpa(kernel_module->base), head, 0);
+	const void *image = window_map(hpa(kernel_module->base), sizeof(head), 0);
 	if (image == NULL) {
 		return trace_err(-ENOMEM);
 	}
-	int err = linux_check(image, kernel_module->size, &kernel);
-	window_unmap(image, head);
+	memcpy(head, image, sizeof(head));
+	window_unmap(image, sizeof(head));
+	int err = linux_check(head, kernel_module->size, &kernel);
 	if (err == 0) {
 		err = linux_plan(&kernel, &machine.memmap,
 			initrd_module != NULL ? initrd_module->size : 0, &plan);
