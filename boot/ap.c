@@ -57,8 +57,8 @@ unsigned ap_count(unsigned maxcpus)
 	unsigned used = (unsigned)min_u64(usable, maxcpus);
 	machine.cpus_left_out = far + acpi->cpus_over + (usable - used);
 	if (machine.cpus_left_out != 0) {
-		log_warning("cpu: %u of the CPUs are left out: %u have APIC ids that need x2APIC "
-			    "mode, %u are beyond the %u that Pintle can use, %u beyond maxcpus=",
+		log_warning("cpu: %u are left out: %u have APIC ids that need x2APIC mode, %u are "
+			    "beyond the %u CPUs that Pintle can use, %u beyond maxcpus=",
 			machine.cpus_left_out, far, acpi->cpus_over, CPUS_MAX, usable - used);
 	}
 	return used;
