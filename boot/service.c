@@ -16,7 +16,6 @@
 #include "kernel/log.h"
 #include "kernel/machine.h"
 #include "kernel/monitor.h"
-#include "kernel/object.h"
 #include "kernel/paging.h"
 #include "kernel/pcpu.h"
 #include "kernel/pvclock.h"
@@ -82,9 +81,11 @@ static int map_memory(struct vm *vm)
 	return err;
 }
 
+STATIC_ASSERT(sizeof(struct vcpu) <= PAGE_SIZE, "a vCPU fits a frame");
+
 static int make_vcpu(struct vm *vm, struct pcpu *cpu)
 {
-	struct vcpu *vcpu = object_alloc(sizeof(*vcpu));
+	struct vcpu *vcpu = frame_alloc(1, FRAME_VCPU);
 	if (vcpu == NULL) {
 		return trace_err(-ENOMEM);
 	}

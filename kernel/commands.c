@@ -14,7 +14,6 @@
 #include "kernel/log.h"
 #include "kernel/machine.h"
 #include "kernel/monitor.h"
-#include "kernel/object.h"
 #include "kernel/paging.h"
 #include "kernel/panic.h"
 #include "kernel/pcpu.h"
@@ -255,7 +254,6 @@ void command_mem(const struct arguments *arguments)
 	for (unsigned owner = 0; owner < FRAME_OWNER_COUNT; owner++) {
 		console_printf("%10zu  %s\n", frames.owned[owner], frame_owner_name(owner));
 	}
-	console_printf("%10zu  small objects, in their frames\n", object_count());
 }
 
 static void panic_here(void *argument)

@@ -16,7 +16,6 @@
 	X(PAGE_TABLE, "own page tables")                                                           \
 	X(CPU, "per-CPU areas")                                                                    \
 	X(STACK, "stacks")                                                                         \
-	X(OBJECT, "small objects")                                                                 \
 	X(STAGE2, "stage-2 tables")                                                                \
 	X(VCPU, "virtual CPUs")                                                                    \
 	X(TEST, "self-test")

@@ -16,7 +16,6 @@
 	X(PAGING)  /* Pintle's own page tables and its windows */                                  \
 	X(PCI)     /* the 0xcf8/0xcfc pair and the configuration window */                         \
 	X(IOAPIC)  /* the IOAPICs' index/data pairs and pin owners */                              \
-	X(OBJECT)  /* the free lists of small objects */                                           \
 	X(FRAME)   /* the map of frames and the owners' counts */                                  \
 	X(CONSOLE) /* the console's rings, the UART's registers, the screen */                     \
 	X(LOG)     /* the log ring */

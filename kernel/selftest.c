@@ -8,7 +8,6 @@
 #include "drivers/lapic.h"
 #include "kernel/console.h"
 #include "kernel/frame.h"
-#include "kernel/object.h"
 #include "kernel/paging.h"
 #include "kernel/pcpu.h"
 #include "kernel/smp.h"
@@ -37,22 +36,6 @@ static bool frames_come_back(void)
 	}
 	frame_stats_get(&after);
 	return good && memcmp(&before, &after, sizeof(before)) == 0;
-}
-
-static bool objects_come_back(void)
-{
-	void *object[20];
-	bool good = true;
-	size_t before = object_count();
-
-	for (unsigned i = 0; i < ARRAY_COUNT(object); i++) {
-		object[i] = object_alloc(100 * (i + 1) % OBJECT_MAX + 1);
-		good = good && object[i] != NULL;
-	}
-	for (unsigned i = 0; i < ARRAY_COUNT(object); i++) {
-		object_free(object[i]);
-	}
-	return good && object_count() == before;
 }
 
 static void count_bad(void *context, const struct paging_run *run)
@@ -181,7 +164,6 @@ void selftest_run(void)
 	} checks[] = {
 #define CHECK(f) {#f, f}
 		CHECK(frames_come_back),
-		CHECK(objects_come_back),
 		CHECK(no_page_is_writable_and_executable),
 		CHECK(every_cpu_answers),
 		CHECK(crossing_calls_are_answered),

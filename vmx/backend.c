@@ -6,7 +6,6 @@
 #include "kernel/errno.h"
 #include "kernel/frame.h"
 #include "kernel/log.h"
-#include "kernel/object.h"
 #include "kernel/paging.h"
 #include "kernel/pcpu.h"
 #include "kernel/string.h"
@@ -16,8 +15,9 @@
 STATIC_ASSERT(offsetof(struct vcpu, regs) == 0, "enter.S");
 STATIC_ASSERT(GPR_RSP == 4 && GPR_RDI == 7 && GPR_COUNT == 16, "enter.S");
 
-#define CPUID_VMX  BIT(5)  /* leaf 1, ECX */
-#define VPID_FIRST BIT(16) /* generation 1, so that 0 is of none */
+#define CPUID_VMX       BIT(5)  /* leaf 1, ECX */
+#define VPID_FIRST      BIT(16) /* generation 1, so that 0 is of none */
+#define VMX_VCPU_FRAMES 2u      /* struct vmx_vcpu, then its VMCS */
 
 #define MSR_RANGE_MASK   0x1fffu
 #define MSR_RANGE_HIGH   0xc0000000u
@@ -128,13 +128,9 @@ static int probe(void)
 }
 
 /* A VMXON region or VMCS begins with the revision of its format (25.2, 25.11.5). */
-static uint32_t *region_alloc(void)
+static void region_begin(uint32_t *region)
 {
-	uint32_t *region = frame_alloc(1, FRAME_VCPU);
-	if (region != NULL) {
-		*region = (uint32_t)(msr_read(MSR_VMX_BASIC) & VMX_BASIC_REVISION);
-	}
-	return region;
+	*region = (uint32_t)(msr_read(MSR_VMX_BASIC) & VMX_BASIC_REVISION);
 }
 
 static int cpu_start(void)
@@ -143,10 +139,11 @@ static int cpu_start(void)
 	if (!allowed_by_firmware()) {
 		return -EIO;
 	}
-	void *region = region_alloc();
+	void *region = frame_alloc(1, FRAME_VCPU);
 	if (region == NULL) {
 		return trace_err(-ENOMEM);
 	}
+	region_begin(region);
 	/* 24.8 */
 	cr0_write((cr0_read() | msr_read(MSR_VMX_CR0_FIXED0)) & msr_read(MSR_VMX_CR0_FIXED0 + 1));
 	cr4_write((cr4_read() | vmx_cr4_fixed) & msr_read(MSR_VMX_CR4_FIXED0 + 1));
@@ -177,16 +174,12 @@ static void vm_destroy(struct vm *vm)
 
 static int vcpu_create(struct vcpu *vcpu)
 {
-	struct vmx_vcpu *vmx = object_alloc(sizeof(*vmx));
-	void *vmcs = region_alloc();
-	if (vmx == NULL || vmcs == NULL) {
-		object_free(vmx);
-		if (vmcs != NULL) {
-			frame_free(vmcs, 1, FRAME_VCPU);
-		}
+	struct vmx_vcpu *vmx = frame_alloc(VMX_VCPU_FRAMES, FRAME_VCPU);
+	if (vmx == NULL) {
 		return trace_err(-ENOMEM);
 	}
-	vmx->vmcs = vmcs;
+	vmx->vmcs = (uint8_t *)vmx + PAGE_SIZE;
+	region_begin(vmx->vmcs);
 	vcpu->hw = vmx;
 	return 0;
 }
@@ -205,8 +198,7 @@ static void vcpu_destroy(struct vcpu *vcpu)
 {
 	struct vmx_vcpu *vmx = vcpu->hw;
 	vmcs_forget(vmx);
-	frame_free(vmx->vmcs, 1, FRAME_VCPU);
-	object_free(vmx);
+	frame_free(vmx, VMX_VCPU_FRAMES, FRAME_VCPU);
 	vcpu->hw = NULL;
 }
 
