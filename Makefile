@@ -51,15 +51,15 @@ all: build/pintle.elf ## build build/pintle.elf (FLAVOUR=release|debug, COMPILER
 
 $(B)/offsets.h: kernel/offsets.c | deps
 	@mkdir -p $(@D)
-	$(Q)$(COMPILER) $(HV_CFLAGS) -MMD -MT $@ -MF $(B)/offsets.d -S -o - $< | sed -n 's/.*"@define \(.*\)".*/#define \1/p' > $@
+	$(Q)$(COMPILER) $(HV_CFLAGS) -MMD -MP -MT $@ -MF $(B)/offsets.d -S -o - $< | sed -n 's/.*"@define \(.*\)".*/#define \1/p' > $@
 
 $(B)/%.o: %.c $(B)/offsets.h Makefile
 	@mkdir -p $(@D)
-	$(Q)$(COMPILER) $(HV_CFLAGS) -MMD -c -o $@ $<
+	$(Q)$(COMPILER) $(HV_CFLAGS) -MMD -MP -c -o $@ $<
 
 $(B)/%.S.o: %.S $(B)/offsets.h Makefile
 	@mkdir -p $(@D)
-	$(Q)$(COMPILER) $(HV_CFLAGS) -MMD -c -o $@ $<
+	$(Q)$(COMPILER) $(HV_CFLAGS) -MMD -MP -c -o $@ $<
 
 # Changes when a source comes or goes, so that the image is linked anew.
 $(B)/objects: FORCE
@@ -114,7 +114,7 @@ flags = $(shell sed -n 's/^ \* Flags: //p' $(1))
 .SECONDEXPANSION:
 $(UNIT_TESTS): $U/%: tests/unit/%.c tests/unit/fake.c $$(call links,tests/unit/%.c) | deps
 	@mkdir -p $(@D)
-	$(Q)gcc $(call flags,$<) $(HOST_CFLAGS) -fsanitize=address,undefined -MMD -MF $@.d -o $@ $(filter %.c,$^) $(call libs,$<) -lcmocka
+	$(Q)gcc $(call flags,$<) $(HOST_CFLAGS) -fsanitize=address,undefined -MMD -MP -MF $@.d -o $@ $(filter %.c,$^) $(call libs,$<) -lcmocka
 $(FUZZ_TESTS): $U/%: tests/fuzz/%.c tests/unit/fake.c $$(call links,tests/fuzz/%.c) | deps
 	@mkdir -p $(@D)
 	$(Q)clang $(HOST_CFLAGS) -fsanitize=fuzzer,address,undefined -o $@ $(filter %.c,$^) -lcmocka
