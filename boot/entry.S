@@ -189,7 +189,7 @@ boot_gdt_end:
 
 	.section .boot.bss, "aw", @nobits
 	.balign 4096
-	.globl boot_pml4
+	.globl boot_pml4, boot_pt_window
 boot_pml4:      .skip 4096
 boot_pdpt_low:  .skip 4096
 boot_pdpt_high: .skip 4096

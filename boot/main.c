@@ -193,7 +193,7 @@ static void boot_on_own_stack(void)
 void boot_main(uint32_t magic, hpa_t information)
 {
 	trap_init();
-	cpu_boot_init();
+	cpu_load(&cpu_boot);
 	options_default(&options);
 	log_info("Pintle %s, a microhypervisor (%s)", PINTLE_VERSION,
 		DEBUG_BUILD ? "debug" : "release");

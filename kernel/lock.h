@@ -13,7 +13,7 @@
 #define LOCK_RANKS(X)                                                                              \
 	X(VDEV)    /* the virtual I/O APICs and UART */                                            \
 	X(VM)      /* the stage-2 tables */                                                        \
-	X(PAGING)  /* Pintle's own page tables and its windows */                                  \
+	X(WINDOW)  /* the table of windows */                                                      \
 	X(PCI)     /* the 0xcf8/0xcfc pair and the configuration window */                         \
 	X(IOAPIC)  /* the IOAPICs' index/data pairs and pin owners */                              \
 	X(FRAME)   /* the map of frames and the owners' counts */                                  \

@@ -2,17 +2,18 @@
 /*
  * kernel/paging.h - Pintle's own page tables (SDM vol. 3, 4.5; 4-level).
  *
- * Every mapping is global, no-execute unless asked, and never both writable and executable. Only
- * Pintle's image, its own memory and its windows are mapped.
+ * Every mapping is no-execute unless asked, and never both writable and executable; all but the
+ * windows are global. Only Pintle's image, its own memory and its windows are mapped.
  */
 #pragma once
 
 #include "kernel/types.h"
 
+/* Bits of an entry (SDM vol. 3, 4.5.4). */
 enum paging_flags {
-	PAGING_WRITE = 1,
-	PAGING_EXECUTE = 2,
-	PAGING_UNCACHED = 4, /* device registers */
+	PAGING_WRITE = 1 << 1,
+	PAGING_UNCACHED = 3 << 3, /* PCD, PWT: device registers */
+	PAGING_EXECUTE = 1 << 9,  /* one that is software's: to ask for it */
 };
 
 extern uint64_t paging_root; /* [I] host-physical, for CR3; 0 before paging_init */
@@ -32,13 +33,9 @@ NORETURN void paging_enter(uint64_t root, uint64_t top, void (*next)(void));
  * Map [va, va + size) to host-physical memory from `base` on; all multiples of a page; large pages
  * are used where `va`, `base` and `size` allow. Returns 0, -EINVAL when flags ask for write and
  * execute, -EEXIST when a page is mapped already, or -ENOMEM; after an error what was mapped by
- * this call stays mapped (callers are at set-up and give up). Takes paging.lock, then frame.lock.
+ * this call stays mapped (callers give up). At boot, on one CPU; takes frame.lock.
  */
 int paging_map(uint64_t va, hpa_t base, uint64_t size, unsigned flags);
-
-/* Unmap [va, va + size), 4 KiB pages all, and flush it from every CPU's TLB. No locks may be held.
- */
-void paging_unmap(uint64_t va, uint64_t size);
 
 /* One run of equally mapped pages, as paging_walk finds them. */
 struct paging_run {
@@ -59,7 +56,7 @@ hpa_t virt_to_phys(const void *va);
  * A window on [base, base + size), any alignment, at most 2 MiB in all: device registers
  * (PAGING_UNCACHED | PAGING_WRITE) or firmware tables (0). NULL when the range is impossible on
  * this CPU or no room is left. Works from the first instruction of boot_main() on. Takes
- * paging.lock.
+ * window.lock.
  */
 void *window_map(hpa_t base, uint64_t size, unsigned flags);
 

@@ -13,77 +13,41 @@
 #include "kernel/trap.h"
 #include "kernel/x86.h"
 
-struct pcpu cpu_boot;
+/* Until the boot CPU's own stacks are mapped, faults are taken here, so that a broken boot stack
+ * still reports. */
+static alignas(16) uint8_t fault_stack[PAGE_SIZE];
+#define FAULT_STACK_TOP ((uintptr_t)(fault_stack + sizeof(fault_stack)))
+
+struct pcpu cpu_boot = {
+	.self = &cpu_boot,
+	.state = CPU_ONLINE,
+	.tss.ist = {FAULT_STACK_TOP, FAULT_STACK_TOP, FAULT_STACK_TOP},
+};
 struct pcpu *cpu_table[CPUS_MAX] = {&cpu_boot};
 unsigned cpu_count = 1;
 
-void gdt_load(const void *pseudo_descriptor);
-
-static const struct {
-	unsigned first, pages;
-} stack_layout[STACK_KIND_COUNT] = {
-#define X(id, first, pages) [STACK_##id] = {first, pages},
-	STACK_LAYOUT(X)
-#undef X
-};
-
-/* IST numbers are those of enum stack_kind; the main stack has none. */
-STATIC_ASSERT(STACK_MAIN == 0, "IST 0 means: no change of stack");
-
-static uint64_t stack_slot(unsigned slot)
-{
-	return STACK_VA + (uint64_t)slot * STACK_SLOT_PAGES * PAGE_SIZE;
-}
-
 uint64_t stack_top(unsigned slot, enum stack_kind kind)
 {
-	return stack_slot(slot) + (stack_layout[kind].first + stack_layout[kind].pages) * PAGE_SIZE;
+	return STACK_VA + ((uint64_t)slot * STACK_KIND_COUNT + kind + 1) * STACK_STRIDE;
 }
 
 uint64_t stack_end(uint64_t address)
 {
-	uint64_t slot = ALIGN_DOWN(address, STACK_SLOT_PAGES * PAGE_SIZE);
-	for (unsigned kind = 0; kind < STACK_KIND_COUNT && address >= STACK_VA; kind++) {
-		uint64_t end =
-			slot + (stack_layout[kind].first + stack_layout[kind].pages) * PAGE_SIZE;
-		if (address < end) {
-			return end;
-		}
-	}
-	return 0;
+	return address < STACK_VA ? 0 : ALIGN_DOWN(address, STACK_STRIDE) + STACK_STRIDE;
 }
 
 int stack_map(unsigned slot)
 {
-	for (unsigned kind = 0; kind < STACK_KIND_COUNT; kind++) {
-		for (unsigned page = 0; page < stack_layout[kind].pages; page++) {
-			void *frame = frame_alloc(1, FRAME_STACK);
-			if (frame == NULL) {
-				return trace_err(-ENOMEM);
-			}
-			uint64_t va =
-				stack_slot(slot) + (stack_layout[kind].first + page) * PAGE_SIZE;
-			int err = paging_map(va, virt_to_phys(frame), PAGE_SIZE, PAGING_WRITE);
-			if (err != 0) {
-				frame_free(frame, 1, FRAME_STACK);
-				return err;
-			}
-		}
+	int err = 0;
+	for (unsigned kind = 0; kind < STACK_KIND_COUNT && err == 0; kind++) {
+		uint64_t pages = kind == STACK_MAIN ? 4 : 2;
+		uint64_t va = stack_top(slot, kind) - pages * PAGE_SIZE;
+		void *frames = frame_alloc(pages, FRAME_STACK);
+		err = frames == NULL
+			? trace_err(-ENOMEM)
+			: paging_map(va, virt_to_phys(frames), pages * PAGE_SIZE, PAGING_WRITE);
 	}
-	return 0;
-}
-
-static void gdt_fill(struct pcpu *cpu)
-{
-	uint64_t base = (uint64_t)(uintptr_t)&cpu->tss;
-	uint64_t limit = sizeof(struct tss) - 1;
-	cpu->gdt[GDT_CODE / 8] = 0x00af9b000000ffff;
-	cpu->gdt[GDT_DATA / 8] = 0x00cf93000000ffff;
-	/* SDM vol. 3, 8.2.3: an available 64-bit TSS is type 9. */
-	cpu->gdt[GDT_TSS / 8] =
-		limit | (base & 0xffffff) << 16 | 0x89ull << 40 | (base >> 24 & 0xff) << 56;
-	cpu->gdt[GDT_TSS / 8 + 1] = base >> 32;
-	cpu->tss.io_map = sizeof(struct tss);
+	return err;
 }
 
 void cpu_prepare(struct pcpu *cpu, uint32_t index, uint32_t apic_id, uint32_t acpi_uid)
@@ -96,34 +60,23 @@ void cpu_prepare(struct pcpu *cpu, uint32_t index, uint32_t apic_id, uint32_t ac
 	for (unsigned kind = STACK_MAIN + 1; kind < STACK_KIND_COUNT; kind++) {
 		cpu->tss.ist[kind - 1] = stack_top(index, kind);
 	}
-	gdt_fill(cpu);
-}
-
-void cpu_boot_init(void)
-{
-	/* Until its stacks are mapped, faults are taken on one in .bss, so that a broken boot stack
-	 * still reports. */
-	static alignas(16) uint8_t fault_stack[PAGE_SIZE];
-
-	cpu_boot.self = &cpu_boot;
-	cpu_boot.state = CPU_ONLINE;
-	for (unsigned kind = STACK_MAIN + 1; kind < STACK_KIND_COUNT; kind++) {
-		cpu_boot.tss.ist[kind - 1] =
-			(uint64_t)(uintptr_t)(fault_stack + sizeof(fault_stack));
-	}
-	gdt_fill(&cpu_boot);
-	cpu_load(&cpu_boot);
 }
 
 void cpu_load(struct pcpu *cpu)
 {
-	struct PACKED {
-		uint16_t limit;
-		uint64_t base;
-	} descriptor = {sizeof(cpu->gdt) - 1, (uint64_t)(uintptr_t)cpu->gdt};
+	const struct table_register gdtr = {sizeof(cpu->gdt) - 1, (uintptr_t)cpu->gdt};
+	uint64_t tss = (uintptr_t)&cpu->tss;
 
-	gdt_load(&descriptor);
-	msr_write(MSR_GS_BASE, (uint64_t)(uintptr_t)cpu);
+	/* Code and data are the same here as in the tables that the CPU started with. */
+	cpu->gdt[GDT_CODE / 8] = 0x00af9b000000ffff;
+	cpu->gdt[GDT_DATA / 8] = 0x00cf93000000ffff;
+	/* SDM vol. 3, 8.2.3: an available 64-bit TSS is type 9. */
+	cpu->gdt[GDT_TSS / 8] = (sizeof(cpu->tss) - 1) | (tss & 0xffffff) << 16 | 0x89ull << 40 |
+		(tss >> 24 & 0xff) << 56;
+	cpu->gdt[GDT_TSS / 8 + 1] = tss >> 32;
+	cpu->tss.io_map = sizeof(cpu->tss);
+	__asm__ volatile("lgdt %0; ltr %w1" : : "m"(gdtr), "r"(GDT_TSS), "m"(*cpu));
+	msr_write(MSR_GS_BASE, (uintptr_t)cpu);
 	trap_load();
 }
 

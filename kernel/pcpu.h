@@ -9,21 +9,19 @@
 #include "kernel/lock.h"
 #include "kernel/types.h"
 
-/* Where the stacks of one CPU lie in its slot of the stack area; a page that no row names is a
- * guard page. */
-#define STACK_SLOT_PAGES 16u
-#define STACK_LAYOUT(X)                                                                            \
-	X(MAIN, 1, 4) /* id, first page, pages */                                                  \
-	X(NMI, 6, 2)                                                                               \
-	X(DOUBLE_FAULT, 9, 2)                                                                      \
-	X(MACHINE_CHECK, 12, 2)
-
+/*
+ * The stacks of one CPU, each at the top of its part of the CPU's slot in the stack area, with
+ * guard pages below. Of the first part the lowest page is the CPU's peephole (paging_peek). The
+ * others' numbers are those in the IST; IST 0 means: no change of stack.
+ */
 enum stack_kind {
-#define X(id, first, pages) STACK_##id,
-	STACK_LAYOUT(X)
-#undef X
+	STACK_MAIN,
+	STACK_NMI,
+	STACK_DOUBLE_FAULT,
+	STACK_MACHINE_CHECK,
 	STACK_KIND_COUNT
 };
+#define STACK_STRIDE (8 * PAGE_SIZE)
 
 /* SDM vol. 3, 8.7: the 64-bit task-state segment. */
 struct PACKED tss {
@@ -87,18 +85,12 @@ static inline struct pcpu *this_cpu(void)
  * [I] after start */
 extern struct pcpu *cpu_table[CPUS_MAX];
 extern unsigned cpu_count;
-extern struct pcpu cpu_boot; /* the boot CPU's, there from the first instruction of C on */
-
-/*
- * Prepare and load the boot CPU's area, GDT and this_cpu(); it stays on the boot stack, and
- * cpu_prepare() gives it its own ones later. Once, after trap_init().
- */
-void cpu_boot_init(void);
+extern struct pcpu cpu_boot; /* the boot CPU's, on the boot stack until cpu_prepare() */
 
 /* Fill in *cpu, whose stacks are mapped in slot `index` of the stack area. */
 void cpu_prepare(struct pcpu *cpu, uint32_t index, uint32_t apic_id, uint32_t acpi_uid);
 
-/* On the CPU itself: load GDT, TSS, IDT and GS base. */
+/* On the CPU itself, once, after trap_init(): load GDT, TSS, IDT and GS base. */
 void cpu_load(struct pcpu *cpu);
 
 /* On each CPU: the page attributes, machine checks and CR4 bits that Pintle wants. */
@@ -112,5 +104,5 @@ uint64_t stack_top(unsigned slot, enum stack_kind kind);
  */
 uint64_t stack_end(uint64_t address);
 
-/* Map the stacks of `slot`. Returns 0 or -ENOMEM. Takes paging.lock and frame.lock. */
+/* Map the stacks of `slot`. At boot. Returns 0 or -ENOMEM. */
 int stack_map(unsigned slot);

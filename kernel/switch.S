@@ -1,14 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * kernel/switch.S - change from one stack, or from one set of segments, to another.
+ * kernel/switch.S - change from one stack to another.
  *
  * void stack_switch(uint64_t *save, uint64_t rsp): keep the callee-saved registers on this stack and its pointer in
  * *save, then go on where `rsp` was saved. A new stack holds six words for the registers and then its first rip.
  *
  * void paging_enter(uint64_t root, uint64_t top, void (*next)(void)): see kernel/paging.h.
- *
- * void gdt_load(const void *pseudo_descriptor): load the GDT, its code and data segments and its task register
- * (pcpu.h: GDT_CODE, GDT_DATA, GDT_TSS). The GS base is lost.
  */
 	.section .text, "ax"
 	.globl stack_switch
@@ -30,21 +27,4 @@ paging_enter:
 	xor %ebp, %ebp
 	call *%rdx
 	ud2
-
-	.globl gdt_load
-gdt_load:
-	lgdt (%rdi)
-	mov $0x10, %eax
-	mov %eax, %ds
-	mov %eax, %es
-	mov %eax, %ss
-	xor %eax, %eax
-	mov %eax, %fs
-	mov %eax, %gs
-	mov $0x18, %eax
-	ltr %ax
-	pop %rax
-	push $8
-	push %rax
-	lretq
 	.section .note.GNU-stack, "", @progbits

@@ -71,11 +71,8 @@ void trap_init(void)
 
 void trap_load(void)
 {
-	const struct PACKED {
-		uint16_t limit;
-		uint64_t base;
-	} descriptor = {sizeof(idt) - 1, (uint64_t)(uintptr_t)idt};
-	__asm__ volatile("lidt %0" : : "m"(descriptor));
+	const struct table_register idtr = {sizeof(idt) - 1, (uintptr_t)idt};
+	__asm__ volatile("lidt %0" : : "m"(idtr));
 }
 
 void trap_set_handler(uint8_t vector, trap_handler *handler, const char *name)

@@ -58,6 +58,12 @@
 #define VECTOR_PAGE_FAULT    14u
 #define VECTOR_MACHINE_CHECK 18u
 
+/* What LGDT, LIDT and SIDT take. */
+struct PACKED table_register {
+	uint16_t limit;
+	uint64_t base;
+};
+
 struct cpuid {
 	uint32_t eax, ebx, ecx, edx;
 };
