@@ -241,18 +241,18 @@ void command_mem(const struct arguments *arguments)
 		const struct mem_range *range = &machine.memmap.range[i];
 		console_printf("%012lx-%012lx %10lu KiB  %s\n", range->base,
 			range->base + range->size - 1, range->size / KIB,
-			memmap_type_name(range->type));
+			mem_type_names[range->type]);
 	}
 	for (unsigned type = 0; type < MEM_TYPE_COUNT; type++) {
 		uint64_t bytes = memmap_bytes(&machine.memmap, type);
 		if (bytes != 0) {
-			console_printf("%10lu KiB  %s\n", bytes / KIB, memmap_type_name(type));
+			console_printf("%10lu KiB  %s\n", bytes / KIB, mem_type_names[type]);
 		}
 	}
 	frame_stats_get(&frames);
 	console_printf("Pintle's frames: %zu\n", frames.total);
 	for (unsigned owner = 0; owner < FRAME_OWNER_COUNT; owner++) {
-		console_printf("%10zu  %s\n", frames.owned[owner], frame_owner_name(owner));
+		console_printf("%10zu  %s\n", frames.owned[owner], frame_owner_names[owner]);
 	}
 }
 

@@ -1,11 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * kernel/frame.c - the frames of Pintle's fixed region: a map of their owners, searched next-fit.
+ * kernel/frame.c - the frames of Pintle's fixed region: a map of their owners, searched first-fit.
  */
 #include "kernel/frame.h"
 
 #include "kernel/errno.h"
-#include "kernel/junk.h"
 #include "kernel/lock.h"
 #include "kernel/panic.h"
 #include "kernel/string.h"
@@ -15,7 +14,22 @@ static struct spinlock frame_lock = SPINLOCK(FRAME);
 /* [I] the region, which begins with this map  [F] a byte for each frame: its owner */
 static uint8_t *frame_map;
 static struct frame_stats frame_stats; /* [F] but total: [I] */
-static size_t frame_next;              /* [F] where the next search starts */
+
+/* What debug builds leave in freed frames, so that a later write to them shows. Eight of these are
+ * no canonical address (SDM vol. 1, ch. 3): a pointer read from junk faults. */
+#define JUNK_BYTE 0x6b
+
+static void junk_fill(void *memory, size_t len)
+{
+	if (DEBUG_BUILD) {
+		memset(memory, JUNK_BYTE, len);
+	}
+}
+
+static bool junk_intact(const uint8_t *memory, size_t len)
+{
+	return !DEBUG_BUILD || (memory[0] == JUNK_BYTE && memcmp(memory, memory + 1, len - 1) == 0);
+}
 
 static void frame_mark(size_t first, size_t count, enum frame_owner from, enum frame_owner to)
 {
@@ -32,7 +46,6 @@ int frame_init(void *base, size_t count)
 		return -ENOMEM;
 	}
 	frame_map = base;
-	frame_next = map_count;
 	frame_stats = (struct frame_stats){.total = count, .owned[FRAME_FREE] = count};
 	memset(frame_map, FRAME_FREE, count);
 	frame_mark(0, map_count, FRAME_FREE, FRAME_MAP);
@@ -40,37 +53,23 @@ int frame_init(void *base, size_t count)
 	return 0;
 }
 
-/* The first of `count` free frames in a row at or after `from`; the region's size if none are. */
-static size_t frame_find(size_t from, size_t count)
-{
-	size_t run = 0;
-
-	for (size_t i = from; i < frame_stats.total; i++) {
-		run = frame_map[i] == FRAME_FREE ? run + 1 : 0;
-		if (run > 0 && run == count) {
-			return i + 1 - count;
-		}
-	}
-	return frame_stats.total;
-}
-
 void *frame_alloc(size_t count, enum frame_owner owner)
 {
 	uint64_t flags = lock_acquire(&frame_lock);
-	size_t first = frame_find(frame_next, count);
+	size_t run = 0, end = 0;
 
-	if (first == frame_stats.total) {
-		first = frame_find(0, count);
+	while (run < count && end < frame_stats.total) {
+		run = frame_map[end++] == FRAME_FREE ? run + 1 : 0;
 	}
-	if (first < frame_stats.total) {
-		frame_mark(first, count, FRAME_FREE, owner);
-		frame_next = first + count;
+	bool found = run == count && count != 0;
+	if (found) {
+		frame_mark(end - count, count, FRAME_FREE, owner);
 	}
 	lock_release(&frame_lock, flags);
-	if (first == frame_stats.total) {
+	if (!found) {
 		return NULL;
 	}
-	void *frames = frame_map + first * PAGE_SIZE;
+	void *frames = frame_map + (end - count) * PAGE_SIZE;
 	if (!junk_intact(frames, count * PAGE_SIZE)) {
 		panic("%zu frames at %p: one was written to after it was freed", count, frames);
 	}
@@ -91,7 +90,7 @@ void frame_free(void *frames, size_t count, enum frame_owner owner)
 	}
 	if (!good) {
 		panic("%zu frames at %p freed that are not all held as %s", count, frames,
-			frame_owner_name(owner));
+			frame_owner_names[owner]);
 	}
 	junk_fill(frames, count * PAGE_SIZE);
 	frame_mark(first, count, owner, FRAME_FREE);
@@ -106,13 +105,8 @@ void frame_stats_get(struct frame_stats *stats)
 	lock_release(&frame_lock, flags);
 }
 
-const char *frame_owner_name(enum frame_owner owner)
-{
-	static const char *const names[] = {
+const char *const frame_owner_names[] = {
 #define X(id, name) name,
-		FRAME_OWNERS(X)
+	FRAME_OWNERS(X)
 #undef X
-	};
-
-	return names[owner];
-}
+};

@@ -52,4 +52,4 @@ void *frame_alloc(size_t count, enum frame_owner owner);
 void frame_free(void *frames, size_t count, enum frame_owner owner);
 
 void frame_stats_get(struct frame_stats *stats);
-const char *frame_owner_name(enum frame_owner owner);
+extern const char *const frame_owner_names[];

@@ -26,6 +26,7 @@ enum lock_rank {
 #undef X
 	LOCK_RANK_COUNT
 };
+STATIC_ASSERT(LOCK_RANK_COUNT <= 32, "a bit for each rank");
 
 struct spinlock {
 	atomic_ushort next;    /* [A] the next ticket to hand out */
@@ -43,8 +44,19 @@ struct spinlock {
  * used by that CPU alone. Push: a lock of that rank is about to be taken; false when a lock of the
  * same or a higher rank is held. Pop: one was released, in any order; false when none was held.
  */
-bool lock_held_push(uint32_t *held, enum lock_rank rank);
-bool lock_held_pop(uint32_t *held, enum lock_rank rank);
+static inline bool lock_held_push(uint32_t *held, enum lock_rank rank)
+{
+	bool allowed = *held >> rank == 0;
+	*held |= allowed ? 1u << rank : 0;
+	return allowed;
+}
+
+static inline bool lock_held_pop(uint32_t *held, enum lock_rank rank)
+{
+	bool was_held = (*held >> rank & 1) != 0;
+	*held &= ~(1u << rank);
+	return was_held;
+}
 
 /*
  * Take `lock` with interrupts off, spinning; returns the RFLAGS to give back to lock_release. Any

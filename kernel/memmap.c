@@ -124,13 +124,8 @@ uint64_t memmap_bytes(const struct memmap *map, enum mem_type type)
 	return bytes;
 }
 
-const char *memmap_type_name(enum mem_type type)
-{
-	static const char *const names[] = {
-#define X(id, name) [MEM_##id] = name,
-		MEM_TYPES(X)
+const char *const mem_type_names[] = {
+#define X(id, name) name,
+	MEM_TYPES(X)
 #undef X
-	};
-
-	return names[type];
-}
+};

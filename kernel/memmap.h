@@ -70,4 +70,4 @@ int memmap_find(const struct memmap *map, uint64_t size, uint64_t align, uint64_
 /* Bytes that have `type`. */
 uint64_t memmap_bytes(const struct memmap *map, enum mem_type type);
 
-const char *memmap_type_name(enum mem_type type);
+extern const char *const mem_type_names[];

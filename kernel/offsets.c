@@ -15,6 +15,4 @@ void offsets(void)
 	OFFSET(PCPU_STACK_TOP, struct pcpu, stack_top);
 	OFFSET(PCPU_APIC_ID, struct pcpu, apic_id);
 	OFFSET(TRAP_RIP, struct trap_frame, rip);
-	OFFSET(TRAP_RFLAGS, struct trap_frame, rflags);
-	OFFSET(TRAP_RSP, struct trap_frame, rsp);
 }

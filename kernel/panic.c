@@ -152,11 +152,16 @@ NORETURN static void report(const struct trap_frame *frame, const char *fmt, va_
 
 void panic(const char *fmt, ...)
 {
-	struct trap_frame frame = {.cs = GDT_CODE, .ss = GDT_DATA};
 	va_list args;
-	trap_capture(&frame);
 	va_start(args, fmt);
-	report(&frame, fmt, args);
+	/* As an exception, so that there is a frame with all registers. */
+	__asm__ volatile("int %0" : : "i"(VECTOR_PANIC), "D"(fmt), "S"(&args) : "memory");
+	__builtin_unreachable();
+}
+
+void panic_called(const struct trap_frame *frame)
+{
+	report(frame, (const char *)frame->rdi, *(va_list *)frame->rsi);
 }
 
 void panic_at(const struct trap_frame *frame, const char *fmt, ...)

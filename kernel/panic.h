@@ -17,6 +17,9 @@ NORETURN void panic(const char *fmt, ...) PRINTF_LIKE(1, 2);
 struct trap_frame;
 NORETURN void panic_at(const struct trap_frame *frame, const char *fmt, ...) PRINTF_LIKE(2, 3);
 
+/* VECTOR_PANIC was raised: by panic(). */
+NORETURN void panic_called(const struct trap_frame *frame);
+
 /* In an NMI: stop here for good if a panic is going on. */
 void panic_stop_if_asked(void);
 

@@ -24,10 +24,8 @@ static struct request {
 static void answer(struct pcpu *cpu)
 {
 	for (unsigned word = 0; word < ARRAY_COUNT(cpu->calls); word++) {
-		if (atomic_load_explicit(&cpu->calls[word], memory_order_relaxed) == 0) {
-			continue;
-		}
-		uint64_t askers = atomic_exchange(&cpu->calls[word], 0);
+		/* The look first is cheap; the exchange is not. */
+		uint64_t askers = cpu->calls[word] != 0 ? atomic_exchange(&cpu->calls[word], 0) : 0;
 		for (; askers != 0; askers &= askers - 1) {
 			struct request *request =
 				&requests[word * 64 + (unsigned)__builtin_ctzll(askers)];
@@ -56,12 +54,6 @@ void smp_init(void)
 	trap_set_handler(VECTOR_CALL, call_interrupt, "cross-CPU call");
 }
 
-static void ask(struct pcpu *target, unsigned asker)
-{
-	atomic_fetch_or(&target->calls[asker / 64], BIT(asker % 64));
-	lapic_send(target->apic_id, VECTOR_CALL);
-}
-
 /* Ask the CPUs of [first, end) but this one; answer others while waiting. */
 static void call_range(
 	unsigned first, unsigned end, void (*function)(void *argument), void *argument)
@@ -77,7 +69,8 @@ static void call_range(
 		struct pcpu *target = cpu_table[i];
 		if (target != self && target->state == CPU_ONLINE) {
 			atomic_fetch_add(&request->unanswered, 1);
-			ask(target, self->index);
+			atomic_fetch_or(&target->calls[self->index / 64], BIT(self->index % 64));
+			smp_wake(i);
 		}
 	}
 	if (self->index >= first && self->index < end) {

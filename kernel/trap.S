@@ -75,19 +75,4 @@ try_last:
 try_failed:
 	xor %eax, %eax
 	ret
-
-	.globl trap_capture
-trap_capture:
-	offset = 0                      /* struct trap_frame begins with these, in this order */
-	.irp reg, r15, r14, r13, r12, r11, r10, r9, r8, rbp, rdi, rsi, rdx, rcx, rbx, rax
-	mov %\reg, offset(%rdi)
-	offset = offset + 8
-	.endr
-	pushfq
-	popq TRAP_RFLAGS(%rdi)
-	mov (%rsp), %rax
-	mov %rax, TRAP_RIP(%rdi)
-	lea 8(%rsp), %rax
-	mov %rax, TRAP_RSP(%rdi)
-	ret
 	.section .note.GNU-stack, "", @progbits

@@ -12,11 +12,11 @@
 #include "kernel/pcpu.h"
 #include "kernel/x86.h"
 
-#define VECTORS    256u
-#define EXCEPTIONS 32u
-#define ENTRY_SIZE 16u /* trap.S */
-#define GATE_INTERRUPT                                                                             \
-	0x8e00u /* present, privilege 0, 64-bit interrupt gate (SDM vol. 3, 6.14.1) */
+#define VECTORS        256u
+#define EXCEPTIONS     32u
+#define ENTRY_SIZE     16u /* trap.S */
+/* Present, privilege 0, 64-bit interrupt gate (SDM vol. 3, 6.14.1). */
+#define GATE_INTERRUPT 0x8e00u
 
 struct gate {
 	uint16_t offset_low, selector, type_ist, offset_mid;
@@ -33,27 +33,11 @@ static struct {
 extern const char trap_entries[], try_first[], try_last[], try_failed[];
 void trap_dispatch(struct trap_frame *frame);
 
-static const char *const exception_names[EXCEPTIONS] = {"divide error", "debug", "NMI",
-	"breakpoint", "overflow", "bound range", "invalid opcode", "device not available",
-	"double fault", "coprocessor overrun", "invalid TSS", "segment not present", "stack fault",
+static const char *const exception_names[] = {"divide error", "debug", "NMI", "breakpoint",
+	"overflow", "bound range", "invalid opcode", "device not available", "double fault",
+	"coprocessor overrun", "invalid TSS", "segment not present", "stack fault",
 	"general protection", "page fault", "exception 15", "x87 error", "alignment check",
-	"machine check", "SIMD error", "virtualization", "control protection", "exception 22",
-	"exception 23", "exception 24", "exception 25", "exception 26", "exception 27",
-	"hypervisor injection", "VMM communication", "security", "exception 31"};
-
-static uint8_t ist_of(unsigned vector)
-{
-	switch (vector) {
-	case VECTOR_NMI:
-		return STACK_NMI;
-	case VECTOR_DOUBLE_FAULT:
-		return STACK_DOUBLE_FAULT;
-	case VECTOR_MACHINE_CHECK:
-		return STACK_MACHINE_CHECK;
-	default:
-		return 0;
-	}
-}
+	"machine check", "SIMD error", "virtualization", "control protection"};
 
 void trap_init(void)
 {
@@ -62,11 +46,14 @@ void trap_init(void)
 		idt[vector] = (struct gate){
 			.offset_low = (uint16_t)entry,
 			.selector = GDT_CODE,
-			.type_ist = (uint16_t)(GATE_INTERRUPT | ist_of(vector)),
+			.type_ist = GATE_INTERRUPT,
 			.offset_mid = (uint16_t)(entry >> 16),
 			.offset_high = (uint32_t)(entry >> 32),
 		};
 	}
+	idt[VECTOR_NMI].type_ist |= STACK_NMI;
+	idt[VECTOR_DOUBLE_FAULT].type_ist |= STACK_DOUBLE_FAULT;
+	idt[VECTOR_MACHINE_CHECK].type_ist |= STACK_MACHINE_CHECK;
 }
 
 void trap_load(void)
@@ -106,13 +93,6 @@ static void interrupt(struct pcpu *cpu, unsigned vector)
 	}
 }
 
-static void nmi(struct pcpu *cpu, const struct trap_frame *frame)
-{
-	panic_stop_if_asked();
-	cpu->nmi_rip = frame->rip;
-	atomic_fetch_add_explicit(&cpu->nmis, 1, memory_order_relaxed);
-}
-
 void trap_report_nmis(void)
 {
 	struct pcpu *cpu = this_cpu();
@@ -128,11 +108,10 @@ void trap_report_nmis(void)
  * valid. */
 NORETURN static void machine_check(const struct trap_frame *frame)
 {
-	unsigned banks = (unsigned)(msr_read(MSR_MCG_CAP) & MCG_CAP_BANKS);
 	uint64_t worst = 0;
-	unsigned worst_bank = 0;
+	uint32_t worst_bank = 0;
 
-	for (unsigned bank = 0; bank < banks; bank++) {
+	for (uint32_t bank = 0; bank < (msr_read(MSR_MCG_CAP) & MCG_CAP_BANKS); bank++) {
 		uint64_t status = msr_read(MSR_MC_STATUS(bank));
 		if ((status & MC_STATUS_VALID) && (worst == 0 || (status & MC_STATUS_UC))) {
 			worst = status;
@@ -148,25 +127,27 @@ void trap_dispatch(struct trap_frame *frame)
 {
 	struct pcpu *cpu = this_cpu();
 	unsigned vector = (unsigned)frame->vector;
+	uint64_t rip = frame->rip;
 
 	if (vector >= EXCEPTIONS) {
 		interrupt(cpu, vector);
-		return;
-	}
-	switch (vector) {
-	case VECTOR_NMI:
-		nmi(cpu, frame);
-		return;
-	case VECTOR_MACHINE_CHECK:
+	} else if (vector == VECTOR_NMI) {
+		panic_stop_if_asked();
+		cpu->nmi_rip = rip;
+		atomic_fetch_add_explicit(&cpu->nmis, 1, memory_order_relaxed);
+	} else if (vector == VECTOR_PROTECTION && rip >= (uintptr_t)try_first &&
+		rip < (uintptr_t)try_last) {
+		frame->rip = (uintptr_t)try_failed;
+	} else if (vector == VECTOR_PANIC) {
+		panic_called(frame);
+	} else if (vector == VECTOR_MACHINE_CHECK) {
 		machine_check(frame);
-	case VECTOR_PAGE_FAULT:
+	} else if (vector == VECTOR_PAGE_FAULT) {
 		panic_at(frame, "page fault at 0x%lx, error 0x%lx", cr2_read(), frame->error);
-	default:
-		if (vector == VECTOR_PROTECTION && frame->rip >= (uint64_t)(uintptr_t)try_first &&
-			frame->rip < (uint64_t)(uintptr_t)try_last) {
-			frame->rip = (uint64_t)(uintptr_t)try_failed;
-			return;
-		}
-		panic_at(frame, "%s, error 0x%lx", exception_names[vector], frame->error);
+	} else {
+		panic_at(frame, "%s, error 0x%lx",
+			vector < ARRAY_COUNT(exception_names) ? exception_names[vector]
+							      : "unknown exception",
+			frame->error);
 	}
 }

@@ -17,10 +17,6 @@ struct trap_frame {
 
 STATIC_ASSERT(offsetof(struct trap_frame, rax) == 14 * 8, "trap.S pushes fifteen registers");
 
-/* The caller's registers as they are now, as far as a call leaves them: vector, error, cs and ss
- * stay as they were. */
-void trap_capture(struct trap_frame *frame);
-
 /* An interrupt handler; runs with interrupts off on the CPU that took it, and ends the interrupt
  * itself (EOI). */
 typedef void trap_handler(void);
@@ -43,6 +39,8 @@ const char *trap_handler_name(uint8_t vector);
 /* Log the NMIs that came to this CPU and that nobody had asked for. For the idle loops: an NMI
  * itself cannot log. */
 void trap_report_nmis(void);
+
+#define VECTOR_PANIC 31u /* an exception that no CPU has */
 
 /* The vectors in use. Higher is more urgent. */
 #define VECTOR_DEVICE_FIRST 0xf0u /* to 0xf7: interrupts of devices that Pintle drives itself */

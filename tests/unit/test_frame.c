@@ -130,28 +130,18 @@ static void frames_are_counted_for_their_owner(void **state)
 	expect_free(REGION_FRAMES - 1);
 }
 
-static void the_search_goes_on_where_the_last_one_ended(void **state)
-{
-	(void)state;
-	uint8_t *a = frame_alloc(2, FRAME_TEST);
-	uint8_t *b = frame_alloc(1, FRAME_TEST);
-	assert_ptr_equal(a, region + PAGE_SIZE);
-	assert_ptr_equal(b, a + 2 * PAGE_SIZE);
-	frame_free(a, 2, FRAME_TEST);
-	assert_ptr_equal(frame_alloc(1, FRAME_TEST), b + PAGE_SIZE);
-	assert_ptr_equal(frame_alloc(REGION_FRAMES - 5, FRAME_TEST), b + 2 * PAGE_SIZE);
-	assert_ptr_equal(frame_alloc(2, FRAME_TEST), a);
-	assert_null(frame_alloc(1, FRAME_TEST));
-}
-
-static void a_run_across_the_place_of_the_last_search_is_found(void **state)
+static void the_lowest_run_that_is_long_enough_is_taken(void **state)
 {
 	(void)state;
 	uint8_t *all = frame_alloc(REGION_FRAMES - 1, FRAME_TEST);
-	frame_free(all + 10 * PAGE_SIZE, 4, FRAME_TEST);
+	frame_free(all + 5 * PAGE_SIZE, 1, FRAME_TEST);
+	frame_free(all + 10 * PAGE_SIZE, 3, FRAME_TEST);
+	frame_free(all + 20 * PAGE_SIZE, 2, FRAME_TEST);
 	assert_ptr_equal(frame_alloc(2, FRAME_TEST), all + 10 * PAGE_SIZE);
-	frame_free(all + 10 * PAGE_SIZE, 2, FRAME_TEST);
-	assert_ptr_equal(frame_alloc(4, FRAME_TEST), all + 10 * PAGE_SIZE);
+	assert_ptr_equal(frame_alloc(1, FRAME_TEST), all + 5 * PAGE_SIZE);
+	assert_ptr_equal(frame_alloc(2, FRAME_TEST), all + 20 * PAGE_SIZE);
+	assert_ptr_equal(frame_alloc(1, FRAME_TEST), all + 12 * PAGE_SIZE);
+	assert_null(frame_alloc(1, FRAME_TEST));
 }
 
 static void a_run_never_goes_around_the_end(void **state)
@@ -264,7 +254,7 @@ static void a_write_to_a_frame_never_allocated_is_found_too(void **state)
 static void each_owner_has_its_name(void **state)
 {
 	(void)state;
-#define X(id, name) assert_string_equal(frame_owner_name(FRAME_##id), name);
+#define X(id, name) assert_string_equal(frame_owner_names[FRAME_##id], name);
 	FRAME_OWNERS(X)
 #undef X
 }
@@ -331,8 +321,7 @@ int main(void)
 		REGION_TEST(frames_are_aligned_and_zeroed_also_when_used_before),
 		REGION_TEST(no_frames_or_too_many_give_null),
 		REGION_TEST(frames_are_counted_for_their_owner),
-		REGION_TEST(the_search_goes_on_where_the_last_one_ended),
-		REGION_TEST(a_run_across_the_place_of_the_last_search_is_found),
+		REGION_TEST(the_lowest_run_that_is_long_enough_is_taken),
 		REGION_TEST(a_run_never_goes_around_the_end),
 		REGION_TEST(a_run_may_be_freed_in_parts),
 		REGION_TEST(freeing_twice_panics_and_changes_nothing),

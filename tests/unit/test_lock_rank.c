@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * tests/unit/test_lock_rank.c - the record of the locks that a CPU holds.
- * Links: kernel/lock_rank.c
  */
 #include "tests/unit/fake.h"
 

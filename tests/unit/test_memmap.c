@@ -337,7 +337,7 @@ static void find_survives_the_top_of_the_address_space(void **state)
 static void each_type_has_its_name(void **state)
 {
 	(void)state;
-#define X(id, name) assert_string_equal(memmap_type_name(MEM_##id), name);
+#define X(id, name) assert_string_equal(mem_type_names[MEM_##id], name);
 	MEM_TYPES(X)
 #undef X
 }
