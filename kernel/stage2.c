@@ -38,6 +38,7 @@ struct change {
 	enum stage2_cache cache;
 	uint64_t bits;   /* of a leaf that gets these rights and, when mapping, cache */
 	uint64_t *spare; /* tables for the second walk */
+	bool commit;     /* this is it */
 };
 
 static uint64_t span_of(unsigned level)
@@ -116,14 +117,15 @@ static void tree_retire(struct stage2 *s, uint64_t entry, unsigned level)
 	}
 }
 
-/* Put a table of the same content in the place of a leaf or 0. */
-static void entry_split(struct change *c, uint64_t *entry, unsigned level)
+/* Put a table of the same content in the place of a leaf or 0; returns the entry for it. */
+static uint64_t entry_split(struct change *c, uint64_t *entry, unsigned level)
 {
 	uint64_t *table = list_pop(&c->spare);
 	for (unsigned i = 0; i < ENTRIES; i++) {
 		table[i] = piece_of(c->s, *entry, level - 1, i);
 	}
 	entry_set(entry, virt_to_phys(table).raw | c->s->format->table);
+	return *entry;
 }
 
 /* The reverse, when the table has the content of one leaf or 0. */
@@ -161,50 +163,44 @@ static bool can_set(const struct change *c, uint64_t old, unsigned level, uint64
 	return fits || (!table && is_same(c->s, old, *value));
 }
 
-/* First walk, below `parent`, a table or not: take the tables that commit() needs. False: no page.
- */
-static bool reserve(struct change *c, uint64_t parent, unsigned level, uint64_t gpa, uint64_t end)
+static bool spare_take(struct change *c)
 {
-	const struct stage2 *s = c->s;
+	uint64_t *spare = c->s->pages.alloc(c->s->pages.context);
+	if (spare != NULL) {
+		list_push(&c->spare, spare);
+		c->s->tables++;
+	}
+	return spare != NULL;
+}
+
+/*
+ * Either walk, below `parent`, which for the second is a table. The first sees below a leaf or 0
+ * what it is to be split into, and takes the tables for that. False: no page.
+ */
+static bool walk(struct change *c, uint64_t parent, unsigned level, uint64_t gpa, uint64_t end)
+{
+	struct stage2 *s = c->s;
 	uint64_t *table = is_table(s, parent, level + 1) ? table_of(parent) : NULL;
 	for (uint64_t next, value; gpa < end; gpa = next) {
 		unsigned index = gpa / span_of(level) % ENTRIES;
 		uint64_t old = table != NULL ? table[index] : piece_of(s, parent, level, index);
+		bool fits, split = !is_table(s, old, level);
 		next = min_u64(end, ALIGN_DOWN(gpa, span_of(level)) + span_of(level));
-		if (can_set(c, old, level, gpa, next, &value)) {
-			continue;
-		}
-		uint64_t *spare = is_table(s, old, level) ? NULL : s->pages.alloc(s->pages.context);
-		if (spare != NULL) {
-			list_push(&c->spare, spare);
-			c->s->tables++;
-		}
-		if ((spare == NULL && !is_table(s, old, level)) ||
-			!reserve(c, old, level - 1, gpa, next)) {
+		fits = can_set(c, old, level, gpa, next, &value);
+		if (fits && c->commit) {
+			entry_set(&table[index], value);
+			*c->flush |= old != 0 && !is_same(s, old, value);
+			tree_retire(s, old, level);
+		} else if (!fits && c->commit) {
+			old = split ? entry_split(c, &table[index], level) : old;
+			walk(c, old, level - 1, gpa, next);
+			entry_fold(c, &table[index], level);
+		} else if (!fits &&
+			((split && !spare_take(c)) || !walk(c, old, level - 1, gpa, next))) {
 			return false;
 		}
 	}
 	return true;
-}
-
-/* Second walk, in a table of `level`. */
-static void commit(struct change *c, uint64_t *table, unsigned level, uint64_t gpa, uint64_t end)
-{
-	for (uint64_t next, value; gpa < end; gpa = next) {
-		uint64_t *entry = &table[gpa / span_of(level) % ENTRIES], old = *entry;
-		next = min_u64(end, ALIGN_DOWN(gpa, span_of(level)) + span_of(level));
-		if (can_set(c, old, level, gpa, next, &value)) {
-			entry_set(entry, value);
-			*c->flush |= old != 0 && !is_same(c->s, old, value);
-			tree_retire(c->s, old, level);
-			continue;
-		}
-		if (!is_table(c->s, old, level)) {
-			entry_split(c, entry, level);
-		}
-		commit(c, table_of(*entry), level - 1, gpa, next);
-		entry_fold(c, entry, level);
-	}
 }
 
 static uint64_t root_entry(const struct stage2 *s)
@@ -229,11 +225,12 @@ static int change_do(struct change *c)
 	c->bits = f->read | (c->rights & STAGE2_WRITE ? f->write : 0);
 	c->bits |= c->rights & STAGE2_EXECUTE ? f->execute : f->no_execute;
 	c->bits |= c->map ? f->cache[c->cache] : 0;
-	if (!reserve(c, root_entry(c->s), LEVELS - 1, c->gpa, c->gpa + c->size)) {
+	if (!walk(c, root_entry(c->s), LEVELS - 1, c->gpa, c->gpa + c->size)) {
 		list_free(c->s, &c->spare);
 		return trace_err(-ENOMEM);
 	}
-	commit(c, c->s->root, LEVELS - 1, c->gpa, c->gpa + c->size);
+	c->commit = true;
+	walk(c, root_entry(c->s), LEVELS - 1, c->gpa, c->gpa + c->size);
 	return 0;
 }
 
@@ -298,14 +295,4 @@ bool stage2_query(const struct stage2 *s, uint64_t gpa, struct stage2_translatio
 		translation->cache++;
 	}
 	return entry != 0;
-}
-
-size_t stage2_cost(uint64_t size)
-{
-	size_t cost = 0;
-	for (unsigned level = 1; size != 0 && level < LEVELS; level++) {
-		/* At worst the range begins in the last page of the first table. */
-		cost += (size + span_of(level) - 2 * PAGE_SIZE) / span_of(level) + 1;
-	}
-	return cost;
 }

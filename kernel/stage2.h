@@ -74,6 +74,3 @@ struct stage2_translation {
 	enum stage2_cache cache; /* the first of those that the format has equal bits for */
 };
 bool stage2_query(const struct stage2 *s, uint64_t gpa, struct stage2_translation *translation);
-
-/* Table pages that a call for `size` bytes can need at most. */
-size_t stage2_cost(uint64_t size);

@@ -325,6 +325,18 @@ static uint64_t place(uint8_t where, uint8_t low, uint8_t high)
 	return borders[(where & 0x7f) % BORDERS] + (uint64_t)(offset % 1024) * unit;
 }
 
+/* Tables that a change of `size` bytes can need at most. */
+static size_t cost(uint64_t size)
+{
+	size_t tables = 0;
+	for (unsigned level = 1; size != 0 && level < 4; level++) {
+		uint64_t span = BIT(PAGE_SHIFT + 9 * level);
+		/* At worst the range begins in the last page of the first table. */
+		tables += (size + span - 2 * PAGE_SIZE) / span + 1;
+	}
+	return tables;
+}
+
 /*
  * Byte 0: bits 1:0 the change (3: reclaim), 4:2 how many tables may be taken (7: all). 1: rights.
  * 2: cache. 3-5: where. 6-8: the size in pages, or by bit 7 of byte 6 in 2 MiB. 9-11: to where, and
@@ -359,7 +371,7 @@ int world_step(const uint8_t *input)
 			world.retired == retired);
 		return err;
 	}
-	CHECK(world_pages_used == world.tables && world.tables <= tables + stage2_cost(step.size));
+	CHECK(world_pages_used == world.tables && world.tables <= tables + cost(step.size));
 	bool less = model_step(&step);
 	CHECK(flush || (!less && world.retired == retired));
 	return 0;

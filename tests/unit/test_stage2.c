@@ -315,17 +315,9 @@ static void no_page_for_the_root_is_reported(void **state)
 	assert_int_equal(s.tables, 0);
 }
 
-static void the_cost_is_the_worst_case(void **state)
+static void two_pages_at_a_border_need_six_tables(void **state)
 {
-	static const struct {
-		uint64_t size;
-		size_t cost;
-	} cases[] = {{0, 0}, {PAGE_SIZE, 3}, {2 * PAGE_SIZE, 6}, {2 * MIB, 6},
-		{2 * MIB + PAGE_SIZE, 6}, {2 * MIB + 2 * PAGE_SIZE, 7}, {GIB, 513 + 2 + 2}};
 	(void)state;
-	for (size_t i = 0; i < ARRAY_COUNT(cases); i++) {
-		assert_int_equal(stage2_cost(cases[i].size), cases[i].cost);
-	}
 	map(512 * GIB - PAGE_SIZE, 0, 2 * PAGE_SIZE, RWX);
 	expect_tables(1 + 6);
 }
@@ -399,7 +391,7 @@ int main(void)
 		BOTH_TEST(bad_arguments_are_refused),
 		BOTH_TEST(without_pages_nothing_changes),
 		BOTH_TEST(no_page_for_the_root_is_reported),
-		BOTH_TEST(the_cost_is_the_worst_case),
+		BOTH_TEST(two_pages_at_a_border_need_six_tables),
 		FAKE_TEST(random_changes_agree_with_the_model),
 	};
 
