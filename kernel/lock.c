@@ -11,12 +11,6 @@
 
 STATIC_ASSERT(CPUS_MAX < UINT16_MAX, "more waiters than tickets");
 
-static const char *const lock_rank_names[] = {
-#define X(id) #id,
-	LOCK_RANKS(X)
-#undef X
-};
-
 static atomic_bool broken; /* [A] by a panic, for good */
 
 void lock_break_all(void)
@@ -25,21 +19,14 @@ void lock_break_all(void)
 	this_cpu()->locks = 0;
 }
 
-static void lock_check_rank(const struct spinlock *lock)
-{
-	uint32_t *held = &this_cpu()->locks;
-	if (!lock_held_push(held, lock->rank)) {
-		panic("lock %s may not be taken while %s is held", lock_rank_names[lock->rank],
-			lock_rank_names[31 - __builtin_clz(*held)]);
-	}
-}
-
 uint64_t lock_acquire(struct spinlock *lock)
 {
 	uint64_t flags = irq_save();
 	/* Before the ticket: a CPU that would wait for itself must report it, not spin. */
-	if (DEBUG_BUILD && !broken) {
-		lock_check_rank(lock);
+	uint32_t *held = &this_cpu()->locks;
+	if (DEBUG_BUILD && !broken && !lock_held_push(held, lock->rank)) {
+		panic("a lock of rank %u may not be taken with those of ranks 0x%x held",
+			lock->rank, *held);
 	}
 	uint16_t ticket = atomic_fetch_add_explicit(&lock->next, 1, memory_order_relaxed);
 	while (atomic_load_explicit(&lock->serving, memory_order_acquire) != ticket && !broken) {

@@ -10,20 +10,15 @@
 #include "kernel/types.h"
 
 /* In the order in which they may be taken, outermost first. */
-#define LOCK_RANKS(X)                                                                              \
-	X(VDEV)    /* the virtual I/O APICs and UART */                                            \
-	X(VM)      /* the stage-2 tables */                                                        \
-	X(WINDOW)  /* the table of windows */                                                      \
-	X(PCI)     /* the 0xcf8/0xcfc pair and the configuration window */                         \
-	X(IOAPIC)  /* the IOAPICs' index/data pairs and pin owners */                              \
-	X(FRAME)   /* the map of frames and the owners' counts */                                  \
-	X(CONSOLE) /* the console's rings, the UART's registers, the screen */                     \
-	X(LOG)     /* the log ring */
-
 enum lock_rank {
-#define X(id) LOCK_##id,
-	LOCK_RANKS(X)
-#undef X
+	LOCK_VDEV,    /* the virtual I/O APICs and UART */
+	LOCK_VM,      /* the stage-2 tables */
+	LOCK_WINDOW,  /* the table of windows */
+	LOCK_PCI,     /* the 0xcf8/0xcfc pair and the configuration window */
+	LOCK_IOAPIC,  /* the IOAPICs' index/data pairs and pin owners */
+	LOCK_FRAME,   /* the map of frames and the owners' counts */
+	LOCK_CONSOLE, /* the console's rings, the UART's registers, the screen */
+	LOCK_LOG,     /* the log ring */
 	LOCK_RANK_COUNT
 };
 STATIC_ASSERT(LOCK_RANK_COUNT <= 32, "a bit for each rank");

@@ -145,13 +145,6 @@ int paging_init(hpa_t base, uint64_t size)
 	return 0;
 }
 
-/* Addresses that this CPU has; beyond would be a reserved-bit fault. */
-static uint64_t address_limit(void)
-{
-	unsigned bits = cpuid_read(0x80000008, 0).eax & 0xff;
-	return BIT(bits < 52 ? bits : 52);
-}
-
 /* Pages that [at, at + size) touches. */
 static unsigned page_count(uint64_t at, uint64_t size)
 {
@@ -160,7 +153,8 @@ static unsigned page_count(uint64_t at, uint64_t size)
 
 void *window_map(hpa_t base, uint64_t size, unsigned flags)
 {
-	uint64_t limit = address_limit();
+	/* Beyond what this CPU has it would be a reserved-bit fault. */
+	uint64_t limit = BIT(cpuid_read(0x80000008, 0).eax & 0xff);
 	if (size == 0 || size > WINDOW_PAGES * PAGE_SIZE || base.raw >= limit ||
 		size > limit - base.raw) {
 		return NULL;

@@ -40,8 +40,8 @@ STATIC_ASSERT(sizeof(struct tss) == 104, "TSS layout");
 #define GDT_TSS   0x18u /* two entries */
 #define GDT_COUNT 5u
 
-#define VECTOR_OWN_FIRST                                                                           \
-	0xf0u /* Pintle's interrupt vectors are 0xf0-0xff, above all that a guest chooses */
+/* Pintle's interrupt vectors are 0xf0-0xff, above all that a guest chooses. */
+#define VECTOR_OWN_FIRST 0xf0u
 #define VECTOR_OWN_COUNT 16u
 
 enum cpu_state {
@@ -67,8 +67,7 @@ struct pcpu {
 	atomic_ulong calls[CPUS_MAX / 64]; /* [A] CPUs whose cross-call waits for this one */
 	atomic_ulong interrupts[VECTOR_OWN_COUNT]; /* [C] counts; read by the monitor */
 	atomic_ulong nmis;                         /* [C] NMIs that nobody had asked for */
-	uint64_t nmis_reported;                    /* [C] of them */
-	uint64_t nmi_rip;                          /* [C] where the last one came */
+	uint64_t nmi_rip;                          /* [C] where the last one came; 0: reported */
 	atomic_ulong spurious;                     /* [C] interrupts without a handler */
 	uint64_t gdt[GDT_COUNT];                   /* [I] */
 	struct tss tss;                            /* [I] */

@@ -96,11 +96,10 @@ static void interrupt(struct pcpu *cpu, unsigned vector)
 void trap_report_nmis(void)
 {
 	struct pcpu *cpu = this_cpu();
-	uint64_t count = atomic_load_explicit(&cpu->nmis, memory_order_relaxed);
-	if (count != cpu->nmis_reported) {
-		log_warning("nmi: %lu that nobody asked for on cpu %u, the last at rip 0x%lx",
-			count - cpu->nmis_reported, cpu->index, cpu->nmi_rip);
-		cpu->nmis_reported = count;
+	if (cpu->nmi_rip != 0) {
+		log_warning("nmi: nobody asked for one on cpu %u at rip 0x%lx, its number %lu",
+			cpu->index, cpu->nmi_rip, cpu->nmis);
+		cpu->nmi_rip = 0;
 	}
 }
 

@@ -15,14 +15,13 @@ typedef struct {
 	uint64_t raw;
 } hpa_t;
 
-#define PAGE_SHIFT  12
-#define PAGE_SIZE   4096ul
-#define PAGE_MASK   (PAGE_SIZE - 1)
-#define LARGE_SHIFT 21
-#define LARGE_SIZE  (1ul << LARGE_SHIFT)
-#define KIB         1024ul
-#define MIB         (1024 * KIB)
-#define GIB         (1024 * MIB)
+#define PAGE_SHIFT 12
+#define PAGE_SIZE  4096ul
+#define PAGE_MASK  (PAGE_SIZE - 1)
+#define LARGE_SIZE (1ul << 21)
+#define KIB        1024ul
+#define MIB        (1024 * KIB)
+#define GIB        (1024 * MIB)
 
 #define CPUS_MAX 512u /* logical CPUs; further ones are reported and left out */
 

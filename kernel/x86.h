@@ -9,10 +9,6 @@
 
 /* Control registers (SDM vol. 3, 2.5). */
 #define CR0_PE      BIT(0)
-#define CR0_MP      BIT(1)
-#define CR0_TS      BIT(3)
-#define CR0_ET      BIT(4)
-#define CR0_NE      BIT(5)
 #define CR0_WP      BIT(16)
 #define CR0_PG      BIT(31)
 #define CR4_DE      BIT(3)
@@ -166,16 +162,13 @@ X(uint32_t, 32, "l")
 		*(volatile type *)((volatile char *)base + offset) = value;                        \
 	}
 X(uint8_t, 8)
-X(uint16_t, 16)
 X(uint32_t, 32)
 X(uint64_t, 64)
 #undef X
 
 static inline uint64_t tsc_read(void)
 {
-	uint32_t low, high;
-	__asm__ volatile("rdtsc" : "=a"(low), "=d"(high) : : "memory");
-	return (uint64_t)high << 32 | low;
+	return __builtin_ia32_rdtsc();
 }
 
 static inline void cpu_pause(void)
