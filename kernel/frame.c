@@ -4,7 +4,6 @@
  */
 #include "kernel/frame.h"
 
-#include "kernel/errno.h"
 #include "kernel/lock.h"
 #include "kernel/panic.h"
 #include "kernel/string.h"

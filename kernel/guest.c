@@ -4,7 +4,6 @@
  */
 #include "kernel/guest.h"
 
-#include "kernel/errno.h"
 #include "kernel/x86.h"
 
 /* Bits of an entry (SDM vol. 3, tables 4-5 to 4-20); all modes agree where they have them. */

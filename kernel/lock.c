@@ -4,10 +4,8 @@
  *
  * A lock is free when `next` equals `serving`. At most CPUS_MAX tickets wait: 16 bits may wrap.
  */
-#include "kernel/lock.h"
 #include "kernel/panic.h"
 #include "kernel/pcpu.h"
-#include "kernel/x86.h"
 
 STATIC_ASSERT(CPUS_MAX < UINT16_MAX, "more waiters than tickets");
 

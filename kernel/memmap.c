@@ -5,8 +5,6 @@
  */
 #include "kernel/memmap.h"
 
-#include "kernel/errno.h"
-
 /* The last page below 2^64 is left out, so that the end of a range never wraps to 0. */
 #define MEMMAP_TOP (UINT64_MAX - PAGE_MASK)
 

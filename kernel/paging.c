@@ -7,15 +7,12 @@
  */
 #include "kernel/paging.h"
 
-#include "kernel/errno.h"
 #include "kernel/frame.h"
 #include "kernel/layout.h"
-#include "kernel/lock.h"
 #include "kernel/log.h"
 #include "kernel/panic.h"
 #include "kernel/smp.h"
 #include "kernel/string.h"
-#include "kernel/x86.h"
 
 /* SDM vol. 3, 4.5.4: the bits of an entry; those of enum paging_flags are among them. */
 #define PTE_PRESENT BIT(0)

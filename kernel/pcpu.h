@@ -4,10 +4,8 @@
  */
 #pragma once
 
-#include <stdatomic.h>
-
 #include "kernel/lock.h"
-#include "kernel/types.h"
+#include "kernel/x86.h"
 
 /*
  * The stacks of one CPU, each at the top of its part of the CPU's slot in the stack area, with

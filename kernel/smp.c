@@ -9,7 +9,6 @@
 #include "kernel/panic.h"
 #include "kernel/time.h"
 #include "kernel/trap.h"
-#include "kernel/x86.h"
 
 #define ANSWER_LIMIT_NS (10 * 1000000000ull) /* an emulated CPU may be paused for seconds */
 

@@ -8,7 +8,6 @@
 #pragma once
 
 #include "kernel/pcpu.h"
-#include "kernel/types.h"
 
 /*
  * Run `function(argument)` on CPU `index` and wait until it has returned there. Interrupts may be

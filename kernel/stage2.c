@@ -12,7 +12,6 @@
  */
 #include "kernel/stage2.h"
 
-#include "kernel/errno.h"
 #include "kernel/log.h"
 #include "kernel/paging.h"
 

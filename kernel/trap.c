@@ -10,7 +10,6 @@
 #include "kernel/log.h"
 #include "kernel/panic.h"
 #include "kernel/pcpu.h"
-#include "kernel/x86.h"
 
 #define VECTORS        256u
 #define EXCEPTIONS     32u

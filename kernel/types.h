@@ -10,6 +10,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "kernel/errno.h"
+
 /* A host-physical address. Wrapped, so that it is never mistaken for a virtual or guest one. */
 typedef struct {
 	uint64_t raw;

@@ -63,7 +63,7 @@ static void reset(struct vcpu *vcpu)
 	memset(hw->reg, 0, sizeof(hw->reg));
 	memset(hw->segment, 0, sizeof(hw->segment));
 	hw->reg[VCPU_RIP] = 0xfff0;
-	hw->reg[VCPU_CR0] = CR0_ET;
+	hw->reg[VCPU_CR0] = BIT(4); /* ET */
 	hw->segment[SEG_CS] = (struct segment){0xffff0000, 0xffff, 0xf000, 0x9b};
 	hw->resets++;
 }
