@@ -144,8 +144,6 @@ static void take_memory(void)
 		memmap_set(&machine.memmap, base, size, MEM_OWN) != 0) {
 		refuse("there is no free piece of memory below 4 GiB that is large enough for Pintle");
 	}
-	machine.own_base = base;
-	machine.own_size = size;
 	if (frame_init(phys_to_virt(hpa(base)), size / PAGE_SIZE) != 0 ||
 		paging_init(hpa(base), size) != 0 || stack_map(0) != 0 ||
 		stack_map(STACK_SLOT_MONITOR) != 0) {

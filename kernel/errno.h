@@ -9,7 +9,6 @@
 #define EIO     5
 #define ENOMEM  12
 #define EFAULT  14
-#define EEXIST  17
 #define ENODEV  19
 #define EINVAL  22
 #define ENOSPC  28

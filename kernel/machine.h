@@ -13,9 +13,7 @@
 struct machine {
 	struct acpi acpi;
 	struct memmap memmap;
-	const char *clock; /* what told the TSC's frequency */
-	uint64_t own_base; /* Pintle's fixed region: host-physical, bytes */
-	uint64_t own_size;
+	const char *clock;      /* what told the TSC's frequency */
 	unsigned cpus_left_out; /* listed by the firmware, not used */
 	bool efi;
 	char loader[64];

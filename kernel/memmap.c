@@ -48,13 +48,8 @@ int memmap_set(struct memmap *map, uint64_t base, uint64_t size, enum mem_type t
 	uint64_t low = min_u64(base, MEMMAP_TOP);
 	uint64_t high = low + min_u64(size, MEMMAP_TOP - low);
 
-	if (type == MEM_FREE) {
-		low = ALIGN_UP(low, PAGE_SIZE);
-		high = ALIGN_DOWN(high, PAGE_SIZE);
-	} else {
-		low = ALIGN_DOWN(low, PAGE_SIZE);
-		high = ALIGN_UP(high, PAGE_SIZE);
-	}
+	low = type == MEM_FREE ? ALIGN_UP(low, PAGE_SIZE) : ALIGN_DOWN(low, PAGE_SIZE);
+	high = type == MEM_FREE ? ALIGN_DOWN(high, PAGE_SIZE) : ALIGN_UP(high, PAGE_SIZE);
 	if (size == 0 || low >= high) {
 		return -EINVAL;
 	}

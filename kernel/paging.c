@@ -93,18 +93,14 @@ static uint64_t leaf(hpa_t base, unsigned flags)
 
 int paging_map(uint64_t va, hpa_t base, uint64_t size, unsigned flags)
 {
-	if ((flags & PAGING_WRITE) && (flags & PAGING_EXECUTE)) {
-		return trace_err(-EINVAL);
-	}
+	ASSERT(!(flags & PAGING_WRITE) || !(flags & PAGING_EXECUTE));
 	for (uint64_t step; size != 0; va += step, base.raw += step, size -= step) {
 		bool large = ((va | base.raw) & (LARGE_SIZE - 1)) == 0 && size >= LARGE_SIZE;
 		uint64_t *entry = entry_make(va, large ? LEVEL_LARGE : 0);
 		if (entry == NULL) {
 			return trace_err(-ENOMEM);
 		}
-		if (*entry & PTE_PRESENT) {
-			return trace_err(-EEXIST);
-		}
+		ASSERT(!(*entry & PTE_PRESENT));
 		*entry = leaf(base, flags) | PTE_GLOBAL | (large ? PTE_LARGE : 0);
 		step = large ? LARGE_SIZE : PAGE_SIZE;
 	}

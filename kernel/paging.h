@@ -31,9 +31,9 @@ NORETURN void paging_enter(uint64_t root, uint64_t top, void (*next)(void));
 
 /*
  * Map [va, va + size) to host-physical memory from `base` on; all multiples of a page; large pages
- * are used where `va`, `base` and `size` allow. Returns 0, -EINVAL when flags ask for write and
- * execute, -EEXIST when a page is mapped already, or -ENOMEM; after an error what was mapped by
- * this call stays mapped (callers give up). At boot, on one CPU; takes frame.lock.
+ * are used where `va`, `base` and `size` allow. Panics when flags ask for write and execute, or a
+ * page is mapped already. Returns 0, or -ENOMEM with a part mapped (callers give up). At boot, on
+ * one CPU; takes frame.lock.
  */
 int paging_map(uint64_t va, hpa_t base, uint64_t size, unsigned flags);
 
