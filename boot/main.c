@@ -204,5 +204,5 @@ void boot_main(uint32_t magic, hpa_t information)
 	start_lapic();
 	cpus_wanted = ap_count(options.maxcpus);
 	take_memory();
-	paging_enter(paging_root, stack_top(0, STACK_MAIN), boot_on_own_stack);
+	paging_enter(stack_top(0, STACK_MAIN), boot_on_own_stack);
 }

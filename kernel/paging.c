@@ -138,6 +138,15 @@ int paging_init(hpa_t base, uint64_t size)
 	return 0;
 }
 
+void paging_enter(uint64_t top, void (*next)(void))
+{
+	__asm__ volatile("mov %0, %%cr3; mov %1, %%rsp; xor %%ebp, %%ebp; call *%2"
+			 :
+			 : "r"(paging_root), "r"(top), "r"(next)
+			 : "memory");
+	__builtin_unreachable();
+}
+
 /* Pages that [at, at + size) touches. */
 static unsigned page_count(uint64_t at, uint64_t size)
 {

@@ -25,9 +25,8 @@ extern uint64_t paging_root; /* [I] host-physical, for CR3; 0 before paging_init
  */
 int paging_init(hpa_t base, uint64_t size);
 
-/* Leave the boot page tables and the boot stack: load CR3 with `root` and call `next` on the stack
- * that ends at `top`. */
-NORETURN void paging_enter(uint64_t root, uint64_t top, void (*next)(void));
+/* Leave the boot page tables and the boot stack: call `next` on the stack that ends at `top`. */
+NORETURN void paging_enter(uint64_t top, void (*next)(void));
 
 /*
  * Map [va, va + size) to host-physical memory from `base` on; all multiples of a page; large pages

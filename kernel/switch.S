@@ -4,8 +4,6 @@
  *
  * void stack_switch(uint64_t *save, uint64_t rsp): keep the callee-saved registers on this stack and its pointer in
  * *save, then go on where `rsp` was saved. A new stack holds six words for the registers and then its first rip.
- *
- * void paging_enter(uint64_t root, uint64_t top, void (*next)(void)): see kernel/paging.h.
  */
 	.section .text, "ax"
 	.globl stack_switch
@@ -19,12 +17,4 @@ stack_switch:
 	pop %\reg
 	.endr
 	ret
-
-	.globl paging_enter
-paging_enter:
-	mov %rdi, %cr3
-	mov %rsi, %rsp
-	xor %ebp, %ebp
-	call *%rdx
-	ud2
 	.section .note.GNU-stack, "", @progbits
