@@ -9,17 +9,16 @@
 #include "kernel/fmt.h"
 #include "kernel/string.h"
 
-#define CTRL(letter)   ((letter)&0x1f)
-#define KEY_ESCAPE     0x1b
-#define KEY_BACKSPACE  0x7f
-#define PARAMETER_NONE 10u /* stands for all that no key has */
+#define CTRL(letter)  ((letter)&0x1f)
+#define KEY_ESCAPE    0x1b
+#define KEY_BACKSPACE 0x7f
 
 STATIC_ASSERT(
 	(LINE_HISTORY & (LINE_HISTORY - 1)) == 0, "slots follow one another when the count wraps");
 
 static void lineedit_emit(struct lineedit *edit, const char *text)
 {
-	edit->ops->emit(text, strlen(text));
+	edit->emit(text, strlen(text));
 }
 
 /*
@@ -29,14 +28,16 @@ static void lineedit_emit(struct lineedit *edit, const char *text)
 static void lineedit_replace(
 	struct lineedit *edit, size_t from, size_t to, const char *new, size_t count)
 {
+	char rest[LINE_MAX];
 	size_t old_len = edit->len;
 	bool appends = from == old_len && edit->cursor == old_len;
 	if (from > to || to > old_len || old_len - (to - from) + count >= LINE_MAX) {
 		lineedit_emit(edit, "\a");
 		return;
 	}
-	memmove(edit->text + from + count, edit->text + to, old_len - to + 1);
+	memcpy(rest, edit->text + to, old_len - to + 1);
 	memcpy(edit->text + from, new, count);
+	memcpy(edit->text + from + count, rest, old_len - to + 1);
 	edit->len = old_len - (to - from) + count;
 	edit->cursor = from + count;
 	if (appends) {
@@ -45,12 +46,6 @@ static void lineedit_replace(
 		lineedit_hide(edit);
 		lineedit_show(edit);
 	}
-}
-
-/* To delete nothing is to move there. */
-static void lineedit_delete(struct lineedit *edit, size_t from, size_t to)
-{
-	lineedit_replace(edit, from, to, "", 0);
 }
 
 /* The n-th last line; 0 is the slot of the next one, where a draft waits. */
@@ -87,21 +82,9 @@ static const char *lineedit_candidate(struct lineedit *edit, size_t at, unsigned
 {
 	const char *word;
 	do {
-		word = edit->ops->word(edit->text, at, (*n)++);
+		word = edit->word(edit->text, at, (*n)++);
 	} while (word != NULL && strncmp(word, edit->text + at, edit->cursor - at) != 0);
 	return word;
-}
-
-static void lineedit_list(struct lineedit *edit, size_t at)
-{
-	const char *word;
-	lineedit_emit(edit, "\r\n");
-	for (unsigned n = 0; (word = lineedit_candidate(edit, at, &n)) != NULL;) {
-		lineedit_emit(edit, word);
-		lineedit_emit(edit, "  ");
-	}
-	lineedit_emit(edit, "\r\n");
-	lineedit_show(edit);
 }
 
 /* A tab adds what all candidates share; when that is nothing, as on a second tab, it lists them. */
@@ -114,113 +97,105 @@ static void lineedit_complete(struct lineedit *edit)
 	unsigned n = 0;
 	size_t done = edit->cursor - at;
 	const char *first = lineedit_candidate(edit, at, &n);
+	const char *word = first;
 	size_t shared = first != NULL ? strlen(first) : 0;
-	const char *word;
-	while (first != NULL && (word = lineedit_candidate(edit, at, &n)) != NULL) {
-		size_t same = 0;
-		while (same < shared && word[same] == first[same]) {
-			same++;
+	while (word != NULL) {
+		while (strncmp(word, first, shared) != 0) {
+			shared--;
 		}
-		shared = same;
+		word = lineedit_candidate(edit, at, &n);
 	}
 	if (shared > done) {
 		lineedit_replace(edit, edit->cursor, edit->cursor, first + done, shared - done);
-	} else {
-		lineedit_list(edit, at);
+		return;
 	}
+	lineedit_emit(edit, "\r\n");
+	for (n = 0; (word = lineedit_candidate(edit, at, &n)) != NULL;) {
+		lineedit_emit(edit, word);
+		lineedit_emit(edit, "  ");
+	}
+	lineedit_emit(edit, "\r\n");
+	lineedit_show(edit);
 }
+
+enum lineedit_place {
+	START,
+	LEFT,
+	CURSOR,
+	RIGHT,
+	END
+};
+
+/*
+ * A key takes away what lies between two places, and to take away nothing is to move there. What
+ * ends its escape sequences: a letter, or the digit before a tilde.
+ */
+static const struct lineedit_key {
+	char control;
+	char sequence[3];
+	enum lineedit_place from, to;
+} keys[] = {
+	{CTRL('A'), "H1", START, START},
+	{CTRL('B'), "D", LEFT, LEFT},
+	{CTRL('C'), "", END, END},
+	{CTRL('D'), "3", CURSOR, RIGHT},
+	{CTRL('E'), "F4", END, END},
+	{CTRL('F'), "C", RIGHT, RIGHT},
+	{CTRL('H'), "", LEFT, CURSOR},
+	{CTRL('K'), "", CURSOR, END},
+	{CTRL('N'), "B", CURSOR, CURSOR}, /* the history's, like Ctrl-P */
+	{CTRL('P'), "A", CURSOR, CURSOR},
+	{CTRL('U'), "", START, CURSOR},
+	{KEY_BACKSPACE, "", LEFT, CURSOR},
+};
 
 /*
  * Follow escape sequences: the key that a byte stands for or ends, 0 for none. Control bytes and
  * bytes of 0x7f and above end a sequence unfinished and count as themselves, so that enter and
  * Ctrl-C always work.
  */
-static uint8_t lineedit_decode(struct lineedit *edit, uint8_t byte)
+static char lineedit_decode(struct lineedit *edit, char byte)
 {
-	/* By the letter that ends the sequence, or by the number before a tilde. */
-	static const uint8_t keys[] = {
-		[1] = CTRL('A'),
-		[3] = CTRL('D'),
-		[4] = CTRL('E'),
-		['A'] = CTRL('P'),
-		['B'] = CTRL('N'),
-		['C'] = CTRL('F'),
-		['D'] = CTRL('B'),
-		['F'] = CTRL('E'),
-		['H'] = CTRL('A'),
-	};
-	bool inside = edit->escape && byte >= ' ' && byte <= '~';
-	bool number = inside && byte < '@';
-	unsigned digit = byte >= '0' && byte <= '9' ? (unsigned)(byte - '0') : PARAMETER_NONE;
-	unsigned key = byte == '~' ? edit->parameter : byte;
-	edit->parameter =
-		number ? (unsigned)min_u64(edit->parameter * 10 + digit, PARAMETER_NONE) : 0;
-	edit->escape = number || byte == KEY_ESCAPE || (inside && (byte == '[' || byte == 'O'));
-	if (edit->escape) {
-		return 0;
-	}
-	if (!inside) {
+	char last = edit->sequence;
+	edit->sequence = byte == KEY_ESCAPE ? byte : 0;
+	if (last == 0 || byte < ' ' || byte > '~') {
 		return byte;
 	}
-	return key < sizeof(keys) ? keys[key] : 0;
-}
-
-static void lineedit_key(struct lineedit *edit, uint8_t key)
-{
-	size_t cursor = edit->cursor;
-	char c = (char)key;
-	switch (key) {
-	case CTRL('A'):
-		lineedit_delete(edit, 0, 0);
-		break;
-	case CTRL('B'):
-		lineedit_delete(edit, cursor - 1, cursor - 1);
-		break;
-	case CTRL('C'):
-		lineedit_delete(edit, edit->len, edit->len);
-		lineedit_emit(edit, "^C\r\n");
-		lineedit_begin(edit);
-		break;
-	case CTRL('D'):
-		lineedit_delete(edit, cursor, cursor + 1);
-		break;
-	case CTRL('E'):
-		lineedit_delete(edit, edit->len, edit->len);
-		break;
-	case CTRL('F'):
-		lineedit_delete(edit, cursor + 1, cursor + 1);
-		break;
-	case CTRL('H'):
-	case KEY_BACKSPACE:
-		lineedit_delete(edit, cursor - 1, cursor);
-		break;
-	case CTRL('I'):
-		lineedit_complete(edit);
-		break;
-	case CTRL('K'):
-		lineedit_delete(edit, cursor, edit->len);
-		break;
-	case CTRL('N'):
-		lineedit_recall(edit, edit->history_at - 1);
-		break;
-	case CTRL('P'):
-		lineedit_recall(edit, edit->history_at + 1);
-		break;
-	case CTRL('U'):
-		lineedit_delete(edit, 0, cursor);
-		break;
-	default:
-		if (c >= ' ' && c <= '~') {
-			lineedit_replace(edit, cursor, cursor, &c, 1);
+	if (byte < '@' || byte == '[' || byte == 'O') {
+		/* Of numbers only those of one digit are any key's. */
+		edit->sequence = byte >= '@' || last == '[' ? byte : '?';
+		return 0;
+	}
+	for (unsigned i = 0; i < ARRAY_COUNT(keys); i++) {
+		if (strchr(keys[i].sequence, byte == '~' ? last : byte) != NULL) {
+			return keys[i].control;
 		}
 	}
+	return 0;
 }
 
-void lineedit_init(struct lineedit *edit, const char *prompt, const struct lineedit_ops *ops)
+static void lineedit_key(struct lineedit *edit, char key)
 {
-	memset(edit, 0, sizeof(*edit));
-	edit->ops = ops;
-	edit->prompt = prompt;
+	size_t cursor = edit->cursor;
+	const size_t places[] = {0, cursor - 1, cursor, cursor + 1, edit->len};
+	if (key >= ' ' && key <= '~') {
+		lineedit_replace(edit, cursor, cursor, &key, 1);
+	} else if (key == CTRL('I')) {
+		lineedit_complete(edit);
+	} else if (key == CTRL('N') || key == CTRL('P')) {
+		lineedit_recall(edit, edit->history_at + (key == CTRL('P') ? 1 : -1u));
+	} else {
+		for (unsigned i = 0; i < ARRAY_COUNT(keys); i++) {
+			if (keys[i].control == key) {
+				lineedit_replace(
+					edit, places[keys[i].from], places[keys[i].to], "", 0);
+			}
+		}
+	}
+	if (key == CTRL('C')) {
+		lineedit_emit(edit, "^C\r\n");
+		lineedit_begin(edit);
+	}
 }
 
 void lineedit_begin(struct lineedit *edit)
@@ -234,7 +209,7 @@ void lineedit_begin(struct lineedit *edit)
 
 bool lineedit_feed(struct lineedit *edit, char byte)
 {
-	uint8_t key = lineedit_decode(edit, (uint8_t)byte);
+	char key = lineedit_decode(edit, byte);
 	if (key != '\r' && key != '\n') {
 		lineedit_key(edit, key);
 		return false;

@@ -17,29 +17,23 @@
 #define LINE_MAX     160u /* bytes with the ending zero */
 #define LINE_HISTORY 16u  /* lines, one of them the draft; a power of two */
 
-struct lineedit_ops {
+/* The first three are the user's to set; all else begins as zero. */
+struct lineedit {
+	const char *prompt;
 	void (*emit)(const char *text, size_t len);
 	/*
 	 * The n-th of all words (from 0) that may stand at `at` in `line`, or NULL after the last.
 	 * The editor picks those that continue what is there. A word must stay where it is.
 	 */
 	const char *(*word)(const char *line, size_t at, unsigned n);
-};
-
-struct lineedit {
-	const struct lineedit_ops *ops;
-	const char *prompt;
 	size_t len;            /* bytes in text */
 	size_t cursor;         /* 0..len */
-	bool escape;           /* inside an escape sequence */
-	unsigned parameter;    /* the number in it */
+	char sequence;         /* inside an escape sequence: its last byte that matters; 0: none */
 	unsigned history_next; /* slot of the next line, modulo LINE_HISTORY */
 	unsigned history_at;   /* 0: editing; n: showing the n-th last */
 	char text[LINE_MAX];   /* zero ended */
 	char history[LINE_HISTORY][LINE_MAX];
 };
-
-void lineedit_init(struct lineedit *edit, const char *prompt, const struct lineedit_ops *ops);
 
 /* Start a new, empty line: draws the prompt. */
 void lineedit_begin(struct lineedit *edit);

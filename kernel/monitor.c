@@ -23,7 +23,6 @@ void stack_switch(uint64_t *save, uint64_t rsp);
 static atomic_bool take_focus;         /* [A] keys come back to the monitor at its next step */
 static bool guest_is_slow;             /* a key waits for room in its UART */
 static bool guest_has_focus;           /* keys go to the service VM's UART */
-static struct lineedit line;           /* [monitor's stack] */
 static uint64_t monitor_rsp, idle_rsp; /* [CPU 0] */
 
 /* Only command names complete, at the start of a line or after "help ". */
@@ -33,7 +32,7 @@ static const char *complete(const char *text, size_t at, unsigned n)
 	return fits && n < command_count ? commands[n].name : NULL;
 }
 
-static const struct lineedit_ops line_ops = {console_put, complete};
+static struct lineedit line = {.emit = console_put, .word = complete}; /* [monitor's stack] */
 
 static bool split(char *text, struct arguments *arguments)
 {
@@ -148,7 +147,7 @@ static char next_byte(void)
 
 NORETURN static void shell(const char *prompt)
 {
-	lineedit_init(&line, prompt, &line_ops);
+	line.prompt = prompt;
 	for (;;) {
 		console_show_log();
 		lineedit_begin(&line);

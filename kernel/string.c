@@ -24,21 +24,6 @@ void *memset(void *dst, int byte, size_t len)
 	return dst;
 }
 
-void *memmove(void *dst, const void *src, size_t len)
-{
-	uint8_t *to = dst;
-	const uint8_t *from = src;
-	/* Only a destination that begins inside the source must be written from its end. */
-	if ((uintptr_t)dst - (uintptr_t)src >= len) {
-		return memcpy(dst, src, len);
-	}
-	while (len-- > 0) {
-		to[len] = from[len];
-		NOT_AN_IDIOM();
-	}
-	return dst;
-}
-
 int memcmp(const void *a, const void *b, size_t len)
 {
 	const uint8_t *x = a, *y = b;

@@ -8,7 +8,6 @@
 #include "kernel/types.h"
 
 void *memcpy(void *restrict dst, const void *restrict src, size_t len);
-void *memmove(void *dst, const void *src, size_t len);
 void *memset(void *dst, int byte, size_t len);
 int memcmp(const void *a, const void *b, size_t len);
 size_t strlen(const char *s);

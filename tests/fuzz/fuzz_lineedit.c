@@ -46,9 +46,8 @@ static void check(const struct lineedit *edit)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	static const struct lineedit_ops ops = {.emit = fuzz_emit, .word = fuzz_word};
 	static struct lineedit edit;
-	lineedit_init(&edit, "> ", &ops);
+	edit = (struct lineedit){.prompt = "> ", .emit = fuzz_emit, .word = fuzz_word};
 	lineedit_begin(&edit);
 	for (size_t i = 0; i < size; i++) {
 		bool ready = lineedit_feed(&edit, (char)data[i]);

@@ -40,8 +40,6 @@ static const char *test_word(const char *line, size_t at, unsigned n)
 	return words[n];
 }
 
-static const struct lineedit_ops test_ops = {.emit = test_emit, .word = test_word};
-
 static void check_screen(void)
 {
 	char want[SCREEN_COLUMNS + 1];
@@ -86,7 +84,7 @@ static void start(void)
 	static const char *const none[] = {NULL};
 	screen_clear();
 	words = none;
-	lineedit_init(&edit, PROMPT, &test_ops);
+	edit = (struct lineedit){.prompt = PROMPT, .emit = test_emit, .word = test_word};
 	lineedit_begin(&edit);
 	check_screen();
 }
