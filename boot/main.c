@@ -69,8 +69,8 @@ static void read_information(uint32_t magic, hpa_t information)
 	memcpy(machine.loader, boot_info.loader, sizeof(machine.loader));
 	machine.efi = boot_info.efi_table != 0;
 	options_parse(&options, boot_info.cmdline);
-	log_set_level(options.loglevel);
-	panic_set_action(options.panic);
+	log_level = options.loglevel;
+	panic_action = options.panic;
 }
 
 static void read_memory_map(void)

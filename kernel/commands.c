@@ -10,14 +10,12 @@
 #include "kernel/console.h"
 #include "kernel/fmt.h"
 #include "kernel/frame.h"
-#include "kernel/layout.h"
 #include "kernel/log.h"
 #include "kernel/machine.h"
 #include "kernel/monitor.h"
 #include "kernel/paging.h"
 #include "kernel/panic.h"
 #include "kernel/pcpu.h"
-#include "kernel/selftest.h"
 #include "kernel/smp.h"
 #include "kernel/string.h"
 #include "kernel/time.h"
@@ -25,20 +23,49 @@
 #include "kernel/x86.h"
 
 const struct command commands[] = {
-#define COMMAND(name, usage, help, more) {#name, usage, help, command_##name},
+#define COMMAND(name, needs, usage, help, more) {#name, NEEDS_##needs, usage, help, command_##name},
 #include "kernel/commands.def"
 #undef COMMAND
 };
 const unsigned command_count = ARRAY_COUNT(commands);
 
-void command_acpi(const struct arguments *arguments)
+const struct command *command_find(const char *name)
+{
+	for (unsigned i = 0; i < command_count; i++) {
+		if (strcmp(commands[i].name, name) == 0) {
+			return &commands[i];
+		}
+	}
+	console_printf("There is no command \"%s\"; help lists them.\n", name);
+	return NULL;
+}
+
+bool command_number(const char *argument, const char *what, uint64_t limit, uint64_t *number)
+{
+	if (fmt_parse_u64(argument, strlen(argument), number) == 0 && *number < limit) {
+		return true;
+	}
+	console_printf("\"%s\" is no %s.\n", argument, what);
+	return false;
+}
+
+void command_help(const char *argument)
+{
+	const struct command *command = *argument != '\0' ? command_find(argument) : NULL;
+
+	if (command != NULL) {
+		console_printf("%s %s\n%s\n", command->name, command->usage, command->help);
+	}
+	for (unsigned i = 0; i < command_count && *argument == '\0'; i++) {
+		console_printf(
+			"%-9s %-9s %s\n", commands[i].name, commands[i].usage, commands[i].help);
+	}
+}
+
+void command_acpi(const char *argument)
 {
 	const struct acpi *acpi = &machine.acpi;
 
-	if (acpi->table_count == 0) {
-		console_printf("This machine has no ACPI tables.\n");
-		return;
-	}
 	console_printf("table  rev    size  address           oem     state\n");
 	for (unsigned i = 0; i < acpi->table_count; i++) {
 		const struct acpi_table *table = &acpi->table[i];
@@ -46,18 +73,18 @@ void command_acpi(const struct arguments *arguments)
 			table->revision, table->size, table->base.raw, table->oem_id,
 			table->valid ? "good" : "bad");
 	}
-	const struct acpi_fadt *fadt = &acpi->fadt;
-	console_printf("power-off: %s, reset register: %s\n", fadt->has_s5 ? "S5" : "not found",
-		fadt->reset.address != 0 ? "yes" : "no");
+	console_printf("power-off: %s, reset register: %s\n",
+		acpi->fadt.has_s5 ? "S5" : "not found",
+		acpi->fadt.reset.address != 0 ? "yes" : "no");
 	for (unsigned i = 0; i < acpi->segment_count; i++) {
+		const struct acpi_segment *segment = &acpi->segment[i];
 		console_printf("PCI segment %u: buses %u-%u, configuration space at 0x%lx\n",
-			acpi->segment[i].segment, acpi->segment[i].bus_first,
-			acpi->segment[i].bus_last, acpi->segment[i].base.raw);
+			segment->segment, segment->bus_first, segment->bus_last, segment->base.raw);
 	}
 	for (unsigned i = 0; i < acpi->remapper_count; i++) {
-		console_printf("%s at 0x%lx\n",
-			acpi->remapper[i].kind == ACPI_REMAPPER_VTD ? "VT-d" : "AMD-Vi",
-			acpi->remapper[i].base.raw);
+		bool vtd = acpi->remapper[i].kind == ACPI_REMAPPER_VTD;
+		console_printf(
+			"%s at 0x%lx\n", vtd ? "VT-d" : "AMD-Vi", acpi->remapper[i].base.raw);
 	}
 	if (acpi->spcr.present) {
 		console_printf("console named by SPCR: %s 0x%lx\n",
@@ -66,7 +93,7 @@ void command_acpi(const struct arguments *arguments)
 	}
 }
 
-void command_cpus(const struct arguments *arguments)
+void command_cpus(const char *argument)
 {
 	static const char *const states[] = {
 		[CPU_STARTING] = "starting",
@@ -84,156 +111,106 @@ void command_cpus(const struct arguments *arguments)
 	console_printf("%u online, %u left out\n", smp_online_count(), machine.cpus_left_out);
 }
 
-void command_help(const struct arguments *arguments)
+static void show_pin(const struct ioapic_info *ioapic, unsigned pin, uint64_t entry)
 {
-	if (arguments->count == 1) {
-		for (unsigned i = 0; i < command_count; i++) {
-			console_printf("%-9s %-9s %s\n", commands[i].name, commands[i].usage,
-				commands[i].help);
-		}
-		console_printf("Tab completes, the arrow keys edit and bring back lines.\n");
-		return;
-	}
-	for (unsigned i = 0; i < command_count; i++) {
-		if (strcmp(commands[i].name, arguments->argument[1]) == 0) {
-			console_printf("%s %s\n%s\n", commands[i].name, commands[i].usage,
-				commands[i].help);
-			return;
-		}
-	}
-	console_printf("There is no command \"%s\".\n", arguments->argument[1]);
+	console_printf("  GSI %u: vector 0x%02x on APIC %u, %s, active %s\n",
+		ioapic->gsi_base + pin, (unsigned)(entry & 0xff), (unsigned)(entry >> 56),
+		entry & IOAPIC_LEVEL ? "level" : "edge",
+		entry & IOAPIC_ACTIVE_LOW ? "low" : "high");
 }
 
-static void show_ioapic(unsigned n, const struct ioapic_info *info)
-{
-	console_printf("I/O APIC %u at 0x%lx: GSI %u-%u\n", info->id, info->base.raw,
-		info->gsi_base, info->gsi_base + info->pins - 1);
-	for (unsigned pin = 0; pin < info->pins; pin++) {
-		uint64_t entry = ioapic_entry(n, pin);
-		if (!(entry & IOAPIC_MASKED)) {
-			console_printf("  GSI %u: vector 0x%02x on APIC %u, %s, active %s\n",
-				info->gsi_base + pin, (unsigned)(entry & 0xff),
-				(unsigned)(entry >> 56), entry & IOAPIC_LEVEL ? "level" : "edge",
-				entry & IOAPIC_ACTIVE_LOW ? "low" : "high");
-		}
-	}
-}
-
-void command_irqs(const struct arguments *arguments)
+void command_irqs(const char *argument)
 {
 	struct ioapic_info info;
 
 	for (unsigned slot = 0; slot < VECTOR_OWN_COUNT; slot++) {
-		uint8_t vector = (uint8_t)(VECTOR_OWN_FIRST + slot);
+		const char *name = trap_handler_name((uint8_t)(VECTOR_OWN_FIRST + slot));
 		uint64_t count = 0;
 		for (unsigned i = 0; i < cpu_count; i++) {
 			count += cpu_table[i]->interrupts[slot];
 		}
-		if (trap_handler_name(vector) != NULL) {
-			console_printf("vector 0x%02x: %10lu  %s\n", vector, count,
-				trap_handler_name(vector));
+		if (name != NULL) {
+			console_printf(
+				"vector 0x%02x: %10lu  %s\n", VECTOR_OWN_FIRST + slot, count, name);
 		}
 	}
 	for (unsigned n = 0; ioapic_info(n, &info); n++) {
-		show_ioapic(n, &info);
+		console_printf("I/O APIC %u at 0x%lx: GSI %u-%u\n", info.id, info.base.raw,
+			info.gsi_base, info.gsi_base + info.pins - 1);
+		for (unsigned pin = 0; pin < info.pins; pin++) {
+			uint64_t entry = ioapic_entry(n, pin);
+			if (!(entry & IOAPIC_MASKED)) {
+				show_pin(&info, pin, entry);
+			}
+		}
 	}
 	if (console_is_polled()) {
 		console_printf("The console has no interrupt; it is looked at by timer.\n");
 	}
 }
 
-/* The level that the argument names, `otherwise` without one; LOG_LEVEL_COUNT and a complaint when
- * it is none. */
-static enum log_level level_argument(const struct arguments *arguments, enum log_level otherwise)
+/* Read an argument as a level, if there is one. False after the complaint that it is none. */
+static bool read_level(const char *argument, enum log_level *level)
 {
-	if (arguments->count < 2) {
-		return otherwise;
-	}
-	for (unsigned level = 0; level < LOG_LEVEL_COUNT; level++) {
-		if (strcmp(log_level_name(level), arguments->argument[1]) == 0) {
-			return level;
+	for (unsigned i = 0; i < LOG_LEVEL_COUNT; i++) {
+		if (strcmp(log_level_names[i], argument) == 0) {
+			*level = i;
+			return true;
 		}
 	}
-	console_printf("\"%s\" is no level; there are error, warning, info and debug.\n",
-		arguments->argument[1]);
-	return LOG_LEVEL_COUNT;
+	if (*argument != '\0') {
+		console_printf("\"%s\" is no level; there are error, warning, info and debug.\n",
+			argument);
+	}
+	return *argument == '\0';
 }
 
-void command_log(const struct arguments *arguments)
+void command_log(const char *argument)
 {
-	enum log_level level = level_argument(arguments, log_level());
-	struct log_record record;
+	enum log_level level = log_level;
 	char line[LOG_LINE_MAX];
+	size_t len;
 	uint64_t cursor = 0;
-	uint64_t lost = 0;
+	uint64_t end = log_count; /* what comes meanwhile is not for now */
 
-	while (level != LOG_LEVEL_COUNT && log_read(&cursor, &record, &lost)) {
-		if (record.level <= level) {
-			console_put(line, log_format(&record, line, sizeof(line)));
+	if (read_level(argument, &level)) {
+		while (cursor < end && (len = log_next(&cursor, level, line)) != 0) {
+			console_put(line, len);
 		}
 	}
-	if (lost != 0) {
-		console_printf("%lu older lines were overwritten.\n", lost);
-	}
 }
 
-void command_loglevel(const struct arguments *arguments)
+void command_loglevel(const char *argument)
 {
-	enum log_level level = level_argument(arguments, log_level());
-	if (level != LOG_LEVEL_COUNT) {
-		log_set_level(level);
-		console_printf("The console shows %s.\n", log_level_name(level));
+	if (read_level(argument, &log_level)) {
+		console_printf("The console shows %s.\n", log_level_names[log_level]);
 	}
-}
-
-struct map_check {
-	unsigned bad; /* runs both writable and executable */
-};
-
-static const char *region_name(uint64_t va)
-{
-	static const struct {
-		uint64_t start;
-		const char *name;
-	} regions[] = {
-		{STACK_VA, "stacks"},
-		{WINDOW_VA, "window"},
-		{IMAGE_VA, "image"},
-		{DIRECT_VA, "own memory"},
-		{0, "low"},
-	};
-	unsigned i = 0;
-	while (va < regions[i].start) {
-		i++;
-	}
-	return regions[i].name;
 }
 
 static void show_run(void *context, const struct paging_run *run)
 {
-	struct map_check *check = context;
 	bool bad = (run->flags & PAGING_WRITE) && (run->flags & PAGING_EXECUTE);
 
-	check->bad += bad;
-	console_printf("%016lx-%016lx %8lu KiB  r%c%c%c  %s%s\n", run->va, run->va + run->size - 1,
+	*(unsigned *)context += bad;
+	console_printf("%016lx-%016lx %8lu KiB  r%c%c%c%s\n", run->va, run->va + run->size - 1,
 		run->size / KIB, run->flags & PAGING_WRITE ? 'w' : '-',
 		run->flags & PAGING_EXECUTE ? 'x' : '-', run->flags & PAGING_UNCACHED ? 'u' : '-',
-		region_name(run->va), bad ? "  WRITABLE AND EXECUTABLE" : "");
+		bad ? "  WRITABLE AND EXECUTABLE" : "");
 }
 
-void command_map(const struct arguments *arguments)
+void command_map(const char *argument)
 {
-	struct map_check check = {0};
+	unsigned bad = 0;
 
-	paging_walk(show_run, &check);
-	if (check.bad == 0) {
+	paging_walk(show_run, &bad);
+	if (bad == 0) {
 		console_printf("nothing is both writable and executable\n");
 	} else {
-		console_printf("%u ranges are both writable and executable\n", check.bad);
+		console_printf("%u ranges are both writable and executable\n", bad);
 	}
 }
 
-void command_mem(const struct arguments *arguments)
+void command_mem(const char *argument)
 {
 	struct frame_stats frames;
 
@@ -244,10 +221,8 @@ void command_mem(const struct arguments *arguments)
 			mem_type_names[range->type]);
 	}
 	for (unsigned type = 0; type < MEM_TYPE_COUNT; type++) {
-		uint64_t bytes = memmap_bytes(&machine.memmap, type);
-		if (bytes != 0) {
-			console_printf("%10lu KiB  %s\n", bytes / KIB, mem_type_names[type]);
-		}
+		console_printf("%10lu KiB  %s\n", memmap_bytes(&machine.memmap, type) / KIB,
+			mem_type_names[type]);
 	}
 	frame_stats_get(&frames);
 	console_printf("Pintle's frames: %zu\n", frames.total);
@@ -268,22 +243,18 @@ static uint64_t exhaust_stack(volatile uint64_t depth)
 	return depth < UINT64_MAX ? exhaust_stack(depth + 1) + depth : 0;
 }
 
-void command_panic(const struct arguments *arguments)
+void command_panic(const char *argument)
 {
 	uint64_t cpu = this_cpu()->index;
-	const char *what = arguments->count > 1 ? arguments->argument[1] : "";
 
-	if (strcmp(what, "stack") == 0) {
+	if (strcmp(argument, "stack") == 0) {
 		exhaust_stack(0);
-	} else if (strcmp(what, "text") == 0) {
+	} else if (strcmp(argument, "text") == 0) {
 		*(volatile uint8_t *)(uintptr_t)panic_here = 0;
-	} else if (*what != '\0' &&
-		(fmt_parse_u64(what, strlen(what), &cpu) != 0 || cpu >= cpu_count ||
-			cpu_table[cpu]->state != CPU_ONLINE)) {
-		console_printf("There is no online CPU \"%s\".\n", what);
-		return;
+	} else if (*argument == '\0' || command_number(argument, "CPU", cpu_count, &cpu)) {
+		smp_call((unsigned)cpu, panic_here, NULL);
+		console_printf("CPU %lu is not online.\n", cpu);
 	}
-	smp_call((unsigned)cpu, panic_here, NULL);
 }
 
 static void show_function(void *context, const struct pci_function *function)
@@ -296,7 +267,7 @@ static void show_function(void *context, const struct pci_function *function)
 		function->device_id, function->class_code);
 }
 
-void command_pci(const struct arguments *arguments)
+void command_pci(const char *argument)
 {
 	unsigned count = 0;
 
@@ -304,7 +275,7 @@ void command_pci(const struct arguments *arguments)
 	console_printf("%u functions\n", count);
 }
 
-void command_poweroff(const struct arguments *arguments)
+void command_poweroff(const char *argument)
 {
 	console_printf("Switching off.\n");
 	console_drain();
@@ -314,52 +285,36 @@ void command_poweroff(const struct arguments *arguments)
 		-err);
 }
 
-void command_reboot(const struct arguments *arguments)
+void command_reboot(const char *argument)
 {
 	console_printf("Rebooting.\n");
 	console_drain();
 	power_reset();
 }
 
-void command_selftest(const struct arguments *arguments)
-{
-	if (console_phase() == CONSOLE_PANIC) {
-		console_printf("The self-test needs a running machine; this one has panicked.\n");
-	} else {
-		selftest_run();
-	}
-}
-
-void command_timers(const struct arguments *arguments)
+void command_timers(const char *argument)
 {
 	uint64_t us = time_ns() / 1000;
-	uint64_t hz = lapic_timer_hz();
+	uint64_t tsc = time_frequency();
+	uint64_t timer = lapic_timer_hz();
 
 	console_printf("up:    %lu.%06lu s\n", us / 1000000, us % 1000000);
-	console_printf("TSC:   %lu.%06lu MHz, from %s\n", time_frequency() / 1000000,
-		time_frequency() % 1000000, machine.clock);
-	if (hz == 0) {
-		console_printf("timer: TSC deadline\n");
-	} else {
-		console_printf(
-			"timer: LAPIC one-shot, %lu.%06lu MHz\n", hz / 1000000, hz % 1000000);
-	}
+	console_printf(
+		"TSC:   %lu.%06lu MHz, from %s\n", tsc / 1000000, tsc % 1000000, machine.clock);
+	console_printf("timer: %s, %lu kHz\n", timer == 0 ? "TSC deadline" : "LAPIC one-shot",
+		(timer == 0 ? tsc : timer) / 1000);
 }
 
-void command_version(const struct arguments *arguments)
+void command_version(const char *argument)
 {
 	extern const uint64_t boot_entry_tsc;
-	uint64_t ready = console_ready_tsc() != 0 ? console_ready_tsc() : tsc_read();
+	uint64_t ready = console_ready_tsc != 0 ? console_ready_tsc : tsc_read();
 
 	console_printf("Pintle %s (%s, %s)\n", PINTLE_VERSION, DEBUG_BUILD ? "debug" : "release",
 		BUILT_BY __VERSION__);
 	console_printf("started by %s on %s, options: %s\n", machine.loader,
-		machine.efi ? "UEFI" : "BIOS",
-		machine.cmdline[0] != '\0' ? machine.cmdline : "none");
+		machine.efi ? "UEFI" : "BIOS", *machine.cmdline != '\0' ? machine.cmdline : "none");
 	console_printf("local APIC: %s\n", lapic_mode() == APIC_X2APIC ? "x2APIC" : "xAPIC");
 	console_printf("boot took %lu TSC ticks (%lu ms) from entry to the prompt\n",
 		ready - boot_entry_tsc, time_from_tsc(ready) / 1000000);
-	if (console_lost() != 0) {
-		console_printf("%lu bytes typed were lost\n", console_lost());
-	}
 }

@@ -8,7 +8,6 @@
 #include "kernel/gmem.h"
 #include "kernel/monitor.h"
 #include "kernel/smp.h"
-#include "kernel/string.h"
 #include "kernel/vcpu.h"
 
 #define EFER_LMA BIT(10)
@@ -26,124 +25,29 @@ static const char *const exit_names[EXIT_COUNT] = {
 #undef X
 };
 
-static bool number_argument(const struct arguments *arguments, uint64_t *number)
-{
-	const char *text = arguments->count > 1 ? arguments->argument[1] : "";
-	if (fmt_parse_u64(text, strlen(text), number) == 0) {
-		return true;
-	}
-	console_printf("\"%s\" is no number.\n", text);
-	return false;
-}
-
-/* The vCPUs that the argument means: one, or all without one. False after a complaint. */
-static bool range_argument(const struct arguments *arguments, unsigned *first, unsigned *end)
+/* The vCPUs that the argument means: one, or all without one; none after a complaint. */
+struct range {
+	unsigned first, end;
+};
+static struct range read_range(const char *argument)
 {
 	uint64_t number;
 
-	*first = 0;
-	*end = service_vm != NULL ? service_vm->vcpu_count : 0;
-	if (service_vm == NULL) {
-		console_printf("There is no service VM.\n");
-		return false;
+	if (*argument == '\0') {
+		return (struct range){0, service_vm->vcpu_count};
 	}
-	if (arguments->count < 2) {
-		return true;
+	if (!command_number(argument, "vCPU", service_vm->vcpu_count, &number)) {
+		return (struct range){0, 0};
 	}
-	if (!number_argument(arguments, &number)) {
-		return false;
-	}
-	if (number >= *end) {
-		console_printf("There is no vCPU %lu.\n", number);
-		return false;
-	}
-	*first = (unsigned)number;
-	*end = *first + 1;
-	return true;
+	return (struct range){(unsigned)number, (unsigned)number + 1};
 }
 
-void command_console(const struct arguments *arguments)
-{
-	if (service_vm == NULL) {
-		console_printf("There is no service VM.\n");
-	} else {
-		console_printf("Ctrl-\\ comes back to the monitor.\n");
-		monitor_focus_guest();
-	}
-}
-
-void command_vms(const struct arguments *arguments)
-{
-	if (service_vm == NULL) {
-		console_printf("There is no service VM.\n");
-	} else {
-		console_printf("0  service VM, %s, %u vCPUs, %zu stage-2 tables\n", backend->name,
-			service_vm->vcpu_count, service_vm->stage2.tables);
-	}
-}
-
-struct look {
-	struct vcpu *vcpu;
-	uint64_t rip;
-	const char *mode;
-};
-
-static void look_here(void *argument)
-{
-	struct look *look = argument;
-	look->rip = backend->get(look->vcpu, VCPU_RIP);
-	look->mode = backend->get(look->vcpu, VCPU_EFER) & EFER_LMA ? "long"
-		: backend->get(look->vcpu, VCPU_CR0) & CR0_PE       ? "protected"
-								    : "real";
-}
-
-void command_vcpus(const struct arguments *arguments)
-{
-	unsigned first, end;
-	if (!range_argument(arguments, &first, &end)) {
-		return;
-	}
-	console_printf("vcpu  cpu  state           rip               mode            exits\n");
-	for (unsigned i = first; i < end; i++) {
-		struct look look = {.vcpu = service_vm->vcpu[i], .mode = "?"};
-		uint64_t exits = 0;
-		smp_call(look.vcpu->cpu, look_here, &look);
-		for (unsigned kind = 0; kind < EXIT_COUNT; kind++) {
-			exits += look.vcpu->exits[kind];
-		}
-		console_printf("%4u  %3u  %-14s  %016lx  %-9s  %10lu\n", i, look.vcpu->cpu,
-			state_names[look.vcpu->state], look.rip, look.mode, exits);
-	}
-}
-
-void command_exits(const struct arguments *arguments)
-{
-	unsigned first, end;
-	if (!range_argument(arguments, &first, &end)) {
-		return;
-	}
-	console_printf("reason               count           ticks  ticks each\n");
-	for (unsigned kind = 0; kind < EXIT_COUNT; kind++) {
-		uint64_t count = 0, ticks = 0;
-		for (unsigned i = first; i < end; i++) {
-			count += service_vm->vcpu[i]->exits[kind];
-			ticks += service_vm->vcpu[i]->ticks[kind];
-		}
-		if (count != 0) {
-			console_printf("%-12s  %12lu  %14lu  %10lu\n", exit_names[kind], count,
-				ticks, ticks / count);
-		}
-	}
-}
-
-/* Printing waits for room, which the CPU of another vCPU must not: so its registers come back as
- * text. */
-struct report {
-	struct vcpu *vcpu;
+/* Printing waits for room, which the CPU of another vCPU must not: so what it has to say comes back
+ * as text. */
+static struct {
 	size_t len;
 	char text[2048];
-};
-static struct report report;
+} report;
 
 static void report_line(const char *fmt, ...)
 {
@@ -156,33 +60,92 @@ static void report_line(const char *fmt, ...)
 	report.text[report.len++] = '\n';
 }
 
-static void report_here(void *argument)
+static void report_registers(void *vcpu)
 {
-	vcpu_show(report.vcpu, report_line);
+	vcpu_show(vcpu, report_line);
 }
 
-void command_regs(const struct arguments *arguments)
+static void report_place(void *vcpu)
 {
-	unsigned first, end;
-	if (arguments->count < 2) {
-		console_printf("Which vCPU?\n");
-	} else if (range_argument(arguments, &first, &end)) {
-		report.vcpu = service_vm->vcpu[first];
-		report.len = 0;
-		smp_call(report.vcpu->cpu, report_here, NULL);
-		console_put(report.text, report.len);
+	bool is_long = backend->get(vcpu, VCPU_EFER) & EFER_LMA;
+	bool is_protected = backend->get(vcpu, VCPU_CR0) & CR0_PE;
+
+	report_line("%-9s  %016lx",
+		is_long                ? "long"
+			: is_protected ? "protected"
+				       : "real",
+		backend->get(vcpu, VCPU_RIP));
+}
+
+static void show_report(struct vcpu *vcpu, void (*write)(void *vcpu))
+{
+	report.len = 0;
+	if (!smp_call(vcpu->cpu, write, vcpu)) {
+		report_line("CPU %u does not answer", vcpu->cpu);
+	}
+	console_put(report.text, report.len);
+}
+
+void command_console(const char *argument)
+{
+	console_printf("Ctrl-\\ comes back to the monitor.\n");
+	monitor_focus_guest();
+}
+
+void command_vms(const char *argument)
+{
+	console_printf("0  service VM, %s, %u vCPUs, %zu stage-2 tables\n", backend->name,
+		service_vm->vcpu_count, service_vm->stage2.tables);
+}
+
+void command_vcpus(const char *argument)
+{
+	console_printf("vcpu  cpu  state                exits  mode       rip\n");
+	for (unsigned i = 0; i < service_vm->vcpu_count; i++) {
+		struct vcpu *vcpu = service_vm->vcpu[i];
+		uint64_t exits = 0;
+		for (unsigned kind = 0; kind < EXIT_COUNT; kind++) {
+			exits += vcpu->exits[kind];
+		}
+		console_printf(
+			"%4u  %3u  %-14s  %10lu  ", i, vcpu->cpu, state_names[vcpu->state], exits);
+		show_report(vcpu, report_place);
 	}
 }
 
-void command_stage2(const struct arguments *arguments)
+void command_exits(const char *argument)
+{
+	struct range range = read_range(argument);
+
+	console_printf("reason               count           ticks  ticks each\n");
+	for (unsigned kind = 0; kind < EXIT_COUNT; kind++) {
+		uint64_t count = 0, ticks = 0;
+		for (unsigned i = range.first; i < range.end; i++) {
+			count += service_vm->vcpu[i]->exits[kind];
+			ticks += service_vm->vcpu[i]->ticks[kind];
+		}
+		if (count != 0) {
+			console_printf("%-12s  %12lu  %14lu  %10lu\n", exit_names[kind], count,
+				ticks, ticks / count);
+		}
+	}
+}
+
+void command_regs(const char *argument)
+{
+	struct range range = read_range(argument);
+
+	for (unsigned i = range.first; i < range.end; i++) {
+		show_report(service_vm->vcpu[i], report_registers);
+	}
+}
+
+void command_stage2(const char *argument)
 {
 	struct stage2_translation page;
 	uint64_t gpa;
-	if (service_vm == NULL) {
-		console_printf("There is no service VM.\n");
-		return;
-	}
-	if (!number_argument(arguments, &gpa)) {
+
+	if (!command_number(argument, "address", UINT64_MAX, &gpa)) {
 		return;
 	}
 	uint64_t flags = lock_acquire(&vm_lock);
@@ -198,40 +161,33 @@ void command_stage2(const struct arguments *arguments)
 	}
 }
 
-static void ask(const struct arguments *arguments, enum vcpu_request request)
+static void ask(const char *argument, enum vcpu_request request)
 {
-	unsigned first, end;
-	if (range_argument(arguments, &first, &end)) {
-		for (unsigned i = first; i < end; i++) {
-			vcpu_request(service_vm->vcpu[i], request);
-		}
+	struct range range = read_range(argument);
+
+	for (unsigned i = range.first; i < range.end; i++) {
+		vcpu_request(service_vm->vcpu[i], request);
 	}
 }
 
-void command_pause(const struct arguments *arguments)
+void command_pause(const char *argument)
 {
-	ask(arguments, VCPU_REQUEST_PAUSE);
+	ask(argument, VCPU_REQUEST_PAUSE);
 }
 
-void command_resume(const struct arguments *arguments)
+void command_resume(const char *argument)
 {
-	ask(arguments, VCPU_REQUEST_RESUME);
+	ask(argument, VCPU_REQUEST_RESUME);
 }
 
-void command_nmi(const struct arguments *arguments)
+void command_nmi(const char *argument)
 {
-	if (arguments->count < 2) {
-		console_printf("Which vCPU?\n");
-	} else {
-		ask(arguments, VCPU_REQUEST_NMI);
-	}
+	ask(argument, VCPU_REQUEST_NMI);
 }
 
-void command_restart(const struct arguments *arguments)
+void command_restart(const char *argument)
 {
-	if (service_vm == NULL) {
-		console_printf("There is no service VM.\n");
-	} else if (service_restart() != 0) {
+	if (service_restart() != 0) {
 		console_printf("The service VM cannot be started again; the log says why.\n");
 	}
 }

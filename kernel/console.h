@@ -17,6 +17,11 @@ enum console_phase {
 	CONSOLE_MONITOR,
 	CONSOLE_PANIC
 };
+extern enum console_phase console_phase; /* written by the monitor, and by a panic */
+
+/* The TSC when all output up to and with the monitor's first prompt had been given to the UART; 0:
+ * not yet. */
+extern uint64_t console_ready_tsc;
 
 /* Use the UART at `place`. Returns 0 or -ENODEV. What was logged before is shown now. Once. */
 int console_open(const struct uart_place *place);
@@ -24,9 +29,6 @@ int console_open(const struct uart_place *place);
 /* Make do without a serial port: from now on what is shown goes to the text screen, if
  * screen_open() found one. */
 void console_open_screen(void);
-
-/* True when a UART was opened. */
-bool console_has_uart(void);
 
 /*
  * Take the UART's interrupt: GSI `gsi`, edge and polarity as `level` and `active_low` say, on this
@@ -36,16 +38,20 @@ bool console_has_uart(void);
 int console_use_interrupt(uint32_t gsi, bool level, bool active_low);
 bool console_is_polled(void);
 
-/* Move bytes between the rings and the UART as far as it goes at once. Takes console.lock. */
+/* Move bytes between the rings and the line as far as it goes at once. Takes console.lock. */
 void console_poll(void);
 
-/* The next byte that came in, or -1. Takes console.lock. */
-int console_read(void);
-/* Drop what came in before the first `byte` there is, but not that; false: there is none. */
-bool console_skip_to(uint8_t byte);
-bool console_can_read(void);  /* a hint, without the lock */
-bool console_can_write(void); /* there is room for at least a line; a hint */
-bool console_was_full(void);  /* the monitor waits for room in console_put */
+/*
+ * The next byte that came in, or -1. With `escape_only` the next CONSOLE_ESCAPE, dropping what came
+ * before it, or -1 without effect. That key is kept even when no room is left. Takes console.lock.
+ */
+#define CONSOLE_ESCAPE 0x1c /* Ctrl-\ */
+int console_read(bool escape_only);
+
+/* Hints, without the lock. */
+bool console_has_work(bool anything); /* a byte or line of the log (or anything), and room */
+bool console_log_waits(void);         /* console_show_log has something to look at, and room */
+bool console_guest_room(void);        /* console_guest_put has room */
 
 /*
  * Queue text; newlines become CR LF. In the monitor's phase the monitor waits (sleeping) for room,
@@ -53,36 +59,25 @@ bool console_was_full(void);  /* the monitor waits for room in console_put */
  * Only the CPU that owns the phase calls it.
  */
 void console_put(const char *text, size_t len);
+void console_printf(const char *fmt, ...) PRINTF_LIKE(1, 2);
+
 /* A byte of the service VM, as it is; true while there is room for more. Any CPU. */
 bool console_guest_put(char byte);
-bool console_guest_room(void); /* a hint */
 
 /* Keep what the service VM writes for later, the last 8 KiB of it; or show that, and all from now
  * on. Monitor only. */
 void console_hold_guest(bool hold);
 
-void console_printf(const char *fmt, ...) PRINTF_LIKE(1, 2);
-
 /* Wait, moving the bytes by hand, until all that is queued is on the line, but not for ever. For
  * panics, refusals and the end. */
 void console_drain(void);
 
-/* Enter the next phase. In a panic COM1 is taken if there is no console yet. */
-void console_begin_monitor(void);
+/* Enter the panic's phase, with COM1 if there is no console yet. */
 void console_begin_panic(void);
-enum console_phase console_phase(void);
 
 /* Show what the log has beyond what was shown, as far as there is room. True when something was
  * shown. */
 bool console_show_log(void);
-bool console_log_waits(void); /* there is something to show */
 
 /* Called by the log after each line. */
 void console_log_grew(void);
-
-/* Bytes that came in and found the ring full. */
-uint64_t console_lost(void);
-
-/* The TSC when all output up to and with the monitor's first prompt had been given to the UART; 0:
- * not yet. */
-uint64_t console_ready_tsc(void);

@@ -8,37 +8,26 @@
 #include "kernel/fmt.h"
 #include "kernel/lock.h"
 #include "kernel/pcpu.h"
-#include "kernel/string.h"
 #include "kernel/time.h"
 #include "kernel/x86.h"
 
 #define RECORDS 256u
 
 static struct spinlock log_lock = SPINLOCK(LOG);
-static struct log_record ring[RECORDS]; /* [log_lock] record n is in ring[n % RECORDS] */
-static atomic_ulong written;            /* [log_lock] to write; how many records there ever were */
-static enum log_level shown = LOG_INFO;
+static struct log_record {
+	uint64_t tsc;
+	uint16_t cpu;
+	uint8_t level;
+	char text[LOG_TEXT_MAX];
+} ring[RECORDS];        /* [log_lock] record n is in ring[n % RECORDS] */
+atomic_ulong log_count; /* [log_lock] to write */
+enum log_level log_level = LOG_INFO;
 
-static const char *const level_names[LOG_LEVEL_COUNT] = {
+const char *const log_level_names[LOG_LEVEL_COUNT] = {
 #define X(id, name) [LOG_##id] = name,
 	LOG_LEVELS(X)
 #undef X
 };
-
-const char *log_level_name(enum log_level level)
-{
-	return level_names[level];
-}
-
-void log_set_level(enum log_level level)
-{
-	shown = level;
-}
-
-enum log_level log_level(void)
-{
-	return shown;
-}
 
 void log_write(enum log_level level, const char *fmt, ...)
 {
@@ -50,8 +39,7 @@ void log_write(enum log_level level, const char *fmt, ...)
 	va_end(args);
 
 	uint64_t flags = lock_acquire(&log_lock);
-	ring[written % RECORDS] = record;
-	written++;
+	ring[log_count++ % RECORDS] = record;
 	lock_release(&log_lock, flags);
 	console_log_grew();
 }
@@ -62,33 +50,29 @@ int log_trace_err(int err, const char *file, int line)
 	return err;
 }
 
-bool log_has(uint64_t cursor)
+size_t log_next(uint64_t *cursor, enum log_level most, char *line)
 {
-	return cursor < written;
-}
-
-bool log_read(uint64_t *cursor, struct log_record *record, uint64_t *lost)
-{
+	struct log_record record = {.level = LOG_LEVEL_COUNT};
+	uint64_t lost = 0;
 	uint64_t flags = lock_acquire(&log_lock);
-	uint64_t oldest = written > RECORDS ? written - RECORDS : 0;
-	bool there = *cursor < written;
-	if (*cursor < oldest) {
-		*lost += oldest - *cursor;
-		*cursor = oldest;
+
+	if (*cursor + RECORDS < log_count) {
+		lost = log_count - RECORDS - *cursor;
+		*cursor += lost;
 	}
-	if (there) {
-		*record = ring[*cursor % RECORDS];
-		(*cursor)++;
+	while (lost == 0 && record.level > most && *cursor < log_count) {
+		record = ring[(*cursor)++ % RECORDS];
 	}
 	lock_release(&log_lock, flags);
-	return there;
-}
-
-size_t log_format(const struct log_record *record, char *out, size_t size)
-{
-	uint64_t us = time_from_tsc(record->tsc) / 1000;
-	int len = fmt_write(out, size, "[%5lu.%06lu cpu%u] %s%s%s\n", us / 1000000, us % 1000000,
-		record->cpu, record->level == LOG_INFO ? "" : level_names[record->level],
-		record->level == LOG_INFO ? "" : ": ", record->text);
-	return min_u64((uint64_t)len, size - 1);
+	if (lost != 0) {
+		return (size_t)fmt_write(line, LOG_LINE_MAX, "[... %lu lines lost]\n", lost);
+	}
+	if (record.level > most) {
+		return 0;
+	}
+	uint64_t us = time_from_tsc(record.tsc) / 1000;
+	return (size_t)fmt_write(line, LOG_LINE_MAX, "[%5lu.%06lu cpu%u] %s%s%s\n", us / 1000000,
+		us % 1000000, record.cpu,
+		record.level == LOG_INFO ? "" : log_level_names[record.level],
+		record.level == LOG_INFO ? "" : ": ", record.text);
 }

@@ -4,6 +4,8 @@
  */
 #pragma once
 
+#include <stdatomic.h>
+
 #include "kernel/types.h"
 
 #define LOG_LEVELS(X) X(ERROR, "error") X(WARNING, "warning") X(INFO, "info") X(DEBUG, "debug")
@@ -31,30 +33,18 @@ void log_write(enum log_level level, const char *fmt, ...) PRINTF_LIKE(2, 3);
 #define trace_err(err) log_trace_err((err), __FILE__, __LINE__)
 int log_trace_err(int err, const char *file, int line);
 
-/* One line, as the ring keeps it. */
+/* Bytes of a line's text with its zero, more is cut; and of a line as it is shown. */
 #define LOG_TEXT_MAX 148u
-struct log_record {
-	uint64_t tsc;
-	uint16_t cpu;
-	uint8_t level;
-	char text[LOG_TEXT_MAX]; /* cut to fit, zero ended */
-};
+#define LOG_LINE_MAX (LOG_TEXT_MAX + 48u)
 
 /*
- * Copy the record that *cursor stands on and move on; a cursor starts at 0. Records that were
- * overwritten before they were read are skipped and counted in *lost. False when there is none yet.
- * Any context but NMI; takes log.lock.
+ * The next line for a reader that shows `most` and more urgent ones and whose *cursor begins at 0:
+ * "[    1.234567 cpu0] warning: text" and a newline, in `line` of LOG_LINE_MAX bytes, or a word
+ * about lines that were overwritten before they were read. Returns its length, 0: there is none
+ * yet. Any context but NMI; takes log.lock.
  */
-bool log_read(uint64_t *cursor, struct log_record *record, uint64_t *lost);
+size_t log_next(uint64_t *cursor, enum log_level most, char *line);
 
-/* True when a record stands at `cursor`; without the lock, as a hint. */
-bool log_has(uint64_t cursor);
-
-/* "[    1.234567 cpu0] warning: text" and a newline, cut to `size`; returns its length. Pure. */
-#define LOG_LINE_MAX (LOG_TEXT_MAX + 48u)
-size_t log_format(const struct log_record *record, char *out, size_t size);
-
-/* What the console shows: this level and more urgent ones. */
-void log_set_level(enum log_level level);
-enum log_level log_level(void);
-const char *log_level_name(enum log_level level);
+extern atomic_ulong log_count;   /* lines there ever were: a reader's cursor when it has read all */
+extern enum log_level log_level; /* what the console shows: this level and more urgent ones */
+extern const char *const log_level_names[LOG_LEVEL_COUNT];

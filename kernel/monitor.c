@@ -6,23 +6,19 @@
  */
 #include "kernel/monitor.h"
 
-#include "drivers/lapic.h"
 #include "kernel/console.h"
 #include "kernel/devices.h"
 #include "kernel/lineedit.h"
-#include "kernel/panic.h"
 #include "kernel/pcpu.h"
 #include "kernel/string.h"
-#include "kernel/trap.h"
 #include "kernel/x86.h"
 
 void stack_switch(uint64_t *save, uint64_t rsp);
 
-#define ESCAPE_KEY 0x1c /* Ctrl-\ */
-
 static atomic_bool take_focus;         /* [A] keys come back to the monitor at its next step */
-static bool guest_is_slow;             /* a key waits for room in its UART */
 static bool guest_has_focus;           /* keys go to the service VM's UART */
+static int for_guest = -1;             /* a key that has no room there yet */
+static bool waits_for_key;             /* the monitor has nothing else to do */
 static uint64_t monitor_rsp, idle_rsp; /* [CPU 0] */
 
 /* Only command names complete, at the start of a line or after "help ". */
@@ -34,71 +30,35 @@ static const char *complete(const char *text, size_t at, unsigned n)
 
 static struct lineedit line = {.emit = console_put, .word = complete}; /* [monitor's stack] */
 
-static bool split(char *text, struct arguments *arguments)
-{
-	arguments->count = 0;
-	for (char *at = text;;) {
-		while (*at == ' ') {
-			*at++ = '\0';
-		}
-		if (*at == '\0') {
-			return true;
-		}
-		if (arguments->count == ARGUMENTS_MAX) {
-			return false;
-		}
-		arguments->argument[arguments->count++] = at;
-		while (*at != ' ' && *at != '\0') {
-			at++;
-		}
-	}
-}
-
+/* The first word is the command, the rest its argument; its row knows when it can be of no use. */
 static void execute(const char *text)
 {
 	char words[LINE_MAX];
-	struct arguments arguments;
+	char *name = memcpy(words, text, sizeof(words));
 
-	memcpy(words, text, sizeof(words));
-	if (!split(words, &arguments)) {
-		console_printf("Too many words: at most %u.\n", ARGUMENTS_MAX);
+	while (*name == ' ') {
+		name++;
+	}
+	char *argument = strchr(name, ' ');
+	while (argument != NULL && *argument == ' ') {
+		*argument++ = '\0';
+	}
+	const struct command *command = *name != '\0' ? command_find(name) : NULL;
+	if (command == NULL) {
 		return;
 	}
-	if (arguments.count == 0) {
-		return;
+	bool takes_one = *command->usage != '\0';
+	bool needs_one = takes_one && *command->usage != '[';
+	bool has_one = argument != NULL && *argument != '\0';
+	if (has_one ? !takes_one : needs_one) {
+		console_printf("Usage: %s %s\n", command->name, command->usage);
+	} else if ((command->needs & NEEDS_VM) && service_vm == NULL) {
+		console_printf("There is no service VM.\n");
+	} else if ((command->needs & NEEDS_LIFE) && console_phase == CONSOLE_PANIC) {
+		console_printf("This machine has panicked, and %s needs a live one.\n", name);
+	} else {
+		command->run(has_one ? argument : "");
 	}
-	for (unsigned i = 0; i < command_count; i++) {
-		if (strcmp(commands[i].name, arguments.argument[0]) == 0) {
-			commands[i].run(&arguments);
-			return;
-		}
-	}
-	console_printf("There is no command \"%s\"; help lists them.\n", arguments.argument[0]);
-}
-
-static void hide_line(void)
-{
-	if (!guest_has_focus) {
-		lineedit_hide(&line);
-	}
-}
-
-static void show_line(void)
-{
-	if (!guest_has_focus) {
-		lineedit_show(&line);
-	}
-}
-
-/* Wait until the guest's UART takes the byte; a guest that never does must not keep the escape key
- * from us. */
-static void give_guest(uint8_t byte)
-{
-	while (!devices_uart_input(byte) && !take_focus && !console_skip_to(ESCAPE_KEY)) {
-		guest_is_slow = true;
-		monitor_wait();
-	}
-	guest_is_slow = false;
 }
 
 void monitor_focus_guest(void)
@@ -112,42 +72,58 @@ void monitor_take_focus(void)
 	take_focus = true;
 }
 
+/* Show what the log has, and perhaps give the keys to the other side; the line that is being typed
+ * goes, and comes back after it. */
+static void interrupt_line(bool switches)
+{
+	if (!guest_has_focus) {
+		lineedit_hide(&line);
+	}
+	if (switches) {
+		guest_has_focus = !guest_has_focus;
+		for_guest = -1;
+		console_printf(
+			"\n[%s; Ctrl-\\ switches]\n", guest_has_focus ? "service VM" : "monitor");
+		console_hold_guest(!guest_has_focus);
+	}
+	console_show_log();
+	if (!guest_has_focus) {
+		lineedit_show(&line);
+	}
+}
+
 /* One byte for the monitor, showing meanwhile what the log has to say. */
 static char next_byte(void)
 {
 	for (;;) {
-		if (console_log_waits() && console_can_write()) {
-			hide_line();
-			console_show_log();
-			show_line();
+		if (console_log_waits()) {
+			interrupt_line(false);
 		}
-		if (atomic_exchange(&take_focus, false) && guest_has_focus) {
-			guest_has_focus = false;
-			console_hold_guest(true);
-			console_put("\n", 1);
-			show_line();
+		/* A guest that takes no keys must not keep the escape key from us. */
+		if (for_guest >= 0 && devices_uart_input((uint8_t)for_guest)) {
+			for_guest = -1;
 		}
-		int byte = console_read();
-		if (byte == ESCAPE_KEY && devices_there() && console_phase() != CONSOLE_PANIC) {
-			hide_line();
-			guest_has_focus = !guest_has_focus;
-			console_printf("\n[%s; Ctrl-\\ switches]\n",
-				guest_has_focus ? "service VM" : "monitor");
-			console_hold_guest(!guest_has_focus);
-			show_line();
+		int byte = console_read(for_guest >= 0);
+		bool taken = atomic_exchange(&take_focus, false) && guest_has_focus;
+		if (taken ||
+			(byte == CONSOLE_ESCAPE && devices_there() &&
+				console_phase != CONSOLE_PANIC)) {
+			interrupt_line(true);
 		} else if (byte >= 0 && !guest_has_focus) {
 			return (char)byte;
 		} else if (byte >= 0) {
-			give_guest((uint8_t)byte);
+			for_guest = byte;
 		} else {
+			waits_for_key = for_guest < 0;
 			monitor_wait();
+			waits_for_key = false;
 		}
 	}
 }
 
-NORETURN static void shell(const char *prompt)
+NORETURN static void shell(void)
 {
-	line.prompt = prompt;
+	line.prompt = console_phase == CONSOLE_PANIC ? "panic> " : "pintle> ";
 	for (;;) {
 		console_show_log();
 		lineedit_begin(&line);
@@ -157,28 +133,14 @@ NORETURN static void shell(const char *prompt)
 	}
 }
 
-NORETURN static void monitor_main(void)
-{
-	shell("pintle> ");
-}
-
 void monitor_wait(void)
 {
-	if (console_phase() == CONSOLE_PANIC) {
+	if (console_phase == CONSOLE_PANIC) {
 		console_poll();
 		cpu_pause();
 	} else {
 		stack_switch(&monitor_rsp, idle_rsp);
 	}
-}
-
-/* Whatever the monitor waits for, it looks again when there is room and either a key or a line of
- * the log. */
-static bool has_work(void)
-{
-	return console_can_write() &&
-		(console_can_read() || console_log_waits() || console_was_full() || take_focus ||
-			guest_is_slow);
 }
 
 static void prepare_stack(void)
@@ -188,7 +150,7 @@ static void prepare_stack(void)
 	 * ABI's alignment. */
 	top -= 8;
 	memset(top, 0, 8 * sizeof(*top));
-	top[6] = (uint64_t)(uintptr_t)monitor_main;
+	top[6] = (uint64_t)(uintptr_t)shell;
 	monitor_rsp = (uint64_t)(uintptr_t)top;
 }
 
@@ -196,8 +158,8 @@ void monitor_step(void)
 {
 	if (monitor_rsp == 0) {
 		prepare_stack();
-		console_begin_monitor();
-	} else if (!has_work()) {
+		console_phase = CONSOLE_MONITOR;
+	} else if (!console_has_work(take_focus || !waits_for_key)) {
 		return;
 	}
 	irq_enable();
@@ -208,5 +170,6 @@ void monitor_step(void)
 void monitor_after_panic(void)
 {
 	guest_has_focus = false;
-	shell("panic> ");
+	for_guest = -1;
+	shell();
 }

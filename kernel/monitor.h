@@ -26,24 +26,33 @@ NORETURN void monitor_after_panic(void);
 /* Wait until there may be room or input. Called on the monitor's stack, or in a panic. */
 void monitor_wait(void);
 
-/* A command's arguments; argument[0] is its name. */
-#define ARGUMENTS_MAX 8u
-struct arguments {
-	unsigned count;
-	const char *argument[ARGUMENTS_MAX];
+/* What a command needs to be of use. */
+enum command_needs {
+	NEEDS_NOTHING,
+	NEEDS_VM,   /* a service VM */
+	NEEDS_LIFE, /* a machine that has not panicked */
+	NEEDS_LIVE_VM = NEEDS_VM | NEEDS_LIFE
 };
 
 struct command {
 	const char *name;
-	const char *usage; /* its arguments, as the help shows them */
+	enum command_needs needs;
+	const char *usage; /* its argument, in brackets when it may be left out; "" when there is
+			      none */
 	const char *help;  /* one sentence */
-	void (*run)(const struct arguments *arguments);
+	void (*run)(const char *argument); /* "" without one */
 };
 
 /* The functions of kernel/commands.def. */
-#define COMMAND(name, usage, help, more) void command_##name(const struct arguments *arguments);
+#define COMMAND(name, needs, usage, help, more) void command_##name(const char *argument);
 #include "kernel/commands.def"
 #undef COMMAND
 
 extern const struct command commands[]; /* by name */
 extern const unsigned command_count;
+
+/* The command of that name; NULL after a complaint. */
+const struct command *command_find(const char *name);
+
+/* Read an argument as a number below `limit`. False after the complaint that it is no `what`. */
+bool command_number(const char *argument, const char *what, uint64_t limit, uint64_t *number);

@@ -13,7 +13,7 @@
 #include "kernel/monitor.h"
 #include "kernel/pcpu.h"
 #include "kernel/smp.h"
-#include "kernel/symbols.h"
+#include "kernel/string.h"
 #include "kernel/time.h"
 #include "kernel/trap.h"
 #include "kernel/x86.h"
@@ -25,11 +25,29 @@
 
 static atomic_uint owner = NOBODY; /* [A] the CPU that panics */
 static unsigned depth;             /* of panics inside the panic; the owner's */
-static enum panic_action action;
+enum panic_action panic_action;
 
-void panic_set_action(enum panic_action wanted)
+/* Made by tools/symbols.sh: the low halves of ascending addresses, and their names in the same
+ * order. */
+extern const uint32_t symbol_count;
+extern const uint32_t symbol_addresses[];
+extern const char symbol_names[];
+extern const char text_start[], text_end[];
+
+const char *symbol_find(uint64_t address, uint64_t *offset)
 {
-	action = wanted;
+	const char *name = symbol_names;
+	const char *found = NULL;
+	if (address < (uintptr_t)text_start || address >= (uintptr_t)text_end) {
+		return NULL;
+	}
+	/* Linear: only reports of faults come here, and names without an index take less room. */
+	for (uint32_t i = 0; i < symbol_count && symbol_addresses[i] <= (uint32_t)address; i++) {
+		found = name;
+		*offset = (uint32_t)address - symbol_addresses[i];
+		name += strlen(name) + 1;
+	}
+	return found;
 }
 
 void panic_stop_if_asked(void)
@@ -141,7 +159,7 @@ NORETURN static void report(const struct trap_frame *frame, const char *fmt, va_
 		print_registers(frame);
 		print_backtrace(frame);
 	}
-	if (action == PANIC_REBOOT) {
+	if (panic_action == PANIC_REBOOT) {
 		console_printf("Rebooting, as the option panic=reboot asks.\n");
 		console_drain();
 		power_reset();

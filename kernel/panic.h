@@ -27,7 +27,13 @@ enum panic_action {
 	PANIC_STOP,
 	PANIC_REBOOT
 };
-void panic_set_action(enum panic_action action);
+extern enum panic_action panic_action; /* [I] once the options are read */
+
+/*
+ * The function that holds `address`, and the offset in it; NULL when the address is not in Pintle's
+ * text. Pure, any context.
+ */
+const char *symbol_find(uint64_t address, uint64_t *offset);
 
 #define ASSERT(condition)                                                                          \
 	do {                                                                                       \

@@ -1,18 +1,17 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * kernel/selftest.c - checks that need the real machine: what unit tests on the host cannot show.
- * Runs: as a command of the monitor. Each check leaves everything as it was.
+ * kernel/selftest.c - the command that checks what unit tests on the host cannot show.
+ * Runs: on the monitor's stack on CPU 0. Each check leaves everything as it was.
  */
-#include "kernel/selftest.h"
-
 #include "drivers/lapic.h"
 #include "kernel/console.h"
 #include "kernel/frame.h"
+#include "kernel/monitor.h"
 #include "kernel/paging.h"
+#include "kernel/panic.h"
 #include "kernel/pcpu.h"
 #include "kernel/smp.h"
 #include "kernel/string.h"
-#include "kernel/symbols.h"
 #include "kernel/time.h"
 #include "kernel/trap.h"
 #include "kernel/x86.h"
@@ -20,120 +19,74 @@
 #define TIMER_NS     2000000ull
 #define TIMER_MAX_NS 1000000000ull /* an emulator may be late, but not that late */
 
-static bool frames_come_back(void)
+static void count_writable_and_executable(void *count, const struct paging_run *run)
 {
-	struct frame_stats before, after;
-
-	frame_stats_get(&before);
-	void *one = frame_alloc(1, FRAME_TEST);
-	void *run = frame_alloc(5, FRAME_TEST);
-	bool good = one != NULL && run != NULL && one != run;
-	if (one != NULL) {
-		frame_free(one, 1, FRAME_TEST);
-	}
-	if (run != NULL) {
-		frame_free(run, 5, FRAME_TEST);
-	}
-	frame_stats_get(&after);
-	return good && memcmp(&before, &after, sizeof(before)) == 0;
-}
-
-static void count_bad(void *context, const struct paging_run *run)
-{
-	*(unsigned *)context += (run->flags & PAGING_WRITE) && (run->flags & PAGING_EXECUTE);
+	*(unsigned *)count += (run->flags & PAGING_WRITE) && (run->flags & PAGING_EXECUTE);
 }
 
 static bool no_page_is_writable_and_executable(void)
 {
 	unsigned bad = 0;
-	paging_walk(count_bad, &bad);
+	paging_walk(count_writable_and_executable, &bad);
 	return bad == 0;
 }
 
-static void count_call(void *argument)
+static void count_call(void *count)
 {
-	atomic_fetch_add((atomic_uint *)argument, 1);
+	atomic_fetch_add((atomic_uint *)count, 1);
 }
 
-static bool every_cpu_answers(void)
+/* All but the first asker ask at once, so that each waits for the others while they wait for it. */
+static void call_all(void *count)
+{
+	if (this_cpu()->index != 0) {
+		smp_call_all(count_call, count);
+	}
+}
+
+static bool every_cpu_answers_every_other(void)
 {
 	atomic_uint answers = 0;
-	for (unsigned round = 0; round < 100; round++) {
-		smp_call_all(count_call, &answers);
-	}
-	for (unsigned i = 0; i < cpu_count; i++) {
-		smp_call(i, count_call, &answers); /* no call to one that is not online */
-	}
-	return answers == 101 * smp_online_count();
-}
-
-struct crossing {
-	unsigned asker;
-	atomic_uint arrived, answers;
-};
-
-/*
- * Asked of all: when all but the asker have come, they ask all again, so that each waits for the
- * others while they wait for it.
- */
-static void cross(void *argument)
-{
-	struct crossing *crossing = argument;
-	if (this_cpu()->index == crossing->asker) {
-		return;
-	}
-	atomic_fetch_add(&crossing->arrived, 1);
-	while (crossing->arrived != smp_online_count() - 1) {
-		cpu_pause();
-	}
-	smp_call_all(count_call, &crossing->answers);
-}
-
-static bool crossing_calls_are_answered(void)
-{
-	struct crossing crossing = {.asker = this_cpu()->index};
-	smp_call_all(cross, &crossing);
-	return crossing.answers == (smp_online_count() - 1) * smp_online_count();
+	smp_call_all(count_call, &answers);
+	smp_call_all(call_all, &answers);
+	return answers == smp_online_count() * smp_online_count();
 }
 
 struct peek {
-	const volatile uint64_t *at;
-	uint64_t expected;
+	const volatile uint64_t *at[2];
+	unsigned round;
 	atomic_uint wrong;
 };
 
 static void peek_call(void *argument)
 {
 	struct peek *peek = argument;
-	if (*peek->at != peek->expected) {
-		atomic_fetch_add(&peek->wrong, 1);
-	}
+	atomic_fetch_add(&peek->wrong, *peek->at[peek->round] != peek->round);
 }
 
-/* Two frames seen through windows at the same place, one after the other, by all CPUs. */
-static bool every_cpu_forgets_old_mappings(void)
+/* Two frames seen through one window, one after the other, by all CPUs. */
+static bool memory_comes_back_and_old_mappings_are_forgotten(void)
 {
 	struct peek peek = {0};
-	const volatile uint64_t *place[2];
+	struct frame_stats before, after;
 
-	for (unsigned i = 0; i < 2; i++) {
-		uint64_t *frame = frame_alloc(1, FRAME_TEST);
-		if (frame == NULL) {
-			return false;
+	frame_stats_get(&before);
+	uint64_t *frames = frame_alloc(2, FRAME_TEST);
+	for (; frames != NULL && peek.round < 2; peek.round++) {
+		uint64_t *frame = frames + peek.round * PAGE_SIZE / sizeof(*frames);
+		*frame = peek.round;
+		peek.at[peek.round] = window_map(virt_to_phys(frame), PAGE_SIZE, 0);
+		if (peek.at[peek.round] != NULL) {
+			smp_call_all(peek_call, &peek);
+			window_unmap(peek.at[peek.round], PAGE_SIZE);
 		}
-		*frame = 0x1111 * (i + 1);
-		place[i] = window_map(virt_to_phys(frame), PAGE_SIZE, 0);
-		if (place[i] == NULL) {
-			frame_free(frame, 1, FRAME_TEST);
-			return false;
-		}
-		peek.at = place[i];
-		peek.expected = *frame;
-		smp_call_all(peek_call, &peek);
-		window_unmap(place[i], PAGE_SIZE);
-		frame_free(frame, 1, FRAME_TEST);
 	}
-	return peek.wrong == 0 && place[0] == place[1];
+	if (frames != NULL) {
+		frame_free(frames, 2, FRAME_TEST);
+	}
+	frame_stats_get(&after);
+	return peek.wrong == 0 && peek.at[0] != NULL && peek.at[0] == peek.at[1] &&
+		memcmp(&before, &after, sizeof(before)) == 0;
 }
 
 static bool the_timer_fires_on_time(void)
@@ -145,29 +98,26 @@ static bool the_timer_fires_on_time(void)
 	while (*count == before && time_ns() - start < TIMER_MAX_NS) {
 		cpu_pause();
 	}
-	uint64_t passed = time_ns() - start;
-	return *count != before && passed >= TIMER_NS * 9 / 10;
+	return *count != before && time_ns() - start >= TIMER_NS * 9 / 10;
 }
 
 static bool symbols_are_found(void)
 {
 	uint64_t offset;
-	const char *name = symbol_find((uint64_t)(uintptr_t)selftest_run, &offset);
-	return name != NULL && strcmp(name, "selftest_run") == 0 && offset == 0;
+	const char *name = symbol_find((uint64_t)(uintptr_t)command_selftest, &offset);
+	return name != NULL && strcmp(name, "command_selftest") == 0 && offset == 0;
 }
 
-void selftest_run(void)
+void command_selftest(const char *argument)
 {
 	static const struct {
 		const char *name;
 		bool (*check)(void);
 	} checks[] = {
 #define CHECK(f) {#f, f}
-		CHECK(frames_come_back),
+		CHECK(memory_comes_back_and_old_mappings_are_forgotten),
 		CHECK(no_page_is_writable_and_executable),
-		CHECK(every_cpu_answers),
-		CHECK(crossing_calls_are_answered),
-		CHECK(every_cpu_forgets_old_mappings),
+		CHECK(every_cpu_answers_every_other),
 		CHECK(the_timer_fires_on_time),
 		CHECK(symbols_are_found),
 #undef CHECK

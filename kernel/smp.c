@@ -53,13 +53,26 @@ void smp_init(void)
 	trap_set_handler(VECTOR_CALL, call_interrupt, "cross-CPU call");
 }
 
-/* Ask the CPUs of [first, end) but this one; answer others while waiting. */
-static void call_range(
+/* Take back what the CPUs of [first, end) have not begun to do; returns how many had not. */
+static unsigned take_back(unsigned first, unsigned end, unsigned asker)
+{
+	uint64_t mine = BIT(asker % 64);
+	unsigned count = 0;
+	for (unsigned i = first; i < end; i++) {
+		count += (atomic_fetch_and(&cpu_table[i]->calls[asker / 64], ~mine) & mine) != 0;
+	}
+	return count;
+}
+
+/* Ask the CPUs of [first, end) but this one; answer others while waiting. Returns how many did not
+ * begin in time, and now never will. */
+static unsigned call_range(
 	unsigned first, unsigned end, void (*function)(void *argument), void *argument)
 {
 	uint64_t flags = irq_save();
 	struct pcpu *self = this_cpu();
 	struct request *request = &requests[self->index];
+	unsigned deaf = 0;
 
 	DEBUG_ASSERT(self->locks == 0 && request->unanswered == 0);
 	request->function = function;
@@ -80,21 +93,28 @@ static void call_range(
 		answer(self);
 		cpu_pause();
 		if (time_ns() - start > ANSWER_LIMIT_NS) {
-			panic("%u CPUs do not answer a cross-CPU call",
-				atomic_load(&request->unanswered));
+			deaf = take_back(first, end, self->index);
+			if (atomic_fetch_sub(&request->unanswered, deaf) != deaf) {
+				panic("a CPU does not come back from a cross-CPU call");
+			}
 		}
 	}
 	irq_restore(flags);
+	return deaf;
 }
 
-void smp_call(unsigned index, void (*function)(void *argument), void *argument)
+bool smp_call(unsigned index, void (*function)(void *argument), void *argument)
 {
-	call_range(index, index + 1, function, argument);
+	return cpu_table[index]->state == CPU_ONLINE &&
+		call_range(index, index + 1, function, argument) == 0;
 }
 
 void smp_call_all(void (*function)(void *argument), void *argument)
 {
-	call_range(0, cpu_count, function, argument);
+	unsigned deaf = call_range(0, cpu_count, function, argument);
+	if (deaf != 0) {
+		panic("%u CPUs do not answer a cross-CPU call", deaf);
+	}
 }
 
 unsigned smp_online_count(void)

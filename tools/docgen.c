@@ -51,7 +51,7 @@ static const struct docgen_command {
 	const char *help;
 	const char *text;
 } docgen_commands[] = {
-#define COMMAND(name, arguments, help, text) {#name, arguments, help, text},
+#define COMMAND(name, needs, arguments, help, text) {#name, arguments, help, text},
 #include "kernel/commands.def"
 #undef COMMAND
 };

@@ -1,6 +1,6 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0-only
-# tools/symbols.sh NM [ELF] - the symbol table for kernel/symbols.c as assembly; without ELF an empty one, for the first link.
+# tools/symbols.sh NM [ELF] - the symbol table for kernel/panic.c as assembly; without ELF an empty one, for the first link.
 set -eu
 nm=$1
 elf=${2:-}
