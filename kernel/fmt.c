@@ -18,7 +18,7 @@ struct fmt_state {
 	va_list args;
 	/* What stands between the percent sign and the conversion. */
 	bool left, zero, is_long;
-	size_t width, precision;
+	size_t width;
 };
 
 static void fmt_put(struct fmt_state *fmt, const char *text, size_t len)
@@ -51,7 +51,7 @@ static void fmt_put_number(struct fmt_state *fmt, char conversion, uint64_t valu
 	fmt_put(fmt, text + at, sizeof(text) - at);
 }
 
-/* Read flags, width, precision and length; returns where the conversion stands. */
+/* Read flags, width and length; returns where the conversion stands. */
 static const char *fmt_parse(struct fmt_state *fmt, const char *at)
 {
 	fmt->left = *at == '-';
@@ -59,11 +59,6 @@ static const char *fmt_parse(struct fmt_state *fmt, const char *at)
 	fmt->zero = *at == '0';
 	for (; *at >= '0' && *at <= '9'; at++) {
 		fmt->width = min_u64(fmt->width * 10 + (size_t)(*at - '0'), FMT_WIDTH_MAX);
-	}
-	fmt->precision = SIZE_MAX;
-	if (at[0] == '.' && at[1] == '*') {
-		fmt->precision = (size_t)va_arg(fmt->args, int);
-		at += 2;
 	}
 	for (fmt->is_long = false; *at == 'l' || *at == 'z'; at++) {
 		fmt->is_long = true;
@@ -88,7 +83,7 @@ static bool fmt_convert(struct fmt_state *fmt, char conversion)
 	case 's':
 		text = va_arg(fmt->args, const char *);
 		text = text != NULL ? text : "(null)";
-		fmt_put(fmt, text, strnlen(text, fmt->precision));
+		fmt_put(fmt, text, strlen(text));
 		return true;
 	case 'c':
 		c = (char)va_arg(fmt->args, int);

@@ -78,7 +78,7 @@ static void random_numbers_are_written_as_the_c_library_writes_them(void **state
 	}
 }
 
-static void strings_are_padded_and_cut_as_the_c_library_does(void **state)
+static void strings_are_padded_as_the_c_library_does(void **state)
 {
 	(void)state;
 	static const char *const texts[] = {"", "a", "ab", "abcdef", "with % inside", "\xff\x80"};
@@ -86,26 +86,8 @@ static void strings_are_padded_and_cut_as_the_c_library_does(void **state)
 		same_text("<%s>", texts[i]);
 		same_text("<%5s>", texts[i]);
 		same_text("<%-5s>", texts[i]);
-		for (int precision = -2; precision <= 8; precision++) {
-			same_text("<%.*s>", precision, texts[i]);
-			same_text("<%-9.*s>", precision, texts[i]);
-			same_text("<%12.*s>", precision, texts[i]);
-		}
 		same_text("<%s%s>", texts[i], texts[i]);
 	}
-}
-
-static void a_precision_reads_no_further_than_it_says(void **state)
-{
-	(void)state;
-	char *text = malloc(3); /* not ended: the address sanitizer sees a fourth byte being read */
-	char out[16];
-	memcpy(text, "abc", 3);
-	assert_int_equal(fmt_write(out, sizeof(out), "%.*s", 3, text), 3);
-	assert_string_equal(out, "abc");
-	assert_int_equal(fmt_write(out, sizeof(out), "%5.*s", 2, text), 5);
-	assert_string_equal(out, "   ab");
-	free(text);
 }
 
 static void null_strings_print_a_word(void **state)
@@ -117,8 +99,6 @@ static void null_strings_print_a_word(void **state)
 	assert_string_equal(out, "<(null)>");
 	fmt_write(out, sizeof(out), "<%-8s>", null);
 	assert_string_equal(out, "<(null)  >");
-	fmt_write(out, sizeof(out), "<%.*s>", 3, null);
-	assert_string_equal(out, "<(nu>");
 }
 
 static void characters_print_even_when_zero(void **state)
@@ -292,8 +272,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		FAKE_TEST(numbers_are_written_as_the_c_library_writes_them),
 		FAKE_TEST(random_numbers_are_written_as_the_c_library_writes_them),
-		FAKE_TEST(strings_are_padded_and_cut_as_the_c_library_does),
-		FAKE_TEST(a_precision_reads_no_further_than_it_says),
+		FAKE_TEST(strings_are_padded_as_the_c_library_does),
 		FAKE_TEST(null_strings_print_a_word),
 		FAKE_TEST(characters_print_even_when_zero),
 		FAKE_TEST(pointers_print_in_hexadecimal),
