@@ -37,14 +37,15 @@ extern const char text_start[], text_end[];
 const char *symbol_find(uint64_t address, uint64_t *offset)
 {
 	const char *name = symbol_names;
-	const char *found = NULL;
-	if (address < (uintptr_t)text_start || address >= (uintptr_t)text_end) {
-		return NULL;
-	}
+	const char *found = "?";
+	bool inside = address >= (uintptr_t)text_start && address < (uintptr_t)text_end;
+	*offset = 0;
 	/* Linear: only reports of faults come here, and names without an index take less room. */
-	for (uint32_t i = 0; i < symbol_count && symbol_addresses[i] <= (uint32_t)address; i++) {
-		found = name;
-		*offset = (uint32_t)address - symbol_addresses[i];
+	for (uint32_t i = 0; i < symbol_count && inside; i++) {
+		if (symbol_addresses[i] <= (uint32_t)address) {
+			found = name;
+			*offset = (uint32_t)address - symbol_addresses[i];
+		}
 		name += strlen(name) + 1;
 	}
 	return found;
@@ -58,51 +59,40 @@ void panic_stop_if_asked(void)
 	}
 }
 
-static void print_registers(const struct trap_frame *f)
+static void print_registers(const struct trap_frame *frame)
 {
-	console_printf("  rip %016lx  rflags %08lx  cr0 %08lx  cr2 %016lx\n", f->rip, f->rflags,
-		cr0_read(), cr2_read());
-	console_printf("  rsp %016lx  rbp %016lx  cr3 %016lx  cr4 %08lx\n", f->rsp, f->rbp,
-		cr3_read(), cr4_read());
-	console_printf("  rax %016lx  rbx %016lx  rcx %016lx  rdx %016lx\n", f->rax, f->rbx, f->rcx,
-		f->rdx);
-	console_printf(
-		"  rsi %016lx  rdi %016lx  r8  %016lx  r9  %016lx\n", f->rsi, f->rdi, f->r8, f->r9);
-	console_printf("  r10 %016lx  r11 %016lx  r12 %016lx  r13 %016lx\n", f->r10, f->r11, f->r12,
-		f->r13);
-	console_printf(
-		"  r14 %016lx  r15 %016lx  cs %04lx  ss %04lx\n", f->r14, f->r15, f->cs, f->ss);
-}
-
-/* `rip` is a return address but in the first frame, and may then lie just behind the function that
- * called. */
-static void print_frame(unsigned number, uint64_t rip)
-{
-	uint64_t back = number == 0 ? 0 : 1;
-	uint64_t offset = 0;
-	const char *name = symbol_find(rip - back, &offset);
-	if (name != NULL) {
-		console_printf("  #%u %016lx %s+0x%lx\n", number, rip, name, offset + back);
-	} else {
-		console_printf("  #%u %016lx (not in Pintle's text)\n", number, rip);
+	/* In the order of the frame. */
+	static const char *const names[] = {"r15", "r14", "r13", "r12", "r11", "r10", "r9", "r8",
+		"rbp", "rdi", "rsi", "rdx", "rcx", "rbx", "rax", "vector", "error", "rip", "cs",
+		"rflags", "rsp", "ss"};
+	for (unsigned i = 0; i < ARRAY_COUNT(names); i++) {
+		console_printf("  %-6s %016lx%s", names[i], ((const uint64_t *)frame)[i],
+			i % 4 == 3 ? "\n" : "");
 	}
+	console_printf("\n  cr0    %016lx  cr2    %016lx  cr3    %016lx  cr4    %016lx\n",
+		cr0_read(), cr2_read(), cr3_read(), cr4_read());
 }
 
 /* Follow the saved frame pointers upwards through one stack; a broken chain ends it. */
 static void print_backtrace(const struct trap_frame *frame)
 {
+	uint64_t rip = frame->rip;
 	uint64_t rbp = frame->rbp;
 	uint64_t floor = frame->rsp;
 	uint64_t ceiling = stack_end(frame->rsp);
 
-	print_frame(0, frame->rip);
-	for (unsigned number = 1;
-		number < BACKTRACE_MAX && rbp >= floor && rbp < ceiling && rbp % 8 == 0; number++) {
-		const uint64_t *link = (const uint64_t *)(uintptr_t)rbp;
-		if (link[1] == 0) {
-			break;
+	for (unsigned number = 0; number < BACKTRACE_MAX && (rip != 0 || number == 0); number++) {
+		/* All but the first are return addresses, which may lie just behind the function
+		 * that called. */
+		uint64_t back = number != 0;
+		uint64_t offset;
+		const char *name = symbol_find(rip - back, &offset);
+		console_printf("  #%u %016lx %s+0x%lx\n", number, rip, name, offset + back);
+		if (rbp < floor || rbp >= ceiling || rbp % 8 != 0) {
+			return;
 		}
-		print_frame(number, link[1]);
+		const uint64_t *link = (const uint64_t *)(uintptr_t)rbp;
+		rip = link[1];
 		floor = rbp + 1;
 		rbp = link[0];
 	}
@@ -132,11 +122,8 @@ static void take_over(void)
 	unsigned nobody = NOBODY;
 
 	irq_disable();
-	if (!atomic_compare_exchange_strong(&owner, &nobody, this_cpu()->index) &&
-		nobody != this_cpu()->index) {
-		this_cpu()->state = CPU_STOPPED;
-		cpu_stop();
-	}
+	atomic_compare_exchange_strong(&owner, &nobody, this_cpu()->index);
+	panic_stop_if_asked();
 	if (++depth == 1) {
 		stop_others();
 		lock_break_all();

@@ -30,8 +30,8 @@ enum panic_action {
 extern enum panic_action panic_action; /* [I] once the options are read */
 
 /*
- * The function that holds `address`, and the offset in it; NULL when the address is not in Pintle's
- * text. Pure, any context.
+ * The function that holds `address`, and the offset in it; "?" and 0 when the address is not in
+ * Pintle's text. Pure, any context.
  */
 const char *symbol_find(uint64_t address, uint64_t *offset);
 
