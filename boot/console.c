@@ -99,7 +99,7 @@ void boot_console_open(const struct option_console *option, const struct boot_sc
 	if (screen->type == BOOT_SCREEN_TEXT) {
 		screen_open(hpa(screen->base), screen->width, screen->height);
 	}
-	console_open_screen();
+	console_open(NULL);
 	log_warning("console: there is no serial port: Pintle shows its log here and takes no "
 		    "commands");
 }

@@ -145,8 +145,7 @@ static void take_memory(void)
 		refuse("there is no free piece of memory below 4 GiB that is large enough for Pintle");
 	}
 	if (frame_init(phys_to_virt(hpa(base)), size / PAGE_SIZE) != 0 ||
-		paging_init(hpa(base), size) != 0 || stack_map(0) != 0 ||
-		stack_map(STACK_SLOT_MONITOR) != 0) {
+		paging_init(hpa(base), size) != 0 || stack_map(0) != 0) {
 		refuse("Pintle's own memory is too small");
 	}
 	log_info("memory: %lu MiB free, %lu MiB Pintle's own at 0x%lx, image at 0x%lx",

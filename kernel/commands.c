@@ -13,7 +13,6 @@
 #include "kernel/log.h"
 #include "kernel/machine.h"
 #include "kernel/monitor.h"
-#include "kernel/paging.h"
 #include "kernel/panic.h"
 #include "kernel/pcpu.h"
 #include "kernel/smp.h"
@@ -29,17 +28,6 @@ const struct command commands[] = {
 };
 const unsigned command_count = ARRAY_COUNT(commands);
 
-const struct command *command_find(const char *name)
-{
-	for (unsigned i = 0; i < command_count; i++) {
-		if (strcmp(commands[i].name, name) == 0) {
-			return &commands[i];
-		}
-	}
-	console_printf("There is no command \"%s\"; help lists them.\n", name);
-	return NULL;
-}
-
 bool command_number(const char *argument, const char *what, uint64_t limit, uint64_t *number)
 {
 	if (fmt_parse_u64(argument, strlen(argument), number) == 0 && *number < limit) {
@@ -51,14 +39,9 @@ bool command_number(const char *argument, const char *what, uint64_t limit, uint
 
 void command_help(const char *argument)
 {
-	const struct command *command = *argument != '\0' ? command_find(argument) : NULL;
-
-	if (command != NULL) {
-		console_printf("%s %s\n%s\n", command->name, command->usage, command->help);
-	}
-	for (unsigned i = 0; i < command_count && *argument == '\0'; i++) {
+	for (unsigned i = 0; i < command_count; i++) {
 		console_printf(
-			"%-9s %-9s %s\n", commands[i].name, commands[i].usage, commands[i].help);
+			"%-9s %-16s %s\n", commands[i].name, commands[i].usage, commands[i].help);
 	}
 }
 
@@ -76,16 +59,10 @@ void command_acpi(const char *argument)
 	console_printf("power-off: %s, reset register: %s\n",
 		acpi->fadt.has_s5 ? "S5" : "not found",
 		acpi->fadt.reset.address != 0 ? "yes" : "no");
-	for (unsigned i = 0; i < acpi->segment_count; i++) {
-		const struct acpi_segment *segment = &acpi->segment[i];
-		console_printf("PCI segment %u: buses %u-%u, configuration space at 0x%lx\n",
-			segment->segment, segment->bus_first, segment->bus_last, segment->base.raw);
-	}
-	for (unsigned i = 0; i < acpi->remapper_count; i++) {
-		bool vtd = acpi->remapper[i].kind == ACPI_REMAPPER_VTD;
-		console_printf(
-			"%s at 0x%lx\n", vtd ? "VT-d" : "AMD-Vi", acpi->remapper[i].base.raw);
-	}
+	console_printf(
+		"%u CPUs, %u I/O APICs, %u interrupt overrides, %u PCI segments, %u IOMMUs\n",
+		acpi->cpu_count, acpi->ioapic_count, acpi->override_count, acpi->segment_count,
+		acpi->remapper_count);
 	if (acpi->spcr.present) {
 		console_printf("console named by SPCR: %s 0x%lx\n",
 			acpi->spcr.base.space == ACPI_SPACE_PORT ? "port" : "memory",
@@ -95,12 +72,7 @@ void command_acpi(const char *argument)
 
 void command_cpus(const char *argument)
 {
-	static const char *const states[] = {
-		[CPU_STARTING] = "starting",
-		[CPU_ONLINE] = "online",
-		[CPU_GIVEN_UP] = "no answer",
-		[CPU_STOPPED] = "stopped",
-	};
+	static const char *const states[] = {"starting", "online", "no answer", "stopped"};
 
 	console_printf("cpu  apic  acpi  state      nmis  unhandled\n");
 	for (unsigned i = 0; i < cpu_count; i++) {
@@ -109,14 +81,6 @@ void command_cpus(const char *argument)
 			states[cpu->state], cpu->nmis, cpu->spurious);
 	}
 	console_printf("%u online, %u left out\n", smp_online_count(), machine.cpus_left_out);
-}
-
-static void show_pin(const struct ioapic_info *ioapic, unsigned pin, uint64_t entry)
-{
-	console_printf("  GSI %u: vector 0x%02x on APIC %u, %s, active %s\n",
-		ioapic->gsi_base + pin, (unsigned)(entry & 0xff), (unsigned)(entry >> 56),
-		entry & IOAPIC_LEVEL ? "level" : "edge",
-		entry & IOAPIC_ACTIVE_LOW ? "low" : "high");
 }
 
 void command_irqs(const char *argument)
@@ -140,7 +104,11 @@ void command_irqs(const char *argument)
 		for (unsigned pin = 0; pin < info.pins; pin++) {
 			uint64_t entry = ioapic_entry(n, pin);
 			if (!(entry & IOAPIC_MASKED)) {
-				show_pin(&info, pin, entry);
+				console_printf("  GSI %u: vector 0x%02x on APIC %u, %s, %s\n",
+					info.gsi_base + pin, (uint8_t)entry,
+					(unsigned)(entry >> 56),
+					entry & IOAPIC_LEVEL ? "level" : "edge",
+					entry & IOAPIC_ACTIVE_LOW ? "low" : "high");
 			}
 		}
 	}
@@ -184,29 +152,6 @@ void command_loglevel(const char *argument)
 {
 	if (read_level(argument, &log_level)) {
 		console_printf("The console shows %s.\n", log_level_names[log_level]);
-	}
-}
-
-static void show_run(void *context, const struct paging_run *run)
-{
-	bool bad = (run->flags & PAGING_WRITE) && (run->flags & PAGING_EXECUTE);
-
-	*(unsigned *)context += bad;
-	console_printf("%016lx-%016lx %8lu KiB  r%c%c%c%s\n", run->va, run->va + run->size - 1,
-		run->size / KIB, run->flags & PAGING_WRITE ? 'w' : '-',
-		run->flags & PAGING_EXECUTE ? 'x' : '-', run->flags & PAGING_UNCACHED ? 'u' : '-',
-		bad ? "  WRITABLE AND EXECUTABLE" : "");
-}
-
-void command_map(const char *argument)
-{
-	unsigned bad = 0;
-
-	paging_walk(show_run, &bad);
-	if (bad == 0) {
-		console_printf("nothing is both writable and executable\n");
-	} else {
-		console_printf("%u ranges are both writable and executable\n", bad);
 	}
 }
 
@@ -269,10 +214,7 @@ static void show_function(void *context, const struct pci_function *function)
 
 void command_pci(const char *argument)
 {
-	unsigned count = 0;
-
-	pci_scan(show_function, &count);
-	console_printf("%u functions\n", count);
+	pci_scan(show_function, NULL);
 }
 
 void command_poweroff(const char *argument)

@@ -5,7 +5,7 @@
  */
 #include "kernel/console.h"
 #include "kernel/fmt.h"
-#include "kernel/gmem.h"
+#include "kernel/log.h"
 #include "kernel/monitor.h"
 #include "kernel/smp.h"
 #include "kernel/vcpu.h"
@@ -25,65 +25,17 @@ static const char *const exit_names[EXIT_COUNT] = {
 #undef X
 };
 
-/* The vCPUs that the argument means: one, or all without one; none after a complaint. */
-struct range {
-	unsigned first, end;
-};
-static struct range read_range(const char *argument)
+/* The vCPUs that the argument means, from *first on, and the end of them: one, or all without one;
+ * none after a complaint. */
+static unsigned read_range(const char *argument, unsigned *first)
 {
-	uint64_t number;
+	uint64_t number = 0;
+	unsigned count = service_vm->vcpu_count;
+	bool all = *argument == '\0';
+	bool good = all || command_number(argument, "vCPU", count, &number);
 
-	if (*argument == '\0') {
-		return (struct range){0, service_vm->vcpu_count};
-	}
-	if (!command_number(argument, "vCPU", service_vm->vcpu_count, &number)) {
-		return (struct range){0, 0};
-	}
-	return (struct range){(unsigned)number, (unsigned)number + 1};
-}
-
-/* Printing waits for room, which the CPU of another vCPU must not: so what it has to say comes back
- * as text. */
-static struct {
-	size_t len;
-	char text[2048];
-} report;
-
-static void report_line(const char *fmt, ...)
-{
-	va_list args;
-	va_start(args, fmt);
-	int len = fmt_vwrite(
-		report.text + report.len, sizeof(report.text) - report.len - 1, fmt, args);
-	va_end(args);
-	report.len = min_u64(report.len + (uint64_t)len, sizeof(report.text) - 2);
-	report.text[report.len++] = '\n';
-}
-
-static void report_registers(void *vcpu)
-{
-	vcpu_show(vcpu, report_line);
-}
-
-static void report_place(void *vcpu)
-{
-	bool is_long = backend->get(vcpu, VCPU_EFER) & EFER_LMA;
-	bool is_protected = backend->get(vcpu, VCPU_CR0) & CR0_PE;
-
-	report_line("%-9s  %016lx",
-		is_long                ? "long"
-			: is_protected ? "protected"
-				       : "real",
-		backend->get(vcpu, VCPU_RIP));
-}
-
-static void show_report(struct vcpu *vcpu, void (*write)(void *vcpu))
-{
-	report.len = 0;
-	if (!smp_call(vcpu->cpu, write, vcpu)) {
-		report_line("CPU %u does not answer", vcpu->cpu);
-	}
-	console_put(report.text, report.len);
+	*first = (unsigned)number;
+	return !good ? 0 : all ? count : *first + 1;
 }
 
 void command_console(const char *argument)
@@ -98,6 +50,19 @@ void command_vms(const char *argument)
 		service_vm->vcpu_count, service_vm->stage2.tables);
 }
 
+/* On the vCPU's CPU. */
+static void show_place(void *vcpu)
+{
+	bool is_long = backend->get(vcpu, VCPU_EFER) & EFER_LMA;
+	bool is_protected = backend->get(vcpu, VCPU_CR0) & CR0_PE;
+
+	console_printf("  %-9s  %016lx",
+		is_long                ? "long"
+			: is_protected ? "protected"
+				       : "real",
+		backend->get(vcpu, VCPU_RIP));
+}
+
 void command_vcpus(const char *argument)
 {
 	console_printf("vcpu  cpu  state                exits  mode       rip\n");
@@ -108,35 +73,54 @@ void command_vcpus(const char *argument)
 			exits += vcpu->exits[kind];
 		}
 		console_printf(
-			"%4u  %3u  %-14s  %10lu  ", i, vcpu->cpu, state_names[vcpu->state], exits);
-		show_report(vcpu, report_place);
+			"%4u  %3u  %-14s  %10lu", i, vcpu->cpu, state_names[vcpu->state], exits);
+		bool answers = smp_call(vcpu->cpu, show_place, vcpu);
+		console_printf("%s\n", answers ? "" : "  its CPU does not answer");
 	}
 }
 
 void command_exits(const char *argument)
 {
-	struct range range = read_range(argument);
+	unsigned first;
+	unsigned end = read_range(argument, &first);
 
-	console_printf("reason               count           ticks  ticks each\n");
 	for (unsigned kind = 0; kind < EXIT_COUNT; kind++) {
 		uint64_t count = 0, ticks = 0;
-		for (unsigned i = range.first; i < range.end; i++) {
+		for (unsigned i = first; i < end; i++) {
 			count += service_vm->vcpu[i]->exits[kind];
 			ticks += service_vm->vcpu[i]->ticks[kind];
 		}
 		if (count != 0) {
-			console_printf("%-12s  %12lu  %14lu  %10lu\n", exit_names[kind], count,
-				ticks, ticks / count);
+			console_printf("%-12s  %12lu times  %14lu ticks  %10lu each\n",
+				exit_names[kind], count, ticks, ticks / count);
 		}
 	}
 }
 
+static void show_line(const char *fmt, ...)
+{
+	char text[LOG_TEXT_MAX];
+	va_list args;
+	va_start(args, fmt);
+	fmt_vwrite(text, sizeof(text), fmt, args);
+	va_end(args);
+	console_printf("%s\n", text);
+}
+
+/* On the vCPU's CPU. */
+static void show_registers(void *vcpu)
+{
+	vcpu_show(vcpu, show_line);
+}
+
 void command_regs(const char *argument)
 {
-	struct range range = read_range(argument);
+	unsigned first;
+	unsigned end = read_range(argument, &first);
 
-	for (unsigned i = range.first; i < range.end; i++) {
-		show_report(service_vm->vcpu[i], report_registers);
+	if (end != 0 &&
+		!smp_call(service_vm->vcpu[first]->cpu, show_registers, service_vm->vcpu[first])) {
+		console_printf("Its CPU does not answer.\n");
 	}
 }
 
@@ -163,9 +147,10 @@ void command_stage2(const char *argument)
 
 static void ask(const char *argument, enum vcpu_request request)
 {
-	struct range range = read_range(argument);
+	unsigned first;
+	unsigned end = read_range(argument, &first);
 
-	for (unsigned i = range.first; i < range.end; i++) {
+	for (unsigned i = first; i < end; i++) {
 		vcpu_request(service_vm->vcpu[i], request);
 	}
 }

@@ -11,7 +11,6 @@
 #include "kernel/fmt.h"
 #include "kernel/lock.h"
 #include "kernel/log.h"
-#include "kernel/monitor.h"
 #include "kernel/pcpu.h"
 #include "kernel/smp.h"
 #include "kernel/string.h"
@@ -19,10 +18,10 @@
 #include "kernel/trap.h"
 #include "kernel/x86.h"
 
-#define OUT_SIZE    8192u /* powers of two */
+#define OUT_SIZE    (128 * KIB) /* powers of two; for the longest output of a command */
 #define HELD_SIZE   8192u
 #define IN_SIZE     1024u
-#define LINE_ROOM   (LOG_LINE_MAX + 64u)
+#define OUT_FLOW    8192u /* bytes that may wait before all but a running command hold back */
 #define PRINTF_MAX  256u
 #define CONSOLE_CPU 0u /* runs the monitor and takes the UART's interrupt */
 #define STUCK_NS    2000000000ull
@@ -46,27 +45,14 @@ static bool holding;       /* [CPU 0] to write: the monitor has the screen */
 static char out[OUT_SIZE], in[IN_SIZE], held[HELD_SIZE];
 static uint32_t out_head, out_tail, in_head, in_tail;
 static uint64_t held_count;
-static uint64_t moved_at;   /* [console_lock] when the line last took or got something; time_ns() */
 static uint64_t log_cursor; /* [console_lock] what of the log was shown */
-
-static uint32_t out_room(void)
-{
-	return OUT_SIZE - (out_head - out_tail);
-}
 
 static void move_out(void)
 {
-	uint32_t before = out_tail;
-
 	while (out_tail != out_head && uart_can_write(&uart)) {
 		for (unsigned n = 0; n < uart.depth && out_tail != out_head; n++) {
 			uart_write(&uart, out[out_tail++ % OUT_SIZE]);
 		}
-	}
-	if (out_tail != before) {
-		moved_at = time_ns();
-	} else if (console_phase != CONSOLE_MONITOR && time_ns() - moved_at > STUCK_NS) {
-		out_tail = out_head; /* a dead line must not hold a panic or a refusal */
 	}
 	if (console_ready_tsc == 0 && console_phase == CONSOLE_MONITOR && out_tail == out_head) {
 		console_ready_tsc = tsc_read();
@@ -102,50 +88,37 @@ static void move_locked(void)
 
 void console_poll(void)
 {
+	unsigned tries = IN_SIZE;
 	uint64_t flags = lock_acquire(&console_lock);
-	move_locked();
+	/* Its interrupt is edge triggered: leave only when the UART has no cause left. */
+	do {
+		move_locked();
+	} while (sink == SINK_UART && uart_interrupt_pending(&uart) && --tries > 0);
 	lock_release(&console_lock, flags);
 }
 
 static void uart_interrupt(void)
 {
-	uint64_t flags = lock_acquire(&console_lock);
-	/* The line is edge triggered: leave only when the UART has no cause left. */
-	for (unsigned tries = 0; uart_interrupt_pending(&uart) && tries < IN_SIZE; tries++) {
-		move_locked();
-	}
-	lock_release(&console_lock, flags);
+	console_poll();
 	lapic_eoi();
 }
 
-/* Queue as much as fits; returns how much that was. */
-static size_t queue(const char *text, size_t len)
+static void queue(const char *text, size_t len)
 {
-	size_t done = 0;
-	moved_at = out_tail == out_head ? time_ns() : moved_at;
-	for (; done < len && out_room() >= 2; done++) {
-		if (text[done] == '\n') {
+	for (size_t i = 0; i < len && out_head - out_tail < OUT_SIZE - 1; i++) {
+		if (text[i] == '\n') {
 			out[out_head++ % OUT_SIZE] = '\r';
 		}
-		out[out_head++ % OUT_SIZE] = text[done];
+		out[out_head++ % OUT_SIZE] = text[i];
 	}
-	return done;
 }
 
 void console_put(const char *text, size_t len)
 {
-	for (;;) {
-		uint64_t flags = lock_acquire(&console_lock);
-		size_t done = queue(text, len);
-		move_locked();
-		lock_release(&console_lock, flags);
-		text += done;
-		len -= done;
-		if (len == 0 || console_phase == CONSOLE_BOOT) {
-			return;
-		}
-		monitor_wait();
-	}
+	uint64_t flags = lock_acquire(&console_lock);
+	queue(text, len);
+	move_locked();
+	lock_release(&console_lock, flags);
 }
 
 void console_printf(const char *fmt, ...)
@@ -163,7 +136,7 @@ bool console_guest_put(char byte)
 	uint64_t flags = lock_acquire(&console_lock);
 	if (holding) {
 		held[held_count++ % HELD_SIZE] = byte;
-	} else if (out_room() > OUT_SIZE / 4) { /* the rest is for the monitor and the log */
+	} else if (console_has_room()) {
 		out[out_head++ % OUT_SIZE] = byte;
 	}
 	move_locked();
@@ -174,7 +147,7 @@ bool console_guest_put(char byte)
 
 bool console_guest_room(void)
 {
-	return holding || out_room() >= OUT_SIZE / 2;
+	return holding || out_head - out_tail < OUT_FLOW / 2;
 }
 
 void console_hold_guest(bool hold)
@@ -195,7 +168,7 @@ bool console_show_log(void)
 	uint64_t flags = lock_acquire(&console_lock);
 	do {
 		move_locked();
-		len = sink != SINK_NONE && out_room() >= LINE_ROOM
+		len = sink != SINK_NONE && console_has_room()
 			? log_next(&log_cursor, log_level, line)
 			: 0;
 		queue(line, len);
@@ -218,9 +191,6 @@ int console_read(bool escape_only)
 {
 	int byte = -1;
 	uint64_t flags = lock_acquire(&console_lock);
-	if (console_phase == CONSOLE_PANIC || polled) {
-		move_locked();
-	}
 	for (uint32_t at = in_tail; byte < 0 && at != in_head; at++) {
 		if (!escape_only || in[at % IN_SIZE] == CONSOLE_ESCAPE) {
 			byte = (uint8_t)in[at % IN_SIZE];
@@ -231,23 +201,26 @@ int console_read(bool escape_only)
 	return byte;
 }
 
-bool console_has_work(bool anything)
+bool console_has_room(void)
 {
-	return out_room() >= LINE_ROOM &&
-		(anything || in_tail != in_head || log_cursor < log_count);
+	return out_head - out_tail < OUT_FLOW;
 }
 
 bool console_log_waits(void)
 {
-	return log_cursor < log_count && out_room() >= LINE_ROOM;
+	return log_cursor < log_count;
 }
 
 void console_drain(void)
 {
+	uint32_t tail = out_tail;
+	uint64_t since = time_ns();
 	/* The UART's own FIFO too: a machine that goes off at once would lose the last words. */
-	while (console_show_log() ||
-		(sink == SINK_UART && (out_tail != out_head || !uart_is_idle(&uart)) &&
-			time_ns() - moved_at < STUCK_NS)) {
+	while ((console_show_log() ||
+		       (sink == SINK_UART && (out_tail != out_head || !uart_is_idle(&uart)))) &&
+		time_ns() - since < STUCK_NS) {
+		since = out_tail != tail ? time_ns() : since;
+		tail = out_tail;
 		cpu_pause();
 	}
 }
@@ -255,29 +228,22 @@ void console_drain(void)
 void console_begin_panic(void)
 {
 	console_phase = CONSOLE_PANIC;
-	moved_at = time_ns(); /* by this CPU's time stamp counter */
 	/* Too early for the options to be known: the port that nearly every machine has. */
 	if (sink == SINK_NONE &&
 		console_open(&(struct uart_place){.address = 0x3f8, .stride = 1, .baud = 115200}) !=
 			0) {
-		console_open_screen();
+		console_open(NULL);
 	}
 }
 
 int console_open(const struct uart_place *place)
 {
-	int err = uart_open(&uart, place);
+	int err = place != NULL ? uart_open(&uart, place) : 0;
 	if (err == 0) {
-		sink = SINK_UART;
+		sink = place != NULL ? SINK_UART : SINK_SCREEN;
 		console_show_log();
 	}
 	return err;
-}
-
-void console_open_screen(void)
-{
-	sink = SINK_SCREEN;
-	console_show_log();
 }
 
 int console_use_interrupt(uint32_t gsi, bool level, bool active_low)

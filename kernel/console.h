@@ -23,12 +23,9 @@ extern enum console_phase console_phase; /* written by the monitor, and by a pan
  * not yet. */
 extern uint64_t console_ready_tsc;
 
-/* Use the UART at `place`. Returns 0 or -ENODEV. What was logged before is shown now. Once. */
+/* Use the UART at `place`, or with NULL the text screen, if screen_open() found one. Returns 0 or
+ * -ENODEV. What was logged before is shown now. Once. */
 int console_open(const struct uart_place *place);
-
-/* Make do without a serial port: from now on what is shown goes to the text screen, if
- * screen_open() found one. */
-void console_open_screen(void);
 
 /*
  * Take the UART's interrupt: GSI `gsi`, edge and polarity as `level` and `active_low` say, on this
@@ -49,15 +46,12 @@ void console_poll(void);
 int console_read(bool escape_only);
 
 /* Hints, without the lock. */
-bool console_has_work(bool anything); /* a byte or line of the log (or anything), and room */
-bool console_log_waits(void);         /* console_show_log has something to look at, and room */
-bool console_guest_room(void);        /* console_guest_put has room */
+bool console_has_room(void);   /* the line does not lag far behind: talk, listen, show the log */
+bool console_log_waits(void);  /* console_show_log has something to look at */
+bool console_guest_room(void); /* console_guest_put has room */
 
-/*
- * Queue text; newlines become CR LF. In the monitor's phase the monitor waits (sleeping) for room,
- * in a panic this CPU moves the bytes until all fit, in the boot phase what does not fit is cut.
- * Only the CPU that owns the phase calls it.
- */
+/* Queue text; newlines become CR LF. What a command prints always fits but on the largest machines,
+ * where it is cut. Any context but NMI; takes console.lock. */
 void console_put(const char *text, size_t len);
 void console_printf(const char *fmt, ...) PRINTF_LIKE(1, 2);
 

@@ -21,13 +21,9 @@
 struct lineedit {
 	const char *prompt;
 	void (*emit)(const char *text, size_t len);
-	/*
-	 * The n-th of all words (from 0) that may stand at `at` in `line`, or NULL after the last.
-	 * The editor picks those that continue what is there. A word must stay where it is.
-	 */
-	const char *(*word)(const char *line, size_t at, unsigned n);
-	size_t len;            /* bytes in text */
-	size_t cursor;         /* 0..len */
+	const char *(*word)(unsigned n); /* the n-th of all that a line may begin with, or NULL */
+	size_t len;                      /* bytes in text */
+	size_t cursor;                   /* 0..len */
 	char sequence;         /* inside an escape sequence: its last byte that matters; 0: none */
 	unsigned history_next; /* slot of the next line, modulo LINE_HISTORY */
 	unsigned history_at;   /* 0: editing; n: showing the n-th last */

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * kernel/monitor.c - the shell: lines in, commands run, the log shown around the line being typed.
- * Runs: on CPU 0, on its own stack, interrupts on; in a panic on the CPU that panicked, interrupts
- * off.
+ * Runs: on CPU 0 in its main loop, commands with interrupts on; in a panic on the CPU that
+ * panicked, interrupts off.
  */
 #include "kernel/monitor.h"
 
@@ -13,22 +13,16 @@
 #include "kernel/string.h"
 #include "kernel/x86.h"
 
-void stack_switch(uint64_t *save, uint64_t rsp);
+static atomic_bool take_focus; /* [A] keys come back to the monitor at its next step */
+static bool guest_has_focus;   /* keys go to the service VM's UART */
+static int for_guest = -1;     /* a key that has no room there yet */
 
-static atomic_bool take_focus;         /* [A] keys come back to the monitor at its next step */
-static bool guest_has_focus;           /* keys go to the service VM's UART */
-static int for_guest = -1;             /* a key that has no room there yet */
-static bool waits_for_key;             /* the monitor has nothing else to do */
-static uint64_t monitor_rsp, idle_rsp; /* [CPU 0] */
-
-/* Only command names complete, at the start of a line or after "help ". */
-static const char *complete(const char *text, size_t at, unsigned n)
+static const char *command_name(unsigned n)
 {
-	bool fits = at == 0 || (at == 5 && strncmp(text, "help ", 5) == 0);
-	return fits && n < command_count ? commands[n].name : NULL;
+	return n < command_count ? commands[n].name : NULL;
 }
 
-static struct lineedit line = {.emit = console_put, .word = complete}; /* [monitor's stack] */
+static struct lineedit line = {.prompt = "pintle> ", .emit = console_put, .word = command_name};
 
 /* The first word is the command, the rest its argument; its row knows when it can be of no use. */
 static void execute(const char *text)
@@ -43,8 +37,15 @@ static void execute(const char *text)
 	while (argument != NULL && *argument == ' ') {
 		*argument++ = '\0';
 	}
-	const struct command *command = *name != '\0' ? command_find(name) : NULL;
-	if (command == NULL) {
+	const struct command *command = commands;
+	while (command < commands + command_count && strcmp(command->name, name) != 0) {
+		command++;
+	}
+	if (*name == '\0') {
+		return;
+	}
+	if (command == commands + command_count) {
+		console_printf("There is no command \"%s\"; help lists them.\n", name);
 		return;
 	}
 	bool takes_one = *command->usage != '\0';
@@ -56,8 +57,12 @@ static void execute(const char *text)
 		console_printf("There is no service VM.\n");
 	} else if ((command->needs & NEEDS_LIFE) && console_phase == CONSOLE_PANIC) {
 		console_printf("This machine has panicked, and %s needs a live one.\n", name);
-	} else {
+	} else if (console_phase == CONSOLE_PANIC) {
 		command->run(has_one ? argument : "");
+	} else {
+		irq_enable();
+		command->run(has_one ? argument : "");
+		irq_disable();
 	}
 }
 
@@ -92,10 +97,13 @@ static void interrupt_line(bool switches)
 	}
 }
 
-/* One byte for the monitor, showing meanwhile what the log has to say. */
-static char next_byte(void)
+void monitor_step(void)
 {
-	for (;;) {
+	if (console_phase == CONSOLE_BOOT) {
+		console_phase = CONSOLE_MONITOR;
+		lineedit_begin(&line);
+	}
+	while (console_has_room()) {
 		if (console_log_waits()) {
 			interrupt_line(false);
 		}
@@ -109,67 +117,27 @@ static char next_byte(void)
 			(byte == CONSOLE_ESCAPE && devices_there() &&
 				console_phase != CONSOLE_PANIC)) {
 			interrupt_line(true);
-		} else if (byte >= 0 && !guest_has_focus) {
-			return (char)byte;
-		} else if (byte >= 0) {
+		} else if (byte < 0) {
+			return;
+		} else if (guest_has_focus) {
 			for_guest = byte;
-		} else {
-			waits_for_key = for_guest < 0;
-			monitor_wait();
-			waits_for_key = false;
+		} else if (lineedit_feed(&line, (char)byte)) {
+			execute(line.text);
+			console_show_log();
+			lineedit_begin(&line);
 		}
 	}
-}
-
-NORETURN static void shell(void)
-{
-	line.prompt = console_phase == CONSOLE_PANIC ? "panic> " : "pintle> ";
-	for (;;) {
-		console_show_log();
-		lineedit_begin(&line);
-		while (!lineedit_feed(&line, next_byte())) {
-		}
-		execute(line.text);
-	}
-}
-
-void monitor_wait(void)
-{
-	if (console_phase == CONSOLE_PANIC) {
-		console_poll();
-		cpu_pause();
-	} else {
-		stack_switch(&monitor_rsp, idle_rsp);
-	}
-}
-
-static void prepare_stack(void)
-{
-	uint64_t *top = (uint64_t *)(uintptr_t)stack_top(STACK_SLOT_MONITOR, STACK_MAIN);
-	/* As stack_switch leaves one: six registers, then where to go; the word above keeps the
-	 * ABI's alignment. */
-	top -= 8;
-	memset(top, 0, 8 * sizeof(*top));
-	top[6] = (uint64_t)(uintptr_t)shell;
-	monitor_rsp = (uint64_t)(uintptr_t)top;
-}
-
-void monitor_step(void)
-{
-	if (monitor_rsp == 0) {
-		prepare_stack();
-		console_phase = CONSOLE_MONITOR;
-	} else if (!console_has_work(take_focus || !waits_for_key)) {
-		return;
-	}
-	irq_enable();
-	stack_switch(&idle_rsp, monitor_rsp);
-	irq_disable();
 }
 
 void monitor_after_panic(void)
 {
 	guest_has_focus = false;
 	for_guest = -1;
-	shell();
+	line.prompt = "panic> ";
+	lineedit_begin(&line);
+	for (;;) {
+		console_poll();
+		monitor_step();
+		cpu_pause();
+	}
 }

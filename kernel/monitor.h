@@ -2,8 +2,8 @@
 /*
  * kernel/monitor.h - the shell on the console.
  *
- * It runs on a stack of its own on CPU 0 and goes back to that CPU's idle loop whenever it has to
- * wait for a key or for room in the console's ring, so that nothing ever waits for the serial line.
+ * It runs from CPU 0's main loop when a key or a line of the log has come; what it prints is
+ * queued, so that nothing ever waits for the serial line.
  */
 #pragma once
 
@@ -15,16 +15,13 @@ void monitor_focus_guest(void);
 /* Keys come to the monitor again. Any CPU, any context. */
 void monitor_take_focus(void);
 
-/* Let the monitor go on if it has something to do. CPU 0, in its main loop; interrupts off, on
- * inside. */
+/* Take the keys and lines of the log that have come, and run what was asked for. CPU 0, in its main
+ * loop; interrupts off, on while a command runs. */
 void monitor_step(void);
 
 /* In a panic: the monitor on this CPU's present stack, the console moved by hand, interrupts off.
  */
 NORETURN void monitor_after_panic(void);
-
-/* Wait until there may be room or input. Called on the monitor's stack, or in a panic. */
-void monitor_wait(void);
 
 /* What a command needs to be of use. */
 enum command_needs {
@@ -50,9 +47,6 @@ struct command {
 
 extern const struct command commands[]; /* by name */
 extern const unsigned command_count;
-
-/* The command of that name; NULL after a complaint. */
-const struct command *command_find(const char *name);
 
 /* Read an argument as a number below `limit`. False after the complaint that it is no `what`. */
 bool command_number(const char *argument, const char *what, uint64_t limit, uint64_t *number);

@@ -93,9 +93,8 @@ void cpu_load(struct pcpu *cpu);
 /* On each CPU: the page attributes, machine checks and CR4 bits that Pintle wants. */
 void cpu_enable_features(void);
 
-/* One past the last byte of a stack of slot `slot` (a CPU's index, or STACK_SLOT_MONITOR). */
+/* One past the last byte of a stack of slot `slot` (a CPU's index). */
 uint64_t stack_top(unsigned slot, enum stack_kind kind);
-#define STACK_SLOT_MONITOR CPUS_MAX
 
 /* One past the last byte of the stack that `address` lies in, or just below of; 0 when it is none.
  */

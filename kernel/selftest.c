@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * kernel/selftest.c - the command that checks what unit tests on the host cannot show.
- * Runs: on the monitor's stack on CPU 0. Each check leaves everything as it was.
+ * kernel/selftest.c - the commands that check Pintle itself: what unit tests on the host cannot
+ * show. Runs: on the monitor's stack on CPU 0. Each check leaves everything as it was.
  */
 #include "drivers/lapic.h"
 #include "kernel/console.h"
@@ -19,16 +19,30 @@
 #define TIMER_NS     2000000ull
 #define TIMER_MAX_NS 1000000000ull /* an emulator may be late, but not that late */
 
-static void count_writable_and_executable(void *count, const struct paging_run *run)
+static void show_run(void *context, const struct paging_run *run)
 {
-	*(unsigned *)count += (run->flags & PAGING_WRITE) && (run->flags & PAGING_EXECUTE);
+	console_printf("%016lx-%016lx %8lu KiB  r%c%c%c\n", run->va, run->va + run->size - 1,
+		run->size / KIB, run->flags & PAGING_WRITE ? 'w' : '-',
+		run->flags & PAGING_EXECUTE ? 'x' : '-', run->flags & PAGING_UNCACHED ? 'u' : '-');
 }
 
-static bool no_page_is_writable_and_executable(void)
+static void count_bad(void *bad, const struct paging_run *run)
+{
+	*(unsigned *)bad += (run->flags & PAGING_WRITE) && (run->flags & PAGING_EXECUTE);
+}
+
+static bool nothing_is_writable_and_executable(void)
 {
 	unsigned bad = 0;
-	paging_walk(count_writable_and_executable, &bad);
+	paging_walk(count_bad, &bad);
 	return bad == 0;
+}
+
+void command_map(const char *argument)
+{
+	paging_walk(show_run, NULL);
+	console_printf("%s is both writable and executable\n",
+		nothing_is_writable_and_executable() ? "nothing" : "SOMETHING");
 }
 
 static void count_call(void *count)
@@ -52,41 +66,36 @@ static bool every_cpu_answers_every_other(void)
 	return answers == smp_online_count() * smp_online_count();
 }
 
-struct peek {
-	const volatile uint64_t *at[2];
-	unsigned round;
-	atomic_uint wrong;
-};
+/* What peek_call looks at, expects and found wrong. */
+static const volatile uint64_t *peek_at;
+static uint64_t peek_expected;
+static atomic_uint peek_wrong;
 
 static void peek_call(void *argument)
 {
-	struct peek *peek = argument;
-	atomic_fetch_add(&peek->wrong, *peek->at[peek->round] != peek->round);
+	peek_wrong += *peek_at != peek_expected;
 }
 
 /* Two frames seen through one window, one after the other, by all CPUs. */
-static bool memory_comes_back_and_old_mappings_are_forgotten(void)
+static bool every_cpu_forgets_old_mappings(void)
 {
-	struct peek peek = {0};
-	struct frame_stats before, after;
+	const volatile uint64_t *last;
 
-	frame_stats_get(&before);
-	uint64_t *frames = frame_alloc(2, FRAME_TEST);
-	for (; frames != NULL && peek.round < 2; peek.round++) {
-		uint64_t *frame = frames + peek.round * PAGE_SIZE / sizeof(*frames);
-		*frame = peek.round;
-		peek.at[peek.round] = window_map(virt_to_phys(frame), PAGE_SIZE, 0);
-		if (peek.at[peek.round] != NULL) {
-			smp_call_all(peek_call, &peek);
-			window_unmap(peek.at[peek.round], PAGE_SIZE);
+	for (peek_expected = 1; peek_expected <= 2; peek_expected++) {
+		uint64_t *frame = frame_alloc(1, FRAME_TEST);
+		if (frame == NULL) {
+			return false;
 		}
+		*frame = peek_expected;
+		last = peek_at;
+		peek_at = window_map(virt_to_phys(frame), PAGE_SIZE, 0);
+		if (peek_at != NULL) {
+			smp_call_all(peek_call, NULL);
+			window_unmap(peek_at, PAGE_SIZE);
+		}
+		frame_free(frame, 1, FRAME_TEST);
 	}
-	if (frames != NULL) {
-		frame_free(frames, 2, FRAME_TEST);
-	}
-	frame_stats_get(&after);
-	return peek.wrong == 0 && peek.at[0] != NULL && peek.at[0] == peek.at[1] &&
-		memcmp(&before, &after, sizeof(before)) == 0;
+	return peek_wrong == 0 && peek_at != NULL && peek_at == last;
 }
 
 static bool the_timer_fires_on_time(void)
@@ -105,28 +114,27 @@ static bool symbols_are_found(void)
 {
 	uint64_t offset;
 	const char *name = symbol_find((uint64_t)(uintptr_t)command_selftest, &offset);
-	return name != NULL && strcmp(name, "command_selftest") == 0 && offset == 0;
+	return strcmp(name, "command_selftest") == 0 && offset == 0;
+}
+
+static void report(unsigned results[2], bool good, const char *what)
+{
+	results[good]++;
+	console_printf("%-6s  %s\n", good ? "ok" : "FAILED", what);
 }
 
 void command_selftest(const char *argument)
 {
-	static const struct {
-		const char *name;
-		bool (*check)(void);
-	} checks[] = {
-#define CHECK(f) {#f, f}
-		CHECK(memory_comes_back_and_old_mappings_are_forgotten),
-		CHECK(no_page_is_writable_and_executable),
-		CHECK(every_cpu_answers_every_other),
-		CHECK(the_timer_fires_on_time),
-		CHECK(symbols_are_found),
-#undef CHECK
-	};
-	unsigned failed = 0;
-	for (unsigned i = 0; i < ARRAY_COUNT(checks); i++) {
-		bool good = checks[i].check();
-		failed += !good;
-		console_printf("%-6s  %s\n", good ? "ok" : "FAILED", checks[i].name);
-	}
-	console_printf("selftest: %zu passed, %u failed\n", ARRAY_COUNT(checks) - failed, failed);
+	struct frame_stats before, after;
+	unsigned results[2] = {0};
+
+	frame_stats_get(&before);
+	report(results, nothing_is_writable_and_executable(), "nothing is writable and executable");
+	report(results, every_cpu_answers_every_other(), "every CPU answers every other");
+	report(results, every_cpu_forgets_old_mappings(), "every CPU forgets old mappings");
+	report(results, the_timer_fires_on_time(), "the timer fires on time");
+	report(results, symbols_are_found(), "symbols are found");
+	frame_stats_get(&after);
+	report(results, memcmp(&before, &after, sizeof(before)) == 0, "all memory came back");
+	console_printf("selftest: %u passed, %u failed\n", results[true], results[false]);
 }
