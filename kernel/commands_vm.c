@@ -4,8 +4,6 @@
  * Runs: on the monitor's stack on CPU 0, or in a panic; a vCPU's registers are read on its own CPU.
  */
 #include "kernel/console.h"
-#include "kernel/fmt.h"
-#include "kernel/log.h"
 #include "kernel/monitor.h"
 #include "kernel/smp.h"
 #include "kernel/vcpu.h"
@@ -97,20 +95,10 @@ void command_exits(const char *argument)
 	}
 }
 
-static void show_line(const char *fmt, ...)
-{
-	char text[LOG_TEXT_MAX];
-	va_list args;
-	va_start(args, fmt);
-	fmt_vwrite(text, sizeof(text), fmt, args);
-	va_end(args);
-	console_printf("%s\n", text);
-}
-
 /* On the vCPU's CPU. */
 static void show_registers(void *vcpu)
 {
-	vcpu_show(vcpu, show_line);
+	vcpu_show(vcpu, console_printf);
 }
 
 void command_regs(const char *argument)

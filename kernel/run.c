@@ -12,6 +12,7 @@
 #include "kernel/monitor.h"
 #include "kernel/pcpu.h"
 #include "kernel/smp.h"
+#include "kernel/string.h"
 #include "kernel/time.h"
 #include "kernel/trap.h"
 #include "kernel/vcpu.h"
@@ -67,20 +68,20 @@ void vcpu_show(struct vcpu *vcpu, void (*print)(const char *fmt, ...))
 	struct segment segment;
 
 	for (unsigned i = 0; i < ARRAY_COUNT(registers); i += 2) {
-		print("  %-6s %016lx  %-6s %016lx", registers[i].name,
+		print("  %-6s %016lx  %-6s %016lx\n", registers[i].name,
 			backend->get(vcpu, registers[i].reg), registers[i + 1].name,
 			backend->get(vcpu, registers[i + 1].reg));
 	}
 	for (unsigned i = 0; i < GPR_COUNT; i += 2) {
 		unsigned first = i == GPR_RSP ? GPR_RBP : i; /* rsp is above */
-		print("  %-6s %016lx  %-6s %016lx", gprs[first], vcpu->regs.gpr[first], gprs[i + 1],
-			vcpu->regs.gpr[i + 1]);
+		print("  %-6s %016lx  %-6s %016lx\n", gprs[first], vcpu->regs.gpr[first],
+			gprs[i + 1], vcpu->regs.gpr[i + 1]);
 	}
 	for (enum segment_name name = 0; name < SEG_COUNT; name++) {
 		static const char *const names[] = {
 			"es", "cs", "ss", "ds", "fs", "gs", "ldtr", "tr"};
 		backend->get_segment(vcpu, name, &segment);
-		print("  %-4s %04x base %016lx limit %08x attributes %04x", names[name],
+		print("  %-4s %04x base %016lx limit %08x attributes %04x\n", names[name],
 			segment.selector, segment.base, segment.limit, segment.attributes);
 	}
 }
@@ -92,6 +93,7 @@ static void print_error(const char *fmt, ...)
 	va_start(args, fmt);
 	fmt_vwrite(text, sizeof(text), fmt, args);
 	va_end(args);
+	text[strlen(text) - 1] = '\0'; /* the log ends lines itself */
 	log_error("%s", text);
 }
 

@@ -88,7 +88,7 @@ void vcpu_raise(struct vcpu *vcpu, uint8_t vector, bool has_error, uint32_t erro
 /* End the vCPU and stop its VM: say why, with its registers; the monitor goes on. On its CPU. */
 void vcpu_kill(struct vcpu *vcpu, const char *why);
 
-/* Write the registers to `print`, a line at a time. On the vCPU's CPU. */
+/* Write the registers to `print`, a line with its newline at a time. On the vCPU's CPU. */
 void vcpu_show(struct vcpu *vcpu, void (*print)(const char *fmt, ...));
 
 /* The CPU's work from now on: its vCPU when that can run, the monitor on CPU 0, else sleep. */

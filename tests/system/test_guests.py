@@ -134,6 +134,64 @@ def a_task_switch_is_done_by_amd_v_in_qemu(bench):
     return run_guest(bench, "task", AMD_IN_QEMU)
 
 
+def check_refusals(machine, refused):
+    """Each command line is answered with a sentence that has this in it, and with nothing else."""
+    for line, answer in refused.items():
+        output = machine.command(line)
+        check(answer in output and output.count("\n") == 1, f"{line}: {output!r}")
+
+
+def use_vm_commands(bench, cpus, **machine):
+    """On a VM that lives, with wrong arguments, and after a panic on the last CPU."""
+    running = start(bench, "cpuid", cpus=cpus, **machine)
+    running.wait_for(SUMMARY, SECONDS[running.setup.emulator])
+    running.send(SWITCH)
+    running.wait_for(PROMPT, running.command_seconds())
+    halted = r"   0    0  halted +\d+  long +[0-9a-f]{16}\n"
+    check(f"{cpus} vCPUs" in running.command("vms"), "vms does not know the vCPUs")
+    check(re.search(halted, running.command("vcpus")), "the vCPU is not halted")
+    for line in ("exits", "exits 0"):
+        check(re.search(r"CPUID +\d+ times +\d+ ticks", running.command(line)), "no CPUID")
+    check(re.search(r"rip +[0-9a-f]{16}.*\n  cs ", running.command("regs 0"), re.DOTALL),
+          "regs shows something else")
+    check("0x1000000 -> 0x1000000" in running.command("stage2 0x1000000"), "the guest moved")
+    running.command("pause")
+    check("  0  paused " in running.command("vcpus"), "the vCPU is not paused")
+    running.command("resume 0")
+    check(re.search(halted, running.command("vcpus")), "the vCPU is not halted again")
+    check_refusals(running, {
+        "regs": "Usage: regs VCPU", "vcpus 0": "Usage: vcpus", f"regs {cpus}": "is no vCPU",
+        "exits x": "is no vCPU", "pause -1": "is no vCPU", "nmi": "Usage: nmi VCPU",
+        "resume 99999999999999999999": "is no vCPU", "nmi 0 0": "is no vCPU",
+        "stage2": "Usage: stage2 ADDRESS", "stage2 0xg": "is no address",
+        "stage2 0xfffffffffffff000": "is not mapped", "panic 77": "is no CPU"})
+    running.send_line(f"panic {cpus - 1}")
+    running.wait_for(rf"PANIC on cpu {cpus - 1}: ", running.command_seconds())
+    running.wait_for(PROMPT, running.command_seconds())
+    place = halted if cpus == 1 else r"   0    0  halted +\d+  its CPU does not answer\n"
+    check(re.search(place, running.command("vcpus")), "vcpus shows something else in a panic")
+    check("CPUID" in running.command("exits"), "exits shows something else in a panic")
+    answer = "rip " if cpus == 1 else "does not answer"
+    check(answer in running.command("regs 0"), "regs shows something else in a panic")
+    check("0x1000000 ->" in running.command("stage2 0x1000000"), "stage2 forgot it in a panic")
+    check_refusals(running, dict.fromkeys(
+        ("console", "pause", "resume", "nmi 0", "restart", "selftest"), "has panicked"))
+    running.send(SWITCH)
+    check("Pintle" in running.command("version"), "the monitor does not answer")
+
+
+@test
+def the_vm_commands_answer_and_refuse_by_amd_v(bench):
+    """With a CPU that does not answer after the panic."""
+    use_vm_commands(bench, **{**AMD_IN_QEMU, "cpus": 2})
+
+
+@test(cost=3)
+def the_vm_commands_answer_and_refuse_by_vt_x(bench):
+    """The panicking CPU is the vCPU's own."""
+    use_vm_commands(bench, **INTEL_IN_BOCHS)
+
+
 for guest in guest_build.names():
     add_guest(guest)
 if os.environ.get("BROKEN_GUESTS"):  # what does not work yet: make it a default one with its repair
