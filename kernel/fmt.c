@@ -66,33 +66,21 @@ static const char *fmt_parse(struct fmt_state *fmt, const char *at)
 	return at;
 }
 
-static bool fmt_convert(struct fmt_state *fmt, char conversion)
+static void fmt_convert(struct fmt_state *fmt, char conversion)
 {
-	const char *text;
-	char c = conversion;
-	switch (conversion) {
-	case 'd':
-	case 'p':
-	case 'u':
-	case 'x':
-		fmt_put_number(fmt, conversion,
-			fmt->is_long || conversion == 'p' ? va_arg(fmt->args, uint64_t)
-				: conversion == 'd'       ? (uint64_t)va_arg(fmt->args, int)
-							  : va_arg(fmt->args, unsigned));
-		return true;
-	case 's':
-		text = va_arg(fmt->args, const char *);
+	if (conversion == 's') {
+		const char *text = va_arg(fmt->args, const char *);
 		text = text != NULL ? text : "(null)";
 		fmt_put(fmt, text, strlen(text));
-		return true;
-	case 'c':
-		c = (char)va_arg(fmt->args, int);
-		/* fall through */
-	case '%':
+	} else if (conversion == 'd' && !fmt->is_long) {
+		fmt_put_number(fmt, conversion, (uint64_t)va_arg(fmt->args, int));
+	} else if (fmt->is_long || conversion == 'p') {
+		fmt_put_number(fmt, conversion, va_arg(fmt->args, uint64_t));
+	} else if (conversion == 'u' || conversion == 'x') {
+		fmt_put_number(fmt, conversion, va_arg(fmt->args, unsigned));
+	} else {
+		char c = conversion == 'c' ? (char)va_arg(fmt->args, int) : conversion;
 		fmt_put(fmt, &c, 1);
-		return true;
-	default:
-		return false;
 	}
 }
 
@@ -100,15 +88,15 @@ int fmt_vwrite(char *out, size_t size, const char *fmt, va_list args)
 {
 	struct fmt_state state = {.out = out, .size = size};
 	va_copy(state.args, args);
-	for (; *fmt != '\0'; fmt++) {
+	while (*fmt != '\0') {
 		state.width = 0;
-		const char *end = *fmt == '%' ? fmt_parse(&state, fmt + 1) : NULL;
-		if (end != NULL && fmt_convert(&state, *end)) {
-			fmt = end;
-		} else {
-			state.width = 0;
+		if (*fmt != '%') {
 			fmt_put(&state, fmt, 1);
+		} else {
+			fmt = fmt_parse(&state, fmt + 1);
+			fmt_convert(&state, *fmt);
 		}
+		fmt += *fmt != '\0';
 	}
 	va_end(state.args);
 	if (size > 0) {
@@ -131,19 +119,17 @@ int fmt_parse_u64(const char *text, size_t len, uint64_t *value)
 	bool hex = len > 2 && text[0] == '0' && text[1] == 'x';
 	uint64_t base = hex ? 16 : 10;
 	uint64_t sum = 0;
-	for (size_t at = hex ? 2 : 0; at < len; at++) {
+	bool good = len > 0;
+	for (size_t at = hex ? 2 : 0; good && at < len; at++) {
 		/* Bit 5 makes letters small and leaves digits; below the space it would make some.
 		 */
 		const char *digit = text[at] > ' ' ? strchr(fmt_digits, text[at] | 0x20) : NULL;
-		if (digit == NULL || digit >= fmt_digits + base ||
-			__builtin_mul_overflow(sum, base, &sum) ||
-			__builtin_add_overflow(sum, (uint64_t)(digit - fmt_digits), &sum)) {
-			return -EINVAL;
-		}
+		good = digit != NULL && digit < fmt_digits + base &&
+			!__builtin_mul_overflow(sum, base, &sum) &&
+			!__builtin_add_overflow(sum, (uint64_t)(digit - fmt_digits), &sum);
 	}
-	if (len == 0) {
-		return -EINVAL;
+	if (good) {
+		*value = sum;
 	}
-	*value = sum;
-	return 0;
+	return good ? 0 : -EINVAL;
 }

@@ -8,9 +8,9 @@
 
 /*
  * Write a formatted text of at most `size` bytes, always ended by a zero byte when size is not 0.
- * Knows the flag `-` or `0`, a width, the lengths l and z, and the conversions
- * d u x p (as lx) c s %. Zeros fill up to 24 columns. Anything else is copied as it stands. A null
- * %s prints "(null)". Returns the length that the whole text has, as snprintf does.
+ * Knows the flag `-` or `0`, a width, the lengths l and z, and the conversions d u x p (as lx) c s
+ * %. Zeros fill up to 24 columns. Of an unknown conversion the letter is shown. A null %s prints
+ * "(null)". Returns the length that the whole text has, as snprintf does.
  */
 int fmt_write(char *out, size_t size, const char *fmt, ...) PRINTF_LIKE(3, 4);
 int fmt_vwrite(char *out, size_t size, const char *fmt, va_list args) PRINTF_LIKE(3, 0);
