@@ -48,22 +48,24 @@ void command_vms(const char *argument)
 		service_vm->vcpu_count, service_vm->stage2.tables);
 }
 
-/* On the vCPU's CPU. */
+/* On the vCPU's CPU. What rip means depends on the mode and, in some, on CS. */
 static void show_place(void *vcpu)
 {
-	bool is_long = backend->get(vcpu, VCPU_EFER) & EFER_LMA;
-	bool is_protected = backend->get(vcpu, VCPU_CR0) & CR0_PE;
+	struct segment cs;
+	const char *mode = "real";
 
-	console_printf("  %-9s  %016lx",
-		is_long                ? "long"
-			: is_protected ? "protected"
-				       : "real",
-		backend->get(vcpu, VCPU_RIP));
+	backend->get_segment(vcpu, SEG_CS, &cs);
+	if (backend->get(vcpu, VCPU_EFER) & EFER_LMA) {
+		mode = cs.attributes & SEGMENT_LONG ? "64-bit" : "compatible";
+	} else if (backend->get(vcpu, VCPU_CR0) & CR0_PE) {
+		mode = cs.attributes & SEGMENT_BIG ? "32-bit" : "16-bit";
+	}
+	console_printf("  %-10s  %04x:%016lx", mode, cs.selector, backend->get(vcpu, VCPU_RIP));
 }
 
 void command_vcpus(const char *argument)
 {
-	console_printf("vcpu  cpu  state                exits  mode       rip\n");
+	console_printf("vcpu  cpu  state                exits  mode        cs:rip\n");
 	for (unsigned i = 0; i < service_vm->vcpu_count; i++) {
 		struct vcpu *vcpu = service_vm->vcpu[i];
 		uint64_t exits = 0;

@@ -99,11 +99,6 @@ void devices_reset(void)
 	}
 }
 
-bool devices_there(void)
-{
-	return owner != NULL;
-}
-
 /* A message of an I/O APIC entry or an IPI: to each vCPU that it is meant for. */
 static void deliver(uint64_t icr, const struct vlapic *source)
 {

@@ -11,8 +11,6 @@
  * `uart_port`: of the console, 0: none; `uart_gsi`: its interrupt. */
 void devices_init(struct vm *vm, uint16_t uart_port, uint32_t uart_gsi);
 
-bool devices_there(void); /* devices_init was called: there is a service VM */
-
 /* As they are after power-on, all pins masked; no vCPU runs. */
 void devices_reset(void);
 

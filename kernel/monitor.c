@@ -114,7 +114,7 @@ void monitor_step(void)
 		int byte = console_read(for_guest >= 0);
 		bool taken = atomic_exchange(&take_focus, false) && guest_has_focus;
 		if (taken ||
-			(byte == CONSOLE_ESCAPE && devices_there() &&
+			(byte == CONSOLE_ESCAPE && service_vm != NULL &&
 				console_phase != CONSOLE_PANIC)) {
 			interrupt_line(true);
 		} else if (byte < 0) {

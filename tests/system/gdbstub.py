@@ -35,6 +35,10 @@ class GdbStub:
             self._expect("D", "OK")
         self._socket.close()
 
+    def wait_for_stop(self):
+        """Wait for the word that the machine has stopped: a new connection stops a running one."""
+        self._reply()
+
     def run_to(self, address):
         """Let the machine run to the instruction at the virtual address."""
         self._expect(f"Z1,{address:x},1", "OK")

@@ -9,6 +9,7 @@ import shutil
 import subprocess
 import tempfile
 
+import gdbstub
 import mkiso
 from harness import PROMPT, ROOT, Failure, Machine, check, emulator, test
 
@@ -16,6 +17,7 @@ GUESTS = ROOT / "tests" / "guest"
 SUMMARY = r"guest: (\d+) passed, (\d+) failed\n"
 SECONDS = {"qemu": 60, "bochs": 150}  # from power-on to the summary
 SWITCH = b"\x1c"
+HANG_SECONDS = 60  # a CPU is waited for ten seconds
 
 # What the guest is told about the machine, as its command line.
 AMD_IN_QEMU = {"letter": "q", "cpus": 1}
@@ -54,6 +56,9 @@ def start(bench, name, letter, **setup):
         iso = make_iso(bench.workshop.elf, name, letter, folder)
         bench.machine = Machine(emulator.Setup(iso=iso, **setup))
         bench.machine.emulator.start()
+        if bench.machine.setup.gdb:
+            with gdbstub.GdbStub(bench.machine.emulator.gdb_path()):
+                pass  # it waits for a debugger before its first step
         bench.machine.wait_for("service VM: [1-9]", SECONDS[bench.machine.setup.emulator])
     finally:
         shutil.rmtree(folder)  # the emulator has it open
@@ -147,7 +152,7 @@ def use_vm_commands(bench, cpus, **machine):
     running.wait_for(SUMMARY, SECONDS[running.setup.emulator])
     running.send(SWITCH)
     running.wait_for(PROMPT, running.command_seconds())
-    halted = r"   0    0  halted +\d+  long +[0-9a-f]{16}\n"
+    halted = r"   0    0  halted +\d+  64-bit +[0-9a-f]{4}:[0-9a-f]{16}\n"
     check(f"{cpus} vCPUs" in running.command("vms"), "vms does not know the vCPUs")
     check(re.search(halted, running.command("vcpus")), "the vCPU is not halted")
     for line in ("exits", "exits 0"):
@@ -190,6 +195,26 @@ def the_vm_commands_answer_and_refuse_by_amd_v(bench):
 def the_vm_commands_answer_and_refuse_by_vt_x(bench):
     """The panicking CPU is the vCPU's own."""
     use_vm_commands(bench, **INTEL_IN_BOCHS)
+
+
+@test
+def a_cpu_that_hangs_does_not_hang_the_monitor(bench):
+    """CPU 1 is sent into an endless loop when it is to show where its vCPU is."""
+    symbol = bench.workshop.symbol
+    running = start(bench, "cpuid", cpus=2, letter="q", gdb=True)
+    running.wait_for(SUMMARY, SECONDS["qemu"])
+    running.send(SWITCH)
+    running.wait_for(PROMPT, running.command_seconds())
+    with gdbstub.GdbStub(running.emulator.gdb_path()) as stub:
+        stub.wait_for_stop()
+        running.send_line("vcpus")
+        stub.run_to(symbol("call_interrupt"))
+        stub.write(symbol("boot_main"), b"\xeb\xfe")
+        stub.set_register("rip", symbol("boot_main"))
+    output = running.output_of("vcpus", HANG_SECONDS)
+    check(re.search(r"   0    0  halted [^\n]* 64-bit ", output), f"vcpus says: {output!r}")
+    check(re.search(r"   1    1 [^\n]* its CPU does not answer\n", output), f"vcpus: {output!r}")
+    check("Pintle" in running.command("version"), "the monitor does not answer")
 
 
 for guest in guest_build.names():
