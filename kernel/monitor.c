@@ -125,6 +125,8 @@ void monitor_step(void)
 			execute(line.text);
 			console_show_log();
 			lineedit_begin(&line);
+			return; /* what was asked of this CPU's vCPU comes before the next command
+				 */
 		}
 	}
 }
