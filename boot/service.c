@@ -86,7 +86,10 @@ STATIC_ASSERT(sizeof(struct vcpu) <= PAGE_SIZE, "a vCPU fits a frame");
 static int make_vcpu(struct vm *vm, struct pcpu *cpu)
 {
 	struct vcpu *vcpu = frame_alloc(1, FRAME_VCPU);
-	if (vcpu == NULL) {
+	if (vcpu != NULL) {
+		vcpu->lapic.reg = frame_alloc(1, FRAME_VCPU);
+	}
+	if (vcpu == NULL || vcpu->lapic.reg == NULL) {
 		return trace_err(-ENOMEM);
 	}
 	vcpu->vm = vm;

@@ -144,8 +144,8 @@ struct vcpu_event {
 	X(DR)       /* MOV to or from a debug register */                                          \
 	X(STAGE2)   /* fault: an access that the stage-2 tables do not allow */                    \
 	X(TASK_SWITCH)                                                                             \
-	X(EOI)      /* event.vector: EOI of a vector that backend->eoi_notice asked for (APICv) */ \
-	X(SHUTDOWN) /* triple fault */                                                             \
+	X(EOI)          /* event.vector: its EOI is done, as backend->lapic_sync asked */          \
+	X(SHUTDOWN)     /* triple fault */                                                         \
 	X(ENTRY_FAILED) /* the guest's state was refused; backend->dump says more */               \
 	X(UNKNOWN)      /* raw */
 
@@ -261,6 +261,13 @@ struct backend {
 		enum event_type type); /* an interrupt or NMI would be taken at once */
 	void (*window)(struct vcpu *vcpu,
 		enum event_type type); /* exit as soon as can_take would be true */
+
+	/*
+	 * NULL, or: something changed in the vCPU's APIC, and what it gives was injected. Bring a
+	 * CPU that serves the page of registers itself up to date. It then exits (EXIT_EOI) when a
+	 * vector of ->owed ends, or any while others wait.
+	 */
+	void (*lapic_sync)(struct vcpu *vcpu);
 
 	/* At the next entry on this CPU nothing older of the VM's stage-2 mappings, or of its own,
 	 * may be used. */

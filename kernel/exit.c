@@ -148,7 +148,7 @@ static bool cr(struct vcpu *vcpu, struct vcpu_exit *exit)
 	struct vlapic_effect effect;
 
 	if (exit->kind == EXIT_CR_READ) {
-		vcpu->regs.gpr[exit->cr.gpr % GPR_COUNT] = vcpu->lapic.reg[VLAPIC_TPR] >> 4;
+		vcpu->regs.gpr[exit->cr.gpr % GPR_COUNT] = vcpu->lapic.reg[VLAPIC_TPR].value >> 4;
 	} else if (exit->cr.number == 0) {
 		backend->set(vcpu, VCPU_CR0, exit->cr.value);
 	} else if (exit->cr.number == 8 && exit->cr.value <= 15) {
@@ -254,6 +254,13 @@ static bool io(struct vcpu *vcpu, struct vcpu_exit *exit)
 	return true;
 }
 
+static bool eoi(struct vcpu *vcpu, struct vcpu_exit *exit)
+{
+	struct vlapic_effect effect = {.vector = exit->event.vector};
+	devices_lapic_effect(vcpu, &effect);
+	return false;
+}
+
 static bool fatal(struct vcpu *vcpu, struct vcpu_exit *exit)
 {
 	static const char *const reasons[EXIT_COUNT] = {
@@ -292,6 +299,7 @@ static exit_fn *const exit_table[EXIT_COUNT] = {
 	[EXIT_CR_READ] = cr,
 	[EXIT_CR_WRITE] = cr,
 	[EXIT_STAGE2] = devices_stage2_fault,
+	[EXIT_EOI] = eoi,
 }; /* an empty slot ends the vCPU, with a report */
 
 void exit_handle(struct vcpu *vcpu, struct vcpu_exit *exit)

@@ -171,17 +171,17 @@ static void inject_interrupt(struct vcpu *vcpu, bool busy)
 {
 	vcpu->lapic_changed = false; /* before the look: what comes later sets it again */
 	int vector = vlapic_pending(&vcpu->lapic);
-	if (vector < 0) {
-		return;
-	}
-	vcpu->lapic_changed = true; /* this one stays, or another may follow it */
-	if (!busy && backend->can_take(vcpu, EVENT_INTERRUPT)) {
+	if (vector >= 0 && !busy && backend->can_take(vcpu, EVENT_INTERRUPT)) {
 		struct vcpu_event event = {
 			.valid = true, .type = EVENT_INTERRUPT, .vector = (uint8_t)vector};
 		vlapic_take(&vcpu->lapic, (uint8_t)vector);
 		backend->inject(vcpu, &event);
-	} else {
+	} else if (vector >= 0) {
+		vcpu->lapic_changed = true; /* this one stays */
 		backend->window(vcpu, EVENT_INTERRUPT);
+	}
+	if (backend->lapic_sync != NULL) {
+		backend->lapic_sync(vcpu);
 	}
 }
 

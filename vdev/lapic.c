@@ -88,7 +88,7 @@ bool vlapic_is_x2apic(const struct vlapic *v)
 
 bool vlapic_takes(const struct vlapic *v)
 {
-	return vlapic_is_enabled(v) && (v->reg[VLAPIC_SVR] & SVR_ENABLE);
+	return vlapic_is_enabled(v) && (v->reg[VLAPIC_SVR].value & SVR_ENABLE);
 }
 
 bool vlapic_is_enabled(const struct vlapic *v)
@@ -98,21 +98,33 @@ bool vlapic_is_enabled(const struct vlapic *v)
 
 /* Interrupts ---------------------------------------------------------------------------------- */
 
-/* The highest vector in the eight registers from `first`, or -1. */
-static int highest(const struct vlapic *v, unsigned first)
+/* The highest vector in the eight registers from `first`; 0: none. */
+static unsigned highest(const struct vlapic *v, unsigned first)
 {
-	for (int i = 7; i >= 0; i--) {
-		uint32_t word = v->reg[first + (unsigned)i];
+	for (unsigned i = 8; i-- > 0;) {
+		uint32_t word = v->reg[first + i].value;
 		if (word != 0) {
-			return i * 32 + 31 - __builtin_clz(word);
+			return i * 32 + 31 - (unsigned)__builtin_clz(word);
 		}
 	}
-	return -1;
+	return 0;
+}
+
+/* What was sent comes to IRR, on the CPU that runs the vCPU. */
+static void collect(struct vlapic *v)
+{
+	for (unsigned i = 0; i < ARRAY_COUNT(v->sent); i++) {
+		if (v->sent[i] != 0) {
+			uint32_t news = atomic_exchange(&v->sent[i], 0);
+			v->reg[VLAPIC_IRR + i].value |= news;
+			v->reg[VLAPIC_TMR + i].value &= ~news;
+		}
+	}
 }
 
 static bool local_interrupt(struct vlapic *v, enum vlapic_register lvt)
 {
-	uint32_t entry = v->reg[lvt];
+	uint32_t entry = v->reg[lvt].value;
 	return !(entry & LVT_MASKED) && vlapic_accept(v, (uint8_t)entry, false);
 }
 
@@ -125,52 +137,55 @@ static bool error_raise(struct vlapic *v, uint32_t error)
 bool vlapic_accept(struct vlapic *v, uint8_t vector, bool level)
 {
 	uint32_t bit = 1u << vector % 32;
-	if (!(v->reg[VLAPIC_SVR] & SVR_ENABLE)) {
+	if (!(v->reg[VLAPIC_SVR].value & SVR_ENABLE)) {
 		return false;
 	}
 	if (vector < VECTOR_MIN) {
 		return error_raise(v, ESR_RECEIVED_ILLEGAL);
 	}
-	/* TMR first: it must be right when the vector is taken. */
 	if (level) {
-		atomic_fetch_or(&v->reg[VLAPIC_TMR + vector / 32], bit);
-	} else {
-		atomic_fetch_and(&v->reg[VLAPIC_TMR + vector / 32], ~bit);
+		v->reg[VLAPIC_TMR + vector / 32].value |= bit;
+		v->reg[VLAPIC_IRR + vector / 32].value |= bit;
+		return true;
 	}
-	return !(atomic_fetch_or(&v->reg[VLAPIC_IRR + vector / 32], bit) & bit);
+	return !(atomic_fetch_or(&v->sent[vector / 32], bit) & bit);
 }
 
 /* SDM vol. 3, 11.8.3.1. */
 static uint32_t processor_priority(const struct vlapic *v)
 {
-	int served = highest(v, VLAPIC_ISR);
-	uint32_t class = served < 0 ? 0 : (uint32_t)served >> CLASS_SHIFT, tpr = v->reg[VLAPIC_TPR];
+	uint32_t class = highest(v, VLAPIC_ISR) >> CLASS_SHIFT, tpr = v->reg[VLAPIC_TPR].value;
 	return tpr >> CLASS_SHIFT >= class ? tpr : class << CLASS_SHIFT;
 }
 
-int vlapic_pending(const struct vlapic *v)
+int vlapic_pending(struct vlapic *v)
 {
-	int vector = highest(v, VLAPIC_IRR);
-	return vector >> CLASS_SHIFT > (int)processor_priority(v) >> CLASS_SHIFT ? vector : -1;
+	collect(v);
+	unsigned vector = highest(v, VLAPIC_IRR);
+	return vector >> CLASS_SHIFT > processor_priority(v) >> CLASS_SHIFT ? (int)vector : -1;
+}
+
+unsigned vlapic_status(const struct vlapic *v)
+{
+	return highest(v, VLAPIC_ISR) << 8 | highest(v, VLAPIC_IRR);
 }
 
 void vlapic_take(struct vlapic *v, uint8_t vector)
 {
-	v->reg[VLAPIC_IRR + vector / 32] &= ~(1u << vector % 32);
-	v->reg[VLAPIC_ISR + vector / 32] |= 1u << vector % 32;
+	v->reg[VLAPIC_IRR + vector / 32].value &= ~(1u << vector % 32);
+	v->reg[VLAPIC_ISR + vector / 32].value |= 1u << vector % 32;
 }
 
 static void end_of_interrupt(struct vlapic *v, struct vlapic_effect *effect)
 {
-	int served = highest(v, VLAPIC_ISR);
-	if (served < 0) {
+	unsigned served = highest(v, VLAPIC_ISR), word = served / 32;
+	uint32_t bit = 1u << served % 32;
+	if (served == 0) {
 		return;
 	}
-	unsigned word = (unsigned)served / 32;
-	uint32_t bit = 1u << served % 32;
 	effect->vector = (uint8_t)served;
-	v->reg[VLAPIC_ISR + word] &= ~bit;
-	effect->kind = v->reg[VLAPIC_TMR + word] & bit ? VLAPIC_LEVEL_EOI : VLAPIC_NOTHING;
+	v->reg[VLAPIC_ISR + word].value &= ~bit;
+	effect->kind = v->reg[VLAPIC_TMR + word].value & bit ? VLAPIC_LEVEL_EOI : VLAPIC_NOTHING;
 }
 
 /* Timer: SDM vol. 3, 11.5.4 ------------------------------------------------------------------- */
@@ -188,10 +203,11 @@ static uint64_t timer_end(const struct vlapic *v, uint64_t now)
 	if (v->timer_next == 0 || v->timer_next > now) {
 		return v->timer_next;
 	}
-	if (!(v->reg[VLAPIC_LVT_TIMER] & LVT_PERIODIC)) {
+	if (!(v->reg[VLAPIC_LVT_TIMER].value & LVT_PERIODIC)) {
 		return 0;
 	}
-	uint64_t period = v->reg[VLAPIC_TIMER_COUNT] * timer_unit(v, v->reg[VLAPIC_TIMER_DIVIDE]);
+	uint64_t period =
+		v->reg[VLAPIC_TIMER_COUNT].value * timer_unit(v, v->reg[VLAPIC_TIMER_DIVIDE].value);
 	return v->timer_next + ((now - v->timer_next) / period + 1) * period;
 }
 
@@ -204,7 +220,7 @@ static uint32_t timer_count(const struct vlapic *v, uint64_t now, uint32_t divid
 void vlapic_write_deadline(struct vlapic *v, uint64_t deadline, struct vlapic_effect *effect)
 {
 	effect->kind = VLAPIC_NOTHING;
-	if (v->reg[VLAPIC_LVT_TIMER] & LVT_DEADLINE) {
+	if (v->reg[VLAPIC_LVT_TIMER].value & LVT_DEADLINE) {
 		v->deadline = deadline;
 		effect->kind = VLAPIC_TIMER;
 	}
@@ -212,7 +228,7 @@ void vlapic_write_deadline(struct vlapic *v, uint64_t deadline, struct vlapic_ef
 
 uint64_t vlapic_timer_next(const struct vlapic *v)
 {
-	uint64_t next = v->reg[VLAPIC_LVT_TIMER] & LVT_DEADLINE ? v->deadline : v->timer_next;
+	uint64_t next = v->reg[VLAPIC_LVT_TIMER].value & LVT_DEADLINE ? v->deadline : v->timer_next;
 	return next == 0 ? UINT64_MAX : next;
 }
 
@@ -228,17 +244,17 @@ void vlapic_timer_fire(struct vlapic *v, uint64_t now)
 /* A register of the timer was written; `old` is what it held. */
 static void timer_written(struct vlapic *v, unsigned reg, uint32_t old, uint64_t now)
 {
-	uint32_t value = v->reg[reg];
+	uint32_t value = v->reg[reg].value;
 	if (reg == VLAPIC_TIMER_COUNT) {
-		uint64_t period = value * timer_unit(v, v->reg[VLAPIC_TIMER_DIVIDE]);
+		uint64_t period = value * timer_unit(v, v->reg[VLAPIC_TIMER_DIVIDE].value);
 		v->timer_next = value == 0 ? 0 : now + period;
 	} else if (reg == VLAPIC_TIMER_DIVIDE && v->timer_next > now) {
 		/* The count goes on from where it is, at the new pace. */
 		v->timer_next = now + timer_count(v, now, old) * timer_unit(v, value);
 	}
 	/* 11.5.4.1: there is either a deadline or a count; a change between them ends what ran. */
-	if (v->reg[VLAPIC_LVT_TIMER] & LVT_DEADLINE) {
-		v->reg[VLAPIC_TIMER_COUNT] = 0;
+	if (v->reg[VLAPIC_LVT_TIMER].value & LVT_DEADLINE) {
+		v->reg[VLAPIC_TIMER_COUNT].value = 0;
 		v->timer_next = 0;
 	} else {
 		v->deadline = 0;
@@ -251,7 +267,8 @@ static void timer_written(struct vlapic *v, unsigned reg, uint32_t old, uint64_t
 static uint64_t icr_of(const struct vlapic *v)
 {
 	unsigned shift = vlapic_is_x2apic(v) ? 0 : XAPIC_SHIFT;
-	return (uint64_t)v->reg[VLAPIC_ICR_HIGH] >> shift << ICR_DESTINATION | v->reg[VLAPIC_ICR];
+	return (uint64_t)v->reg[VLAPIC_ICR_HIGH].value >> shift << ICR_DESTINATION |
+		v->reg[VLAPIC_ICR].value;
 }
 
 /* SDM vol. 3, 11.6.1. */
@@ -273,8 +290,8 @@ static void send(struct vlapic *v, uint64_t icr, struct vlapic_effect *effect)
 static bool logical_matches(const struct vlapic *v, uint32_t destination)
 {
 	bool x2apic = vlapic_is_x2apic(v);
-	uint32_t id = x2apic ? v->reg[VLAPIC_LDR] : v->reg[VLAPIC_LDR] >> XAPIC_SHIFT;
-	unsigned bits = x2apic ? 16 : v->reg[VLAPIC_DFR] >= DFR_FLAT ? 8 : 4;
+	uint32_t id = x2apic ? v->reg[VLAPIC_LDR].value : v->reg[VLAPIC_LDR].value >> XAPIC_SHIFT;
+	unsigned bits = x2apic ? 16 : v->reg[VLAPIC_DFR].value >= DFR_FLAT ? 8 : 4;
 	return (destination ^ id) >> bits == 0 && (destination & id & ((1u << bits) - 1)) != 0;
 }
 
@@ -315,15 +332,16 @@ uint64_t vlapic_read(struct vlapic *v, unsigned reg, uint64_t now, struct vlapic
 	if (!allowed(v, reg, READ, effect)) {
 		return 0;
 	}
+	collect(v);
 	switch (reg) {
 	case VLAPIC_PPR:
 		return processor_priority(v);
 	case VLAPIC_TIMER_NOW:
-		return timer_count(v, now, v->reg[VLAPIC_TIMER_DIVIDE]);
+		return timer_count(v, now, v->reg[VLAPIC_TIMER_DIVIDE].value);
 	case VLAPIC_ICR:
-		return vlapic_is_x2apic(v) ? icr_of(v) : v->reg[reg];
+		return vlapic_is_x2apic(v) ? icr_of(v) : v->reg[reg].value;
 	default:
-		return v->reg[reg];
+		return v->reg[reg].value;
 	}
 }
 
@@ -339,22 +357,22 @@ void vlapic_write(
 		return;
 	}
 	if (vlapic_is_x2apic(v) && reg == VLAPIC_ICR) {
-		v->reg[VLAPIC_ICR_HIGH] = (uint32_t)(value >> ICR_DESTINATION);
+		v->reg[VLAPIC_ICR_HIGH].value = (uint32_t)(value >> ICR_DESTINATION);
 	}
-	uint32_t old = v->reg[reg];
-	v->reg[reg] = (uint32_t)((value & writable) | (rules[reg].reset & ~writable));
+	uint32_t old = v->reg[reg].value;
+	v->reg[reg].value = (uint32_t)((value & writable) | (rules[reg].reset & ~writable));
 	switch (reg) {
 	case VLAPIC_EOI:
 		end_of_interrupt(v, effect);
 		break;
 	case VLAPIC_ESR:
-		v->reg[reg] = atomic_exchange(&v->esr_latched, 0);
+		v->reg[reg].value = atomic_exchange(&v->esr_latched, 0);
 		break;
 	case VLAPIC_ICR:
 		send(v, icr_of(v), effect);
 		break;
 	case VLAPIC_SELF_IPI:
-		send(v, ICR_SELF | v->reg[reg], effect);
+		send(v, ICR_SELF | v->reg[reg].value, effect);
 		break;
 	case VLAPIC_LVT_TIMER:
 	case VLAPIC_TIMER_COUNT:
@@ -363,8 +381,9 @@ void vlapic_write(
 		effect->kind = VLAPIC_TIMER;
 	}
 	/* 11.4.7.2: switched off by software, every LVT entry is masked and stays so. */
-	for (unsigned i = 0; i < VLAPIC_REGISTERS && !(v->reg[VLAPIC_SVR] & SVR_ENABLE); i++) {
-		v->reg[i] |= rules[i].reset & LVT_MASKED;
+	for (unsigned i = 0; i < VLAPIC_REGISTERS && !(v->reg[VLAPIC_SVR].value & SVR_ENABLE);
+		i++) {
+		v->reg[i].value |= rules[i].reset & LVT_MASKED;
 	}
 }
 
@@ -373,18 +392,20 @@ void vlapic_write(
 /* SDM vol. 3, 11.12.5.1 and 11.12.10.2: what follows from the id and the mode. */
 static void identify(struct vlapic *v)
 {
-	v->reg[VLAPIC_ID] = v->id << XAPIC_SHIFT;
+	v->reg[VLAPIC_ID].value = v->id << XAPIC_SHIFT;
 	if (vlapic_is_x2apic(v)) {
-		v->reg[VLAPIC_ID] = v->id;
-		v->reg[VLAPIC_LDR] = v->id >> 4 << 16 | 1u << (v->id & 15);
+		v->reg[VLAPIC_ID].value = v->id;
+		v->reg[VLAPIC_LDR].value = v->id >> 4 << 16 | 1u << (v->id & 15);
 	}
 }
 
 void vlapic_reset(struct vlapic *v)
 {
-	/* SVR is below ISR, TMR and IRR: once it is reset, other CPUs' interrupts stay out. */
 	for (unsigned reg = 0; reg < VLAPIC_REGISTERS; reg++) {
-		v->reg[reg] = rules[reg].reset;
+		v->reg[reg].value = rules[reg].reset;
+	}
+	for (unsigned i = 0; i < ARRAY_COUNT(v->sent); i++) {
+		v->sent[i] = 0; /* after SVR: nothing more is let in */
 	}
 	identify(v);
 	v->esr_latched = 0;

@@ -45,11 +45,17 @@ enum vlapic_register {
 };
 
 struct vlapic {
-	uint32_t id;                       /* the APIC id */
-	_Atomic uint64_t base_msr;         /* IA32_APIC_BASE */
-	atomic_uint reg[VLAPIC_REGISTERS]; /* by enum vlapic_register; PPR and the current count are
-					      not kept here */
-	atomic_uint esr_latched;           /* errors since ESR was last written */
+	/* By enum vlapic_register; PPR and the current count are not kept here. A page of the
+	 * owner's, laid out as the hardware's, so that it can be VT-x's virtual-APIC page (SDM
+	 * vol. 3, 30.1). Other CPUs read, never write it. */
+	struct {
+		volatile uint32_t value;
+		uint32_t unused[3];
+	} * reg;
+	uint32_t id;               /* the APIC id */
+	_Atomic uint64_t base_msr; /* IA32_APIC_BASE */
+	atomic_uint sent[8];       /* interrupts on their way to IRR, a bit for each vector */
+	atomic_uint esr_latched;   /* errors since ESR was last written */
 	uint64_t timer_next;      /* one-shot and periodic mode: TSC when the count reaches 0; 0: it
 				     stands */
 	uint64_t deadline;        /* TSC-deadline mode: the MSR; 0: disarmed */
@@ -72,6 +78,7 @@ struct vlapic_effect {
 	uint8_t vector; /* LEVEL_EOI: of the level-triggered interrupt that ended */
 };
 
+/* `reg` is set by then, and stays. */
 void vlapic_init(struct vlapic *v, uint32_t id, bool boot_cpu, uint32_t ticks_per_count);
 void vlapic_reset(struct vlapic *v); /* as INIT does: the id and base MSR stay */
 
@@ -91,14 +98,18 @@ void vlapic_write(
 void vlapic_write_deadline(
 	struct vlapic *v, uint64_t deadline, struct vlapic_effect *effect); /* IA32_TSC_DEADLINE */
 
-/* A fixed interrupt comes in. Any CPU. Vectors below 16 set the error status instead. True: IRR
- * changed. */
+/* A fixed interrupt comes in. Any CPU; a level-triggered one from the vCPU's own alone. Vectors
+ * below 16 set the error status instead. True: it was not on its way already. */
 bool vlapic_accept(struct vlapic *v, uint8_t vector, bool level);
 
 /* The vector that would be taken now (IRR over PPR), or -1. vlapic_take moves it from IRR to ISR.
  */
-int vlapic_pending(const struct vlapic *v);
+int vlapic_pending(struct vlapic *v);
 void vlapic_take(struct vlapic *v, uint8_t vector);
+
+/* The highest vectors in IRR (bits 7:0) and ISR (15:8), as of the last vlapic_pending(); 0: none.
+ * VT-x has them so in a VMCS (SDM vol. 3, 25.4.2). */
+unsigned vlapic_status(const struct vlapic *v);
 
 /* When the timer fires next (guest TSC; UINT64_MAX: never), and firing it: sets IRR and re-arms a
  * periodic one. */

@@ -28,6 +28,7 @@ static uint64_t vpid_last[CPUS_MAX]; /* [C] as in struct vmx_vcpu */
 
 uint64_t vmx_cr0_fixed, vmx_cr4_fixed;
 uint32_t vmx_controls[VMX_GROUP_COUNT];
+bool vmx_has_x2apic;
 
 void vmx_load(struct vmx_vcpu *vmx)
 {
@@ -88,9 +89,13 @@ static unsigned controls_choose(void)
 			missing++;
 		}
 	}
-	/* These are set while somebody waits, and with the guest's EFER. */
-	vmx_controls[VMX_PROC] &= ~(uint32_t)(VMX_PROC_INTERRUPT_WINDOW | VMX_PROC_NMI_WINDOW);
+	vmx_has_x2apic = (vmx_controls[VMX_PROC] & VMX_PROC_TPR_SHADOW) &&
+		(vmx_controls[VMX_PROC2] & VMX_PROC2_X2APIC);
+	/* These are set while somebody waits, with the guest's EFER, and in its x2APIC mode. */
+	vmx_controls[VMX_PROC] &=
+		~(uint32_t)(VMX_PROC_INTERRUPT_WINDOW | VMX_PROC_NMI_WINDOW | VMX_PROC_TPR_SHADOW);
 	vmx_controls[VMX_ENTRY] &= ~(uint32_t)VMX_ENTRY_LONG_MODE;
+	vmx_controls[VMX_PROC2] &= ~(uint32_t)VMX_PROC2_X2APIC;
 	return missing;
 }
 
@@ -163,6 +168,7 @@ static int vm_create(struct vm *vm)
 		return trace_err(-ENOMEM);
 	}
 	memset(vm->hw, 0xff, sizeof(struct vmx_vm));
+	vmx_lapic_open(vm);
 	return 0;
 }
 
@@ -242,9 +248,8 @@ static void vcpu_reset(struct vcpu *vcpu)
 }
 
 /* 25.6.9: the bitmap has reads and writes of two ranges; others always exit. */
-static void open_msr(struct vm *vm, uint32_t msr, bool read, bool write)
+void vmx_open_msr(uint8_t *bitmap, uint32_t msr, bool read, bool write)
 {
-	uint8_t *bitmap = ((struct vmx_vm *)vm->hw)->msr;
 	uint32_t index = msr & MSR_RANGE_MASK;
 	uint8_t closed = (uint8_t) ~(1u << index % 8);
 
@@ -259,6 +264,13 @@ static void open_msr(struct vm *vm, uint32_t msr, bool read, bool write)
 	if (write) {
 		bitmap[MSR_BITMAP_WRITE + index / 8] &= closed;
 	}
+}
+
+static void open_msr(struct vm *vm, uint32_t msr, bool read, bool write)
+{
+	struct vmx_vm *shared = vm->hw;
+	vmx_open_msr(shared->msr[false], msr, read, write);
+	vmx_open_msr(shared->msr[true], msr, read, write);
 }
 
 static void open_ports(struct vm *vm, uint16_t first, unsigned count)
@@ -314,6 +326,7 @@ const struct backend vmx_backend = {
 	.inject = vmx_inject,
 	.can_take = vmx_can_take,
 	.window = vmx_window,
+	.lapic_sync = vmx_lapic_sync,
 	.flush = flush,
 	.dump = vmx_dump,
 };

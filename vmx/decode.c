@@ -165,6 +165,9 @@ void vmx_decode(struct vcpu *vcpu, struct vcpu_exit *exit)
 	case VMX_EXIT_CR_ACCESS:
 		decode_cr(vcpu, exit, vmcs_read(VMCS_EXIT_QUALIFICATION));
 		break;
+	case VMX_EXIT_EOI:
+		exit->event.vector = (uint8_t)vmcs_read(VMCS_EXIT_QUALIFICATION);
+		break;
 	case VMX_EXIT_EPT_VIOLATION:
 		decode_ept(exit, vmcs_read(VMCS_EXIT_QUALIFICATION));
 		break;

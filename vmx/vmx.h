@@ -28,7 +28,8 @@
 	X(HOST_TR_SELECTOR, 0x0c0c, GDT_TSS)                                                       \
 	X(IO_BITMAP_A, 0x2000, virt_to_phys(shared->ports).raw)                                    \
 	X(IO_BITMAP_B, 0x2002, virt_to_phys(shared->ports + PAGE_SIZE).raw)                        \
-	X(MSR_BITMAP, 0x2004, virt_to_phys(shared->msr).raw)                                       \
+	X(MSR_BITMAP, 0x2004, virt_to_phys(shared->msr[false]).raw)                                \
+	X(VIRTUAL_APIC, 0x2012, virt_to_phys(vcpu->lapic.reg).raw)                                 \
 	X(EPT_POINTER, 0x201a, vmx_ept_pointer(vm))                                                \
 	X(LINK_POINTER, 0x2800, UINT64_MAX)                                                        \
 	X(HOST_PAT, 0x2c00, msr_read(MSR_PAT))                                                     \
@@ -74,6 +75,8 @@
 	X(SYSENTER_EIP, 0x6826, 0)
 
 #define VMCS_FIELDS(X)                                                                             \
+	X(INTERRUPT_STATUS, 0x0810)                                                                \
+	X(EOI_EXITS, 0x201c) /* the first of four */                                               \
 	X(GUEST_PHYSICAL_ADDRESS, 0x2400)                                                          \
 	X(ENTRY_EVENT, 0x4016)                                                                     \
 	X(ENTRY_EVENT_ERROR, 0x4018)                                                               \
@@ -152,6 +155,7 @@ enum vmx_group {
 	X(PROC, HLT, BIT(7), true, "HLT exiting")                                                  \
 	X(PROC, MWAIT, BIT(10) | BIT(29), true, "MONITOR and MWAIT exiting")                       \
 	X(PROC, CR8, BIT(19) | BIT(20), true, "CR8-load and -store exiting")                       \
+	X(PROC, TPR_SHADOW, BIT(21), false, "TPR shadow")                                          \
 	X(PROC, NMI_WINDOW, BIT(22), true, "NMI-window exiting")                                   \
 	X(PROC, BITMAPS, BIT(25) | BIT(28), true, "I/O and MSR bitmaps")                           \
 	X(PROC, SECONDARY, BIT(31), true, "secondary controls")                                    \
@@ -159,6 +163,7 @@ enum vmx_group {
 	X(PROC2, RDTSCP, BIT(3), false, "RDTSCP")                                                  \
 	X(PROC2, VPID, BIT(5), false, "VPIDs")                                                     \
 	X(PROC2, UNRESTRICTED, BIT(7), true, "unrestricted guest")                                 \
+	X(PROC2, X2APIC, BIT(4) | BIT(8) | BIT(9), false, "APIC virtualisation")                   \
 	X(PROC2, INVPCID, BIT(12), false, "INVPCID")                                               \
 	X(PROC2, XSAVES, BIT(20), false, "XSAVES")                                                 \
 	X(PROC2, USER_WAIT, BIT(26), false, "TPAUSE and UMWAIT")                                   \
@@ -206,6 +211,7 @@ enum vmx_control {
 	X(MWAIT, 36, MWAIT, true)                                                                  \
 	X(MONITOR, 39, MONITOR, true)                                                              \
 	X(MACHINE_CHECK_AT_ENTRY, 41, ENTRY_FAILED, false)                                         \
+	X(EOI, 45, EOI, false)                                                                     \
 	X(EPT_VIOLATION, 48, STAGE2, false)                                                        \
 	X(TIMER, 52, TIMER, false)                                                                 \
 	X(XSETBV, 55, XSETBV, true)
@@ -244,13 +250,14 @@ struct vmx_vcpu {
 	uint64_t host_rsp; /* [C] what VMCS_HOST_RSP holds; enter.S */
 	uint64_t cr2;      /* [C] the guest's, while the VMCS is not the current one */
 	uint64_t vpid;     /* [C] low 16 bits: its VPID; others: of which generation of its CPU's */
+	bool x2apic;       /* [C] the CPU serves its x2APIC: vmx_lapic_sync() */
 	bool launched;     /* [C] VMRESUME, no more VMLAUNCH */
 	bool flush;        /* [C] INVEPT before the next entry */
 	bool refused;      /* [C] an entry ended in VMfail; INSTRUCTION_ERROR says why */
 };
 
 struct vmx_vm {
-	uint8_t msr[PAGE_SIZE];       /* 25.6.9 */
+	uint8_t msr[2][PAGE_SIZE];    /* 25.6.9; by vmx_vcpu->x2apic */
 	uint8_t ports[2 * PAGE_SIZE]; /* 25.6.4 */
 };
 
@@ -258,6 +265,7 @@ struct vmx_vm {
  * (unrestricted guest). */
 extern uint64_t vmx_cr0_fixed, vmx_cr4_fixed;
 extern uint32_t vmx_controls[VMX_GROUP_COUNT]; /* [I] after probe */
+extern bool vmx_has_x2apic; /* [I] after probe: the CPU can serve a vCPU's x2APIC */
 extern struct stage2_format vmx_stage2_format; /* [I] after probe */
 
 /* Make a vCPU's VMCS the one that VMREAD and VMWRITE mean on this CPU. */
@@ -269,6 +277,13 @@ static inline struct vmx_vcpu *vmx_use(struct vcpu *vcpu)
 	}
 	return vcpu->hw;
 }
+
+/* apic.c */
+void vmx_lapic_sync(struct vcpu *vcpu);
+void vmx_lapic_open(struct vm *vm); /* its MSRs, for vCPUs whose x2APIC the CPU serves */
+
+/* backend.c: open an MSR in a bitmap. */
+void vmx_open_msr(uint8_t *bitmap, uint32_t msr, bool read, bool write);
 
 /* state.c; see struct backend. */
 void vmx_state_reset(struct vcpu *vcpu);

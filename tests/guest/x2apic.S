@@ -76,6 +76,72 @@ main:
 	EXPECT(2, counts + 8 * IPI)
 	EXPECT(1b, interrupted_rip)
 
+	CASE "TPR holds an interrupt back until it drops"
+	movq	$0, counts + 8 * IPI
+	WRITE	0x808, 0x50
+	sti
+	WRITE	0x83f, IPI
+	READ	0x822				/* IRR, bits 64 to 95 */
+	EXPECT(1 << (IPI - 64), %rax)
+	EXPECT(0, counts + 8 * IPI)
+	WRITE	0x808, 0x4f
+1:	cli
+	EXPECT(1, counts + 8 * IPI)
+	EXPECT(1b, interrupted_rip)
+	WRITE	0x808, 0
+
+	CASE "MOV to CR8 does, too, and is read back"
+	mov	$6, %eax
+	mov	%rax, %cr8
+	READ	0x808
+	EXPECT(0x60, %rax)
+	mov	%cr8, %rax
+	EXPECT(6, %rax)
+	sti
+	WRITE	0x83f, IPI
+	EXPECT(1, counts + 8 * IPI)
+	xor	%eax, %eax
+	mov	%rax, %cr8
+1:	cli
+	EXPECT(2, counts + 8 * IPI)
+	EXPECT(1b, interrupted_rip)
+
+	CASE "TPR and EOI with IF clear let nothing in before STI"
+	WRITE	0x808, 0x50
+	WRITE	0x83f, IPI
+	WRITE	0x808, 0
+	nop
+	EXPECT(2, counts + 8 * IPI)
+	sti
+	nop
+1:	cli
+	EXPECT(3, counts + 8 * IPI)
+	EXPECT(1b, interrupted_rip)
+
+	CASE "lower ones come one by one, each at the EOI of the one before"
+	HOOK	IPI, on_low
+	HOOK	0x61, on_middle
+	HOOK	0x71, on_high
+	WRITE	0x83f, IPI
+	WRITE	0x83f, 0x61
+	WRITE	0x83f, 0x71
+	sti
+	nop
+	cli
+	EXPECT(0x716151, order)
+	READ	0x80a				/* PPR */
+	EXPECT(0, %rax)
+
+	CASE "a higher one comes into the handler of a lower one"
+	HOOK	0x61, on_nesting
+	HOOK	0x71, on_high
+	movq	$0, order
+	WRITE	0x83f, 0x61
+	sti
+	nop
+	cli
+	EXPECT(0x7161, order)
+
 	CASE "EOI must be zero"
 	mov	$0x80b, %ecx
 	mov	$1, %eax
@@ -109,3 +175,32 @@ main:
 	and	$0xf0, %r8d
 	EXPECT(0x10, %r8)
 	ret
+
+on_high:
+	mov	$0x71, %esi
+	jmp	in_order
+on_middle:
+	mov	$0x61, %esi
+	jmp	in_order
+on_low:	mov	$IPI, %esi
+in_order: /* note ESI, and that it is the one in service */
+	mov	%esi, %eax
+	and	$0xf0, %eax
+	mov	%eax, %edi
+	READ	0x80a
+	cmp	%eax, %edi
+	jne	1f
+	shlq	$8, order
+	add	%rsi, order
+1:	call	end_of_interrupt
+	nop					/* IF is clear: the next one waits */
+	ret
+on_nesting:
+	sti
+	WRITE	0x83f, 0x71
+	nop
+	cli
+	mov	$0x61, %esi
+	jmp	in_order
+	.data
+order:	.quad	0

@@ -48,6 +48,7 @@ uint64_t fake_stage2_gpa;
 struct vlapic_effect fake_effect;
 
 static struct pcpu this_one;
+static _Alignas(4096) uint8_t apic_pages[FAKE_VCPUS][4096]; /* of the vCPUs' APICs */
 
 /* The backend --------------------------------------------------------------------------------- */
 
@@ -137,6 +138,11 @@ static void window(struct vcpu *vcpu, enum event_type type)
 	*(type == EVENT_NMI ? &hw->nmi_window : &hw->interrupt_window) = true;
 }
 
+static void lapic_sync(struct vcpu *vcpu)
+{
+	hw_of(vcpu)->lapic_status = vlapic_status(&vcpu->lapic);
+}
+
 static void flush(struct vcpu *vcpu)
 {
 	hw_of(vcpu)->flushes++;
@@ -170,6 +176,7 @@ const struct backend fake_backend = {
 	.inject = inject,
 	.can_take = can_take,
 	.window = window,
+	.lapic_sync = lapic_sync,
 	.flush = flush,
 	.dump = dump,
 };
@@ -407,8 +414,9 @@ static void begin_vcpu(unsigned index)
 	vcpu->vm = &fake_vm;
 	vcpu->index = vcpu->cpu = index;
 	vcpu->state = VCPU_RUNNING;
+	vcpu->lapic.reg = memset(apic_pages[index], 0, PAGE_SIZE);
 	vlapic_init(&vcpu->lapic, index, index == 0, 1);
-	vcpu->lapic.reg[VLAPIC_SVR] = 0x1ff; /* enabled by software */
+	vcpu->lapic.reg[VLAPIC_SVR].value = 0x1ff; /* enabled by software */
 	fake_vm.vcpu[index] = vcpu;
 	hw->reg[VCPU_RIP] = FAKE_CODE;
 	hw->reg[VCPU_CR0] = CR0_PE;

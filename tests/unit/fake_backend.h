@@ -27,6 +27,7 @@ struct fake_hw {
 	unsigned injected_now;                /* since the last run */
 	struct vcpu_exit script[FAKE_SCRIPT]; /* what the runs end with; then EXIT_INTERRUPT */
 	void (*meanwhile)(struct vcpu *vcpu); /* called in each run */
+	unsigned lapic_status;                /* vlapic_status() at the last lapic_sync */
 	unsigned script_count, runs, skips, sets, resets, flushes, dumps;
 };
 

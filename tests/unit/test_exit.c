@@ -91,7 +91,8 @@ static void an_exit_that_nobody_handles_ends_the_vcpu_with_a_report(void **state
 	static const enum exit_kind handled[] = {EXIT_INTERRUPT, EXIT_NMI, EXIT_WINDOW,
 		EXIT_NMI_WINDOW, EXIT_TIMER, EXIT_PAUSE, EXIT_EXCEPTION, EXIT_CPUID, EXIT_HLT,
 		EXIT_INVD, EXIT_XSETBV, EXIT_HYPERCALL, EXIT_FORBIDDEN, EXIT_MWAIT, EXIT_MONITOR,
-		EXIT_IO, EXIT_MSR_READ, EXIT_MSR_WRITE, EXIT_CR_READ, EXIT_CR_WRITE, EXIT_STAGE2};
+		EXIT_IO, EXIT_MSR_READ, EXIT_MSR_WRITE, EXIT_CR_READ, EXIT_CR_WRITE, EXIT_STAGE2,
+		EXIT_EOI};
 	unsigned ended = 0;
 
 	for (enum exit_kind kind = 0; kind < EXIT_COUNT; kind++) {
@@ -415,9 +416,9 @@ static void cr8_is_the_task_priority(void **state)
 	vcpu->lapic_changed = false;
 	handle(cr_exit(EXIT_CR_WRITE, 8, GPR_R9, 11));
 	assert_went_on(3);
-	assert_int_equal(vcpu->lapic.reg[VLAPIC_TPR], 0xb0);
+	assert_int_equal(vcpu->lapic.reg[VLAPIC_TPR].value, 0xb0);
 	assert_true(vcpu->lapic_changed);
-	vcpu->lapic.reg[VLAPIC_TPR] = 0x5a;
+	vcpu->lapic.reg[VLAPIC_TPR].value = 0x5a;
 	vcpu->regs.gpr[GPR_R9] = UINT64_MAX;
 	handle(cr_exit(EXIT_CR_READ, 8, GPR_R9, 0));
 	assert_went_on(3);
@@ -431,7 +432,7 @@ static void reserved_bits_of_cr8_are_a_protection_fault(void **state)
 	assert_raised(13, true);
 	handle(cr_exit(EXIT_CR_WRITE, 8, GPR_RAX, BIT(63)));
 	assert_raised(13, true);
-	assert_int_equal(vcpu->lapic.reg[VLAPIC_TPR], 0);
+	assert_int_equal(vcpu->lapic.reg[VLAPIC_TPR].value, 0);
 }
 
 static void a_write_to_cr0_is_the_backends_and_one_of_vmxe_a_fault(void **state)
@@ -473,7 +474,7 @@ static void the_register_of_a_move_to_cr8_is_found_by_the_bytes(void **state)
 		exit.length = 0;
 		handle(exit);
 		assert_went_on(cr8_moves[i].len);
-		assert_int_equal(vcpu->lapic.reg[VLAPIC_TPR], cr8_moves[i].gpr << 4);
+		assert_int_equal(vcpu->lapic.reg[VLAPIC_TPR].value, cr8_moves[i].gpr << 4);
 
 		hw->reg[VCPU_RIP] = FAKE_CODE;
 		memcpy(bytes, cr8_moves[i].bytes, sizeof(bytes));
@@ -481,11 +482,23 @@ static void the_register_of_a_move_to_cr8_is_found_by_the_bytes(void **state)
 		fake_code(bytes, cr8_moves[i].len);
 		exit = cr_exit(EXIT_CR_READ, 8, 0, 0);
 		exit.length = 0;
-		vcpu->lapic.reg[VLAPIC_TPR] = 0xe0;
+		vcpu->lapic.reg[VLAPIC_TPR].value = 0xe0;
 		handle(exit);
 		assert_went_on(cr8_moves[i].len);
 		assert_int_equal(vcpu->regs.gpr[cr8_moves[i].gpr], 14);
 	}
+}
+
+static void an_eoi_that_the_cpu_did_reaches_the_devices(void **state)
+{
+	(void)state;
+	struct vcpu_exit exit = {.kind = EXIT_EOI, .event.vector = 0x51};
+	exit_handle(vcpu, &exit);
+	assert_int_equal(fake_effects, 1);
+	assert_int_equal(fake_effect.vector, 0x51);
+	assert_int_equal(fake_effect.kind, VLAPIC_NOTHING);
+	assert_true(vcpu->lapic_changed);
+	assert_int_equal(hw->skips, 0); /* it is behind the instruction already */
 }
 
 int main(void)
@@ -495,6 +508,7 @@ int main(void)
 		VM_TEST(instructions_that_guests_do_not_have_are_undefined),
 		VM_TEST(an_exit_that_nobody_handles_ends_the_vcpu_with_a_report),
 		VM_TEST(the_end_of_a_vcpu_pauses_the_others),
+		VM_TEST(an_eoi_that_the_cpu_did_reaches_the_devices),
 		VM_TEST(an_interrupted_event_is_kept_for_the_next_entry),
 		VM_TEST(an_intercepted_exception_goes_to_the_guest),
 		VM_TEST(a_machine_check_is_the_hosts),

@@ -40,7 +40,7 @@ static void assert_injected(unsigned n, enum event_type type, unsigned vector)
 
 static bool in_service(uint8_t vector)
 {
-	return vcpu->lapic.reg[VLAPIC_ISR + vector / 32] >> vector % 32 & 1;
+	return vcpu->lapic.reg[VLAPIC_ISR + vector / 32].value >> vector % 32 & 1;
 }
 
 static void end_of_interrupt(void)
@@ -153,12 +153,28 @@ static void interrupts_go_in_by_their_priority(void **state)
 	assert_injected(3, EVENT_INTERRUPT, 0x41);
 }
 
+static void the_backend_hears_what_is_in_service_and_what_waits(void **state)
+{
+	(void)state;
+	vcpu_interrupt(vcpu, 0x41, false);
+	vcpu_interrupt(vcpu, 0x91, false);
+	enter();
+	assert_int_equal(hw->lapic_status, 0x9141);
+	end_of_interrupt();
+	hw->takes_interrupt = false;
+	enter();
+	assert_int_equal(hw->lapic_status, 0x0041);
+	hw->takes_interrupt = true;
+	enter();
+	assert_int_equal(hw->lapic_status, 0x4100);
+}
+
 static void an_interrupt_below_the_task_priority_waits_without_a_window_until_it_drops(void **state)
 {
 	(void)state;
 	struct vcpu_exit exit = {.kind = EXIT_CR_WRITE, .length = 4};
 	exit.cr.number = 8;
-	vcpu->lapic.reg[VLAPIC_TPR] = 0x40;
+	vcpu->lapic.reg[VLAPIC_TPR].value = 0x40;
 	vcpu_interrupt(vcpu, 0x41, false);
 	inject_events(vcpu);
 	assert_false(hw->interrupt_window);
@@ -206,9 +222,9 @@ static void hlt_wakes_only_for_what_is_deliverable(void **state)
 	vcpu_interrupt(vcpu, 0x41, false);
 	assert_false(prepare(vcpu, NOW));
 	hw->takes_interrupt = true;
-	vcpu->lapic.reg[VLAPIC_TPR] = 0x40;
+	vcpu->lapic.reg[VLAPIC_TPR].value = 0x40;
 	assert_false(prepare(vcpu, NOW));
-	vcpu->lapic.reg[VLAPIC_TPR] = 0x30;
+	vcpu->lapic.reg[VLAPIC_TPR].value = 0x30;
 	assert_true(prepare(vcpu, NOW));
 	assert_int_equal(vcpu->state, VCPU_RUNNING);
 	enter();
@@ -231,7 +247,7 @@ static void the_timer_ends_hlt(void **state)
 {
 	(void)state;
 	vcpu->state = VCPU_HALTED;
-	vcpu->lapic.reg[VLAPIC_LVT_TIMER] = 0x40035;
+	vcpu->lapic.reg[VLAPIC_LVT_TIMER].value = 0x40035;
 	vcpu->lapic.deadline = NOW + 50;
 	assert_false(prepare(vcpu, NOW + 49));
 	assert_true(prepare(vcpu, NOW + 50));
@@ -245,7 +261,7 @@ static void a_masked_timer_does_not_end_hlt(void **state)
 {
 	(void)state;
 	vcpu->state = VCPU_HALTED;
-	vcpu->lapic.reg[VLAPIC_LVT_TIMER] = 0x50035;
+	vcpu->lapic.reg[VLAPIC_LVT_TIMER].value = 0x50035;
 	vcpu->lapic.deadline = NOW;
 	assert_false(prepare(vcpu, NOW));
 	assert_int_equal(vcpu->state, VCPU_HALTED);
@@ -459,7 +475,7 @@ static void a_run_ends_at_its_time(void **state)
 
 static void arm_guest_timer(struct vcpu *v)
 {
-	v->lapic.reg[VLAPIC_LVT_TIMER] = 0x40035;
+	v->lapic.reg[VLAPIC_LVT_TIMER].value = 0x40035;
 	v->lapic.deadline = fake_tsc + 20;
 	v->timer_changed = true;
 }
@@ -526,6 +542,7 @@ int main(void)
 		VM_TEST(a_blocked_nmi_does_not_hold_up_an_interrupt),
 		VM_TEST(no_window_is_asked_for_without_need),
 		VM_TEST(interrupts_go_in_by_their_priority),
+		VM_TEST(the_backend_hears_what_is_in_service_and_what_waits),
 		VM_TEST(an_interrupt_below_the_task_priority_waits_without_a_window_until_it_drops),
 		VM_TEST(an_interrupt_for_another_cpu_wakes_it_once),
 		VM_TEST(an_event_whose_delivery_an_exit_interrupted_goes_in_again),
