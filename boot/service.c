@@ -16,6 +16,7 @@
 #include "kernel/log.h"
 #include "kernel/machine.h"
 #include "kernel/monitor.h"
+#include "kernel/mtrr.h"
 #include "kernel/paging.h"
 #include "kernel/pcpu.h"
 #include "kernel/pvclock.h"
@@ -70,12 +71,12 @@ static int map_memory(struct vm *vm)
 	bool large = (cpuid_read(0x80000001, 0).edx & BIT(26)) &&
 		(backend == &svm_backend || backend->stage2->large_1g);
 	bool flush = false;
+	mtrr_read();
 	int err = stage2_init(&vm->stage2, backend->stage2, &pages, large);
 	for (unsigned i = 0; i < machine.memmap.count && err == 0; i++) {
 		const struct mem_range *range = &machine.memmap.range[i];
 		if (range->type == MEM_FREE || range->type == MEM_ACPI || range->type == MEM_NVS) {
-			err = stage2_map(&vm->stage2, range->base, hpa(range->base), range->size,
-				STAGE2_ALL, STAGE2_WB, &flush);
+			err = mtrr_map_identity(&vm->stage2, range->base, range->size, &flush);
 		}
 	}
 	return err;

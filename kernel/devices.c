@@ -12,6 +12,7 @@
 #include "kernel/lock.h"
 #include "kernel/log.h"
 #include "kernel/machine.h"
+#include "kernel/mtrr.h"
 #include "kernel/pcpu.h"
 #include "kernel/string.h"
 #include "kernel/time.h"
@@ -414,8 +415,7 @@ static bool map_identity(struct vcpu *vcpu, uint64_t gpa)
 		return false;
 	}
 	uint64_t flags = lock_acquire(&vm_lock);
-	int err =
-		stage2_map(&vcpu->vm->stage2, base, hpa(base), size, STAGE2_ALL, STAGE2_UC, &flush);
+	int err = mtrr_map_identity(&vcpu->vm->stage2, base, size, &flush);
 	lock_release(&vm_lock, flags);
 	return err == 0;
 }
