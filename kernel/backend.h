@@ -139,13 +139,14 @@ struct vcpu_event {
 	X(IO)        /* io */                                                                      \
 	X(MSR_READ)  /* ECX names it */                                                            \
 	X(MSR_WRITE)                                                                               \
-	X(CR_READ)  /* cr: MOV from CR0, CR3, CR4, CR8 */                                          \
-	X(CR_WRITE) /* cr: MOV to it, also CLTS and LMSW, with the value that CR is to have */     \
+	X(CR_READ)  /* cr: MOV from CR8 */                                                         \
+	X(CR_WRITE) /* cr: MOV to CR8; the backend does what it exits for of others itself */      \
 	X(DR)       /* MOV to or from a debug register */                                          \
 	X(STAGE2)   /* fault: an access that the stage-2 tables do not allow */                    \
 	X(TASK_SWITCH)                                                                             \
 	X(EOI)          /* event.vector: its EOI is done, as backend->lapic_sync asked */          \
 	X(SHUTDOWN)     /* triple fault */                                                         \
+	X(RESET)        /* hardware wants the CPU reset: of the machine, not of the guest alone */ \
 	X(ENTRY_FAILED) /* the guest's state was refused; backend->dump says more */               \
 	X(UNKNOWN)      /* raw */
 
@@ -170,7 +171,6 @@ struct vcpu_exit {
 			bool in, string, rep;
 		} io;
 		struct {
-			uint8_t number;
 			uint8_t gpr;    /* enum gpr; not known when `length` is 0 */
 			uint64_t value; /* CR_WRITE */
 		} cr;

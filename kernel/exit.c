@@ -5,6 +5,7 @@
  */
 #include "kernel/exit.h"
 
+#include "drivers/power.h"
 #include "kernel/devices.h"
 #include "kernel/gmem.h"
 #include "kernel/log.h"
@@ -142,19 +143,17 @@ static bool msr_write_exit(struct vcpu *vcpu, struct vcpu_exit *exit)
 		protection(vcpu);
 }
 
-/* Only CR8, the task priority, exits everywhere; RSP as its operand is nobody's habit. */
+/* Only CR8, the task priority, is for us to do; RSP as its operand is nobody's habit. */
 static bool cr(struct vcpu *vcpu, struct vcpu_exit *exit)
 {
 	struct vlapic_effect effect;
 
 	if (exit->kind == EXIT_CR_READ) {
 		vcpu->regs.gpr[exit->cr.gpr % GPR_COUNT] = vcpu->lapic.reg[VLAPIC_TPR].value >> 4;
-	} else if (exit->cr.number == 0) {
-		backend->set(vcpu, VCPU_CR0, exit->cr.value);
-	} else if (exit->cr.number == 8 && exit->cr.value <= 15) {
+	} else if (exit->cr.value <= 15) {
 		vlapic_write(&vcpu->lapic, VLAPIC_TPR, exit->cr.value << 4, tsc_read(), &effect);
 		vcpu->lapic_changed = true;
-	} else { /* CR4 exits for VMXE alone, which no guest has */
+	} else {
 		return protection(vcpu);
 	}
 	return true;
@@ -254,6 +253,11 @@ static bool io(struct vcpu *vcpu, struct vcpu_exit *exit)
 	return true;
 }
 
+static bool reset(struct vcpu *vcpu, struct vcpu_exit *exit)
+{
+	power_reset();
+}
+
 static bool eoi(struct vcpu *vcpu, struct vcpu_exit *exit)
 {
 	struct vlapic_effect effect = {.vector = exit->event.vector};
@@ -300,6 +304,7 @@ static exit_fn *const exit_table[EXIT_COUNT] = {
 	[EXIT_CR_WRITE] = cr,
 	[EXIT_STAGE2] = devices_stage2_fault,
 	[EXIT_EOI] = eoi,
+	[EXIT_RESET] = reset,
 }; /* an empty slot ends the vCPU, with a report */
 
 void exit_handle(struct vcpu *vcpu, struct vcpu_exit *exit)

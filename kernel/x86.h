@@ -10,6 +10,8 @@
 /* Control registers (SDM vol. 3, 2.5). */
 #define CR0_PE      BIT(0)
 #define CR0_WP      BIT(16)
+#define CR0_NW      BIT(29)
+#define CR0_CD      BIT(30)
 #define CR0_PG      BIT(31)
 #define CR4_DE      BIT(3)
 #define CR4_PSE     BIT(4)
@@ -18,6 +20,7 @@
 #define CR4_PGE     BIT(7)
 #define CR4_UMIP    BIT(11)
 #define CR4_LA57    BIT(12)
+#define CR4_VMXE    BIT(13)
 #define CR4_OSXSAVE BIT(18)
 #define CR4_SMEP    BIT(20)
 #define CR4_SMAP    BIT(21)

@@ -73,7 +73,6 @@ static void decode_cr8(const struct vcpu *vcpu, struct vcpu_exit *exit)
 {
 	const struct vmcb *vmcb = vcpu->hw;
 
-	exit->cr.number = 8;
 	if ((svm_features & SVM_DECODE_ASSISTS) && (vmcb->exit_info1 & BIT(63))) {
 		exit->cr.gpr = vmcb->exit_info1 % GPR_COUNT;
 		exit->cr.value = exit->cr.gpr == GPR_RSP ? vmcb->rsp : vcpu->regs.gpr[exit->cr.gpr];

@@ -26,7 +26,7 @@ STATIC_ASSERT(GPR_RSP == 4 && GPR_RDI == 7 && GPR_COUNT == 16, "enter.S");
 
 static uint64_t vpid_last[CPUS_MAX]; /* [C] as in struct vmx_vcpu */
 
-uint64_t vmx_cr0_fixed, vmx_cr4_fixed;
+uint64_t vmx_cr0_owned, vmx_cr4_owned;
 uint32_t vmx_controls[VMX_GROUP_COUNT];
 bool vmx_has_x2apic;
 
@@ -126,8 +126,9 @@ static int probe(void)
 			missing++;
 		}
 	}
-	vmx_cr0_fixed = msr_read(MSR_VMX_CR0_FIXED0) & ~(CR0_PE | CR0_PG);
-	vmx_cr4_fixed = msr_read(MSR_VMX_CR4_FIXED0);
+	vmx_cr0_owned = msr_read(MSR_VMX_CR0_FIXED0) & ~(CR0_PE | CR0_PG);
+	vmx_cr0_owned |= CR0_CD | CR0_NW;
+	vmx_cr4_owned = msr_read(MSR_VMX_CR4_FIXED0) | CR4_MCE;
 	vmx_stage2_format.large_1g = msr_read(MSR_VMX_EPT_VPID) & EPT_VPID_1G;
 	return missing == 0 ? 0 : -ENODEV;
 }
@@ -151,7 +152,7 @@ static int cpu_start(void)
 	region_begin(region);
 	/* 24.8 */
 	cr0_write((cr0_read() | msr_read(MSR_VMX_CR0_FIXED0)) & msr_read(MSR_VMX_CR0_FIXED0 + 1));
-	cr4_write((cr4_read() | vmx_cr4_fixed) & msr_read(MSR_VMX_CR4_FIXED0 + 1));
+	cr4_write((cr4_read() | vmx_cr4_owned) & msr_read(MSR_VMX_CR4_FIXED0 + 1));
 	if (!vmxon(virt_to_phys(region))) {
 		log_error("vmx: cpu %u refuses VMXON", cpu->index);
 		frame_free(region, 1, FRAME_VCPU);

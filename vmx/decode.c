@@ -21,8 +21,6 @@ static const struct {
 #define DEBUG_CAUSES      (DEBUG_BREAKPOINTS | BIT(13) | BIT(14)) /* B0-B3, BD, BS (table 28-1) */
 #define DR7_GD            BIT(13)
 #define DUMP_ITEM_MAX     48u /* a name and a value */
-#define CR_WRITE          0u
-#define CR_READ           1u
 
 static void decode_event(struct vcpu_event *event, uint64_t info, enum vmcs_field error)
 {
@@ -72,27 +70,32 @@ static void decode_io(struct vcpu_exit *exit, uint64_t qualification)
 }
 
 /*
- * Of CR0 only bits that VT-x wants set make an exit (NE), never CLTS or LMSW. The guest's view of
- * them is put right, and it does the instruction again: then the CPU does all the rest, faults,
- * mode switches and PDPTEs included.
+ * Of CR0 and CR4 only bits that are the host's make an exit, never CLTS or LMSW. The guest's view
+ * of them is put right, and it does the instruction again: then the CPU does all the rest, other
+ * faults, mode switches and PDPTEs included.
  */
 static void decode_cr(struct vcpu *vcpu, struct vcpu_exit *exit, uint64_t qualification)
 {
-	unsigned access = qualification >> 4 & 3; /* table 28-3 */
-	exit->cr.number = (uint8_t)(qualification & 15);
+	unsigned number = qualification & 15; /* table 28-3 */
 	exit->cr.gpr = (uint8_t)(qualification >> 8 & 15);
-	if (access != CR_WRITE) {
-		exit->kind = access == CR_READ ? EXIT_CR_READ : EXIT_UNKNOWN;
+	if (qualification >> 4 & 3) {
+		exit->kind = EXIT_CR_READ;
 		return;
 	}
-	exit->cr.value =
+	uint64_t value =
 		exit->cr.gpr == GPR_RSP ? vmcs_read(VMCS_GUEST_RSP) : vcpu->regs.gpr[exit->cr.gpr];
 	if (!(vmcs_read(VMCS_RIGHTS(SEG_CS)) & RIGHTS_LONG)) {
-		exit->cr.value = (uint32_t)exit->cr.value;
+		value = (uint32_t)value;
 	}
-	if (exit->cr.number == 0) {
-		vmcs_write(VMCS_CR0_SHADOW, exit->cr.value);
-		exit->kind = EXIT_INTERRUPT;
+	exit->cr.value = value;
+	if (number == 8) {
+		return;
+	}
+	exit->kind = EXIT_INTERRUPT;
+	if (number == 0 ? (value & (CR0_CD | CR0_NW)) == CR0_NW : value & CR4_VMXE) {
+		vcpu_raise(vcpu, VECTOR_PROTECTION, true, 0);
+	} else {
+		vmcs_write(number == 0 ? VMCS_CR0_SHADOW : VMCS_CR4_SHADOW, value);
 	}
 }
 

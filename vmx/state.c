@@ -30,10 +30,10 @@ uint64_t vmx_get(struct vcpu *vcpu, enum vcpu_register reg)
 	}
 	uint64_t value = vmcs_read(registers[reg].field);
 	if (reg == VCPU_CR0) {
-		return (value & ~vmx_cr0_fixed) | (vmcs_read(VMCS_CR0_SHADOW) & vmx_cr0_fixed);
+		return (value & ~vmx_cr0_owned) | (vmcs_read(VMCS_CR0_SHADOW) & vmx_cr0_owned);
 	}
 	if (reg == VCPU_CR4) {
-		return (value & ~vmx_cr4_fixed) | (vmcs_read(VMCS_CR4_SHADOW) & vmx_cr4_fixed);
+		return (value & ~vmx_cr4_owned) | (vmcs_read(VMCS_CR4_SHADOW) & vmx_cr4_owned);
 	}
 	return value;
 }
@@ -61,11 +61,11 @@ void vmx_set(struct vcpu *vcpu, enum vcpu_register reg, uint64_t value)
 		return;
 	case VCPU_CR0:
 		vmcs_write(VMCS_CR0_SHADOW, value);
-		value |= vmx_cr0_fixed;
+		value |= vmx_cr0_owned;
 		break;
 	case VCPU_CR4:
 		vmcs_write(VMCS_CR4_SHADOW, value);
-		value |= vmx_cr4_fixed;
+		value |= vmx_cr4_owned;
 		break;
 	case VCPU_RFLAGS:
 		value |= RFLAGS_ALWAYS;

@@ -41,8 +41,8 @@
 	X(ENTRY_CONTROLS, 0x4012, vmx_controls[VMX_ENTRY])                                         \
 	X(PROC2_CONTROLS, 0x401e, vmx_controls[VMX_PROC2])                                         \
 	X(PREEMPTION_TIMER, 0x482e, timer_start)                                                   \
-	X(CR0_MASK, 0x6000, vmx_cr0_fixed)                                                         \
-	X(CR4_MASK, 0x6002, vmx_cr4_fixed)                                                         \
+	X(CR0_MASK, 0x6000, vmx_cr0_owned)                                                         \
+	X(CR4_MASK, 0x6002, vmx_cr4_owned)                                                         \
 	X(HOST_CR0, 0x6c00, cr0_read())                                                            \
 	X(HOST_CR3, 0x6c02, paging_root)                                                           \
 	X(HOST_CR4, 0x6c04, cr4_read())                                                            \
@@ -195,6 +195,7 @@ enum vmx_control {
 	X(EXCEPTION, 0, EXCEPTION, false)                                                          \
 	X(INTERRUPT, 1, INTERRUPT, false)                                                          \
 	X(TRIPLE_FAULT, 2, SHUTDOWN, false)                                                        \
+	X(INIT, 3, RESET, false)                                                                   \
 	X(INTERRUPT_WINDOW, 7, WINDOW, false)                                                      \
 	X(NMI_WINDOW, 8, NMI_WINDOW, false)                                                        \
 	X(TASK_SWITCH, 9, TASK_SWITCH, false)                                                      \
@@ -261,9 +262,10 @@ struct vmx_vm {
 	uint8_t ports[2 * PAGE_SIZE]; /* 25.6.4 */
 };
 
-/* [I] after probe: bits of CR0 and CR4 that must be 1 in the guest; CR0_PE and CR0_PG need not
- * (unrestricted guest). */
-extern uint64_t vmx_cr0_fixed, vmx_cr4_fixed;
+/* [I] after probe: bits of CR0 and CR4 that are the host's, and of which the guest sees what it
+ * wrote: those that VT-x wants to be 1 (but CR0_PE and CR0_PG: unrestricted guest), caches, machine
+ * checks. */
+extern uint64_t vmx_cr0_owned, vmx_cr4_owned;
 extern uint32_t vmx_controls[VMX_GROUP_COUNT]; /* [I] after probe */
 extern bool vmx_has_x2apic; /* [I] after probe: the CPU can serve a vCPU's x2APIC */
 extern struct stage2_format vmx_stage2_format; /* [I] after probe */

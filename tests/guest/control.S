@@ -32,6 +32,18 @@ main:
 	EXPECT(0x20, %r8)
 	mov	%rbx, %cr0
 
+	CASE "CR0.CD and NW are what the guest says"
+	mov	%rbx, %rax
+	or	$0x60000000, %rax
+	RUNS(mov %rax, %cr0)
+	mov	%cr0, %r8
+	xor	%rbx, %r8
+	EXPECT(0x60000000, %r8)
+	RUNS(mov %rbx, %cr0)
+	mov	%cr0, %r8
+	xor	%rbx, %r8
+	EXPECT(0, %r8)
+
 	CASE "SMSW and LMSW work"
 	smsw	%eax
 	mov	%eax, %r9d
@@ -78,6 +90,16 @@ main:
 	mov	%cr4, %r8
 	EXPECT(0x6a0, %r8)
 	mov	%r9, %cr4
+	mov	%cr4, %r8
+	EXPECT(0x20, %r8)
+
+	CASE "CR4.MCE is what the guest says"
+	mov	%r9, %rax
+	or	$0x40, %rax
+	RUNS(mov %rax, %cr4)
+	mov	%cr4, %r8
+	EXPECT(0x60, %r8)
+	RUNS(mov %r9, %cr4)
 	mov	%cr4, %r8
 	EXPECT(0x20, %r8)
 

@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "drivers/lapic.h"
+#include "drivers/power.h"
 #include "kernel/console.h"
 #include "kernel/devices.h"
 #include "kernel/monitor.h"
@@ -46,6 +47,7 @@ uint8_t fake_port_size;
 uint32_t fake_port_value, fake_port_step, fake_port_written[FAKE_PORT_LOG];
 uint64_t fake_stage2_gpa;
 struct vlapic_effect fake_effect;
+jmp_buf fake_reset;
 
 static struct pcpu this_one;
 static _Alignas(4096) uint8_t apic_pages[FAKE_VCPUS][4096]; /* of the vCPUs' APICs */
@@ -269,6 +271,11 @@ void fake_allow_wbinvd(void)
 void smp_wake(unsigned index)
 {
 	fake_woken |= 1u << index;
+}
+
+void power_reset(void)
+{
+	longjmp(fake_reset, 1);
 }
 
 void lapic_timer_arm(uint64_t ns)

@@ -83,3 +83,4 @@ extern uint32_t fake_port_step;  /* each read gives so much more */
 extern uint32_t fake_port_written[FAKE_PORT_LOG];
 extern uint64_t fake_stage2_gpa;
 extern struct vlapic_effect fake_effect;
+extern jmp_buf fake_reset; /* where a reset of the machine goes */

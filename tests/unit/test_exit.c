@@ -92,7 +92,7 @@ static void an_exit_that_nobody_handles_ends_the_vcpu_with_a_report(void **state
 		EXIT_NMI_WINDOW, EXIT_TIMER, EXIT_PAUSE, EXIT_EXCEPTION, EXIT_CPUID, EXIT_HLT,
 		EXIT_INVD, EXIT_XSETBV, EXIT_HYPERCALL, EXIT_FORBIDDEN, EXIT_MWAIT, EXIT_MONITOR,
 		EXIT_IO, EXIT_MSR_READ, EXIT_MSR_WRITE, EXIT_CR_READ, EXIT_CR_WRITE, EXIT_STAGE2,
-		EXIT_EOI};
+		EXIT_EOI, EXIT_RESET};
 	unsigned ended = 0;
 
 	for (enum exit_kind kind = 0; kind < EXIT_COUNT; kind++) {
@@ -401,10 +401,9 @@ static void code_is_found_through_the_segments_base(void **state)
 
 /* Control registers --------------------------------------------------------------------------- */
 
-static struct vcpu_exit cr_exit(enum exit_kind kind, uint8_t number, uint8_t gpr, uint64_t value)
+static struct vcpu_exit cr_exit(enum exit_kind kind, uint8_t gpr, uint64_t value)
 {
 	struct vcpu_exit exit = {.kind = kind, .length = 3};
-	exit.cr.number = number;
 	exit.cr.gpr = gpr;
 	exit.cr.value = value;
 	return exit;
@@ -414,13 +413,13 @@ static void cr8_is_the_task_priority(void **state)
 {
 	(void)state;
 	vcpu->lapic_changed = false;
-	handle(cr_exit(EXIT_CR_WRITE, 8, GPR_R9, 11));
+	handle(cr_exit(EXIT_CR_WRITE, GPR_R9, 11));
 	assert_went_on(3);
 	assert_int_equal(vcpu->lapic.reg[VLAPIC_TPR].value, 0xb0);
 	assert_true(vcpu->lapic_changed);
 	vcpu->lapic.reg[VLAPIC_TPR].value = 0x5a;
 	vcpu->regs.gpr[GPR_R9] = UINT64_MAX;
-	handle(cr_exit(EXIT_CR_READ, 8, GPR_R9, 0));
+	handle(cr_exit(EXIT_CR_READ, GPR_R9, 0));
 	assert_went_on(3);
 	assert_int_equal(vcpu->regs.gpr[GPR_R9], 5);
 }
@@ -428,21 +427,11 @@ static void cr8_is_the_task_priority(void **state)
 static void reserved_bits_of_cr8_are_a_protection_fault(void **state)
 {
 	(void)state;
-	handle(cr_exit(EXIT_CR_WRITE, 8, GPR_RAX, 16));
+	handle(cr_exit(EXIT_CR_WRITE, GPR_RAX, 16));
 	assert_raised(13, true);
-	handle(cr_exit(EXIT_CR_WRITE, 8, GPR_RAX, BIT(63)));
+	handle(cr_exit(EXIT_CR_WRITE, GPR_RAX, BIT(63)));
 	assert_raised(13, true);
 	assert_int_equal(vcpu->lapic.reg[VLAPIC_TPR].value, 0);
-}
-
-static void a_write_to_cr0_is_the_backends_and_one_of_vmxe_a_fault(void **state)
-{
-	(void)state;
-	handle(cr_exit(EXIT_CR_WRITE, 0, GPR_RAX, 0x80000011));
-	assert_went_on(3);
-	assert_int_equal(hw->reg[VCPU_CR0], 0x80000011);
-	handle(cr_exit(EXIT_CR_WRITE, 4, GPR_RAX, 0x2020));
-	assert_raised(VECTOR_PROTECTION, true);
 }
 
 static const struct {
@@ -470,7 +459,7 @@ static void the_register_of_a_move_to_cr8_is_found_by_the_bytes(void **state)
 			vcpu->regs.gpr[gpr] = gpr;
 		}
 		fake_code(cr8_moves[i].bytes, cr8_moves[i].len);
-		struct vcpu_exit exit = cr_exit(EXIT_CR_WRITE, 8, 0, 0);
+		struct vcpu_exit exit = cr_exit(EXIT_CR_WRITE, 0, 0);
 		exit.length = 0;
 		handle(exit);
 		assert_went_on(cr8_moves[i].len);
@@ -480,13 +469,24 @@ static void the_register_of_a_move_to_cr8_is_found_by_the_bytes(void **state)
 		memcpy(bytes, cr8_moves[i].bytes, sizeof(bytes));
 		bytes[cr8_moves[i].len - 2] = 0x20;
 		fake_code(bytes, cr8_moves[i].len);
-		exit = cr_exit(EXIT_CR_READ, 8, 0, 0);
+		exit = cr_exit(EXIT_CR_READ, 0, 0);
 		exit.length = 0;
 		vcpu->lapic.reg[VLAPIC_TPR].value = 0xe0;
 		handle(exit);
 		assert_went_on(cr8_moves[i].len);
 		assert_int_equal(vcpu->regs.gpr[cr8_moves[i].gpr], 14);
 	}
+}
+
+static void a_reset_of_the_cpu_resets_the_machine(void **state)
+{
+	(void)state;
+	struct vcpu_exit exit = {.kind = EXIT_RESET};
+	if (setjmp(fake_reset) == 0) {
+		exit_handle(vcpu, &exit);
+		fail();
+	}
+	assert_int_equal(vcpu->state, VCPU_RUNNING);
 }
 
 static void an_eoi_that_the_cpu_did_reaches_the_devices(void **state)
@@ -508,6 +508,7 @@ int main(void)
 		VM_TEST(instructions_that_guests_do_not_have_are_undefined),
 		VM_TEST(an_exit_that_nobody_handles_ends_the_vcpu_with_a_report),
 		VM_TEST(the_end_of_a_vcpu_pauses_the_others),
+		VM_TEST(a_reset_of_the_cpu_resets_the_machine),
 		VM_TEST(an_eoi_that_the_cpu_did_reaches_the_devices),
 		VM_TEST(an_interrupted_event_is_kept_for_the_next_entry),
 		VM_TEST(an_intercepted_exception_goes_to_the_guest),
@@ -529,7 +530,6 @@ int main(void)
 		VM_TEST(code_is_found_through_the_segments_base),
 		VM_TEST(cr8_is_the_task_priority),
 		VM_TEST(reserved_bits_of_cr8_are_a_protection_fault),
-		VM_TEST(a_write_to_cr0_is_the_backends_and_one_of_vmxe_a_fault),
 		VM_TEST(the_register_of_a_move_to_cr8_is_found_by_the_bytes),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

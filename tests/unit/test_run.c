@@ -173,7 +173,6 @@ static void an_interrupt_below_the_task_priority_waits_without_a_window_until_it
 {
 	(void)state;
 	struct vcpu_exit exit = {.kind = EXIT_CR_WRITE, .length = 4};
-	exit.cr.number = 8;
 	vcpu->lapic.reg[VLAPIC_TPR].value = 0x40;
 	vcpu_interrupt(vcpu, 0x41, false);
 	inject_events(vcpu);
