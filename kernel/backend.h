@@ -203,7 +203,6 @@ struct stage2_format {
 	uint64_t no_execute; /* in a leaf: set when not */
 	uint64_t large;      /* in a leaf above the lowest level */
 	uint64_t cache[STAGE2_CACHE_COUNT]; /* in a leaf */
-	uint64_t present;                   /* any of these: the entry is there */
 	bool large_1g; /* this machine has leaves of 1 GiB; true or false after backend->probe */
 };
 

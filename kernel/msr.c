@@ -178,7 +178,7 @@ bool msr_emulate_write(struct vcpu *vcpu, uint32_t msr, uint64_t value)
 	case MSR_EFER:
 		return write_efer(vcpu, value);
 	case MSR_TSC_DEADLINE:
-		vlapic_write_deadline(&vcpu->lapic, value, &effect);
+		vlapic_write_deadline(&vcpu->lapic, value);
 		vcpu->timer_changed = true;
 		return true;
 	case MSR_PVCLOCK_WALL:

@@ -20,5 +20,4 @@ const struct stage2_format svm_stage2_format = {
 	.write = BIT(1),
 	.no_execute = BIT(63),
 	.large = BIT(7),
-	.present = PRESENT,
 };

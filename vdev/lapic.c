@@ -88,12 +88,7 @@ bool vlapic_is_x2apic(const struct vlapic *v)
 
 bool vlapic_takes(const struct vlapic *v)
 {
-	return vlapic_is_enabled(v) && (v->reg[VLAPIC_SVR].value & SVR_ENABLE);
-}
-
-bool vlapic_is_enabled(const struct vlapic *v)
-{
-	return (v->base_msr & BASE_ENABLE) != 0;
+	return (v->base_msr & BASE_ENABLE) && (v->reg[VLAPIC_SVR].value & SVR_ENABLE);
 }
 
 /* Interrupts ---------------------------------------------------------------------------------- */
@@ -176,16 +171,11 @@ void vlapic_take(struct vlapic *v, uint8_t vector)
 	v->reg[VLAPIC_ISR + vector / 32].value |= 1u << vector % 32;
 }
 
-static void end_of_interrupt(struct vlapic *v, struct vlapic_effect *effect)
+static uint8_t end_of_interrupt(struct vlapic *v)
 {
-	unsigned served = highest(v, VLAPIC_ISR), word = served / 32;
-	uint32_t bit = 1u << served % 32;
-	if (served == 0) {
-		return;
-	}
-	effect->vector = (uint8_t)served;
-	v->reg[VLAPIC_ISR + word].value &= ~bit;
-	effect->kind = v->reg[VLAPIC_TMR + word].value & bit ? VLAPIC_LEVEL_EOI : VLAPIC_NOTHING;
+	unsigned served = highest(v, VLAPIC_ISR);
+	v->reg[VLAPIC_ISR + served / 32].value &= ~(1u << served % 32);
+	return (uint8_t)served;
 }
 
 /* Timer: SDM vol. 3, 11.5.4 ------------------------------------------------------------------- */
@@ -217,12 +207,10 @@ static uint32_t timer_count(const struct vlapic *v, uint64_t now, uint32_t divid
 	return end == 0 ? 0 : (uint32_t)((end - now + unit - 1) / unit);
 }
 
-void vlapic_write_deadline(struct vlapic *v, uint64_t deadline, struct vlapic_effect *effect)
+void vlapic_write_deadline(struct vlapic *v, uint64_t deadline)
 {
-	effect->kind = VLAPIC_NOTHING;
 	if (v->reg[VLAPIC_LVT_TIMER].value & LVT_DEADLINE) {
 		v->deadline = deadline;
-		effect->kind = VLAPIC_TIMER;
 	}
 }
 
@@ -298,7 +286,7 @@ static bool logical_matches(const struct vlapic *v, uint32_t destination)
 bool vlapic_matches(const struct vlapic *v, uint64_t icr, const struct vlapic *source)
 {
 	uint32_t destination = (uint32_t)(icr >> ICR_DESTINATION);
-	if (!vlapic_is_enabled(v)) {
+	if (!(v->base_msr & BASE_ENABLE)) {
 		return false;
 	}
 	if (icr & (ICR_SELF | ICR_ALL)) {
@@ -315,7 +303,7 @@ bool vlapic_matches(const struct vlapic *v, uint64_t icr, const struct vlapic *s
 /* Does the present mode allow it? If not, what follows from the attempt. */
 static bool allowed(struct vlapic *v, unsigned reg, uint32_t right, struct vlapic_effect *effect)
 {
-	bool enabled = vlapic_is_enabled(v);
+	bool enabled = v->base_msr & BASE_ENABLE;
 	uint32_t rights = enabled && reg < VLAPIC_REGISTERS ? rules[reg].rights : 0;
 	effect->kind = VLAPIC_NOTHING;
 	if (vlapic_is_x2apic(v)) {
@@ -363,7 +351,7 @@ void vlapic_write(
 	v->reg[reg].value = (uint32_t)((value & writable) | (rules[reg].reset & ~writable));
 	switch (reg) {
 	case VLAPIC_EOI:
-		end_of_interrupt(v, effect);
+		effect->vector = end_of_interrupt(v);
 		break;
 	case VLAPIC_ESR:
 		v->reg[reg].value = atomic_exchange(&v->esr_latched, 0);

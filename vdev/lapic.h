@@ -67,7 +67,6 @@ struct vlapic {
 enum vlapic_effect_kind {
 	VLAPIC_NOTHING,
 	VLAPIC_IPI,
-	VLAPIC_LEVEL_EOI,
 	VLAPIC_TIMER,
 	VLAPIC_FAULT
 };
@@ -75,7 +74,7 @@ struct vlapic_effect {
 	enum vlapic_effect_kind kind; /* FAULT: #GP (x2APIC) */
 	uint64_t icr;   /* IPI: as the x2APIC ICR (destination in bits 63:32; an xAPIC destination
 			   shifted there) */
-	uint8_t vector; /* LEVEL_EOI: of the level-triggered interrupt that ended */
+	uint8_t vector; /* that an EOI ended */
 };
 
 /* `reg` is set by then, and stays. */
@@ -88,15 +87,13 @@ bool vlapic_write_base(struct vlapic *v, uint64_t value);
 bool vlapic_is_x2apic(const struct vlapic *v);
 /* Fixed interrupts are taken: enabled by the base MSR and by software (SVR bit 8). */
 bool vlapic_takes(const struct vlapic *v);
-bool vlapic_is_enabled(const struct vlapic *v); /* by the base MSR */
 
 /* Read or write a register in the present mode; a register that mode lacks gives FAULT in x2APIC
  * mode, else reads 0. */
 uint64_t vlapic_read(struct vlapic *v, unsigned reg, uint64_t now, struct vlapic_effect *effect);
 void vlapic_write(
 	struct vlapic *v, unsigned reg, uint64_t value, uint64_t now, struct vlapic_effect *effect);
-void vlapic_write_deadline(
-	struct vlapic *v, uint64_t deadline, struct vlapic_effect *effect); /* IA32_TSC_DEADLINE */
+void vlapic_write_deadline(struct vlapic *v, uint64_t deadline); /* IA32_TSC_DEADLINE */
 
 /* A fixed interrupt comes in. Any CPU; a level-triggered one from the vCPU's own alone. Vectors
  * below 16 set the error status instead. True: it was not on its way already. */

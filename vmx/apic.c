@@ -12,29 +12,13 @@
 #include "kernel/paging.h"
 #include "vmx/vmx.h"
 
-/* The registers, a bit each, that have nothing but their value (the current count has not, the ICR
- * has 64 bits). */
-#define READS                                                                                      \
-	(BIT(VLAPIC_ID) | BIT(VLAPIC_VERSION) | BIT(VLAPIC_TPR) | BIT(VLAPIC_PPR) |                \
-		BIT(VLAPIC_LDR) | BIT(VLAPIC_SVR) | (BIT(VLAPIC_ESR + 1) - BIT(VLAPIC_ISR)) |      \
-		BIT(VLAPIC_LVT_CMCI) | (BIT(VLAPIC_TIMER_NOW) - BIT(VLAPIC_LVT_TIMER)) |           \
-		BIT(VLAPIC_TIMER_DIVIDE))
-#define WRITES (BIT(VLAPIC_TPR) | BIT(VLAPIC_EOI))
-
-void vmx_lapic_open(struct vm *vm)
-{
-	struct vmx_vm *shared = vm->hw;
-	for (unsigned reg = 0; reg < VLAPIC_REGISTERS; reg++) {
-		vmx_open_msr(
-			shared->msr[true], MSR_X2APIC + reg, READS >> reg & 1, WRITES >> reg & 1);
-	}
-}
-
 void vmx_lapic_sync(struct vcpu *vcpu)
 {
 	struct vmx_vcpu *vmx = vmx_use(vcpu);
 	struct vmx_vm *shared = vcpu->vm->hw;
-	bool on = vmx_has_x2apic && vlapic_is_x2apic(&vcpu->lapic) && vlapic_takes(&vcpu->lapic);
+	bool on = (vmx_controls[VMX_PROC] & VMX_PROC_TPR_SHADOW) &&
+		(vmx_controls[VMX_PROC2] & VMX_PROC2_X2APIC) == VMX_PROC2_X2APIC &&
+		vlapic_is_x2apic(&vcpu->lapic) && vlapic_takes(&vcpu->lapic);
 
 	if (on != vmx->x2apic) {
 		vmx->x2apic = on;
@@ -43,12 +27,9 @@ void vmx_lapic_sync(struct vcpu *vcpu)
 		vmcs_change(VMCS_PROC2_CONTROLS, VMX_PROC2_X2APIC, on ? VMX_PROC2_X2APIC : 0);
 		vmcs_write(VMCS_MSR_BITMAP, virt_to_phys(shared->msr[on]).raw);
 	}
-	if (!on) {
-		return;
-	}
 	unsigned status = vlapic_status(&vcpu->lapic);
 	vmcs_write(VMCS_INTERRUPT_STATUS, status);
-	for (unsigned i = 0; i < 4; i++) {
+	for (unsigned i = 0; on && i < 4; i++) {
 		uint64_t owed = (uint64_t)vcpu->owed[2 * i + 1] << 32 | vcpu->owed[2 * i];
 		vmcs_write(VMCS_EOI_EXITS + 2 * i, (uint8_t)status != 0 ? UINT64_MAX : owed);
 	}

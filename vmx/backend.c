@@ -15,20 +15,17 @@
 STATIC_ASSERT(offsetof(struct vcpu, regs) == 0, "enter.S");
 STATIC_ASSERT(GPR_RSP == 4 && GPR_RDI == 7 && GPR_COUNT == 16, "enter.S");
 
-#define CPUID_VMX       BIT(5)  /* leaf 1, ECX */
-#define VPID_FIRST      BIT(16) /* generation 1, so that 0 is of none */
-#define VMX_VCPU_FRAMES 2u      /* struct vmx_vcpu, then its VMCS */
+#define CPUID_VMX BIT(5) /* leaf 1, ECX */
 
 #define MSR_RANGE_MASK   0x1fffu
 #define MSR_RANGE_HIGH   0xc0000000u
-#define MSR_BITMAP_HIGH  0x400u /* bytes into the bitmap */
-#define MSR_BITMAP_WRITE 0x800u
+#define MSR_BITMAP_WRITE 0x800u /* bytes into the bitmap */
+#define VCPU_FRAMES      ((sizeof(struct vmx_vcpu) + PAGE_SIZE - 1) / PAGE_SIZE)
 
 static uint64_t vpid_last[CPUS_MAX]; /* [C] as in struct vmx_vcpu */
 
 uint64_t vmx_cr0_owned, vmx_cr4_owned;
 uint32_t vmx_controls[VMX_GROUP_COUNT];
-bool vmx_has_x2apic;
 
 void vmx_load(struct vmx_vcpu *vmx)
 {
@@ -57,86 +54,66 @@ static bool allowed_by_firmware(void)
 	return control & FEATURE_CONTROL_VMX;
 }
 
-/* Appendix A.3 to A.5: the low half has the bits that must be 1, the high half those that may. */
-static unsigned controls_choose(void)
+/* Appendix A.3 to A.5: of controls the low half has the bits that must be 1, the high half those
+ * that may. */
+static bool features_choose(void)
 {
-	static const struct {
-		const char *name;
-		uint32_t bits;
-		uint8_t group;
-		bool required;
-	} wanted[] = {
-#define X(group, id, bits, required, name) {name, VMX_##group##_##id, VMX_##group, required},
-		VMX_CONTROLS(X)
+	static const uint16_t msrs[VMX_GROUP_COUNT] = {
+#define X(id, msr) msr,
+		VMX_GROUPS(X)
 #undef X
 	};
-	unsigned missing = 0;
+	static const struct {
+		const char *name;
+		uint64_t bits;
+		enum vmx_group group;
+	} wanted[] = {
+#define X(group, id, bits, name) {name, bits, VMX_##group},
+		VMX_FEATURES(X)
+#undef X
+	};
 	uint64_t may[VMX_GROUP_COUNT] = {0};
+	bool good = true;
 
 	for (unsigned group = 0; group < VMX_GROUP_COUNT; group++) {
-		if (group != VMX_PROC2 || may[VMX_PROC] & VMX_PROC_SECONDARY) {
-			uint64_t allowed = msr_read(
-				group == VMX_PROC2 ? MSR_VMX_PROC2 : MSR_VMX_TRUE_PIN + group);
-			vmx_controls[group] = (uint32_t)allowed;
-			may[group] = allowed >> 32;
+		if (msr_try_read(msrs[group], &may[group]) && group < VMX_BASIC) {
+			vmx_controls[group] = (uint32_t)may[group];
+			may[group] >>= 32;
 		}
 	}
 	for (unsigned i = 0; i < ARRAY_COUNT(wanted); i++) {
-		if (!(wanted[i].bits & ~may[wanted[i].group])) {
-			vmx_controls[wanted[i].group] |= wanted[i].bits;
-		} else if (wanted[i].required) {
+		enum vmx_group group = wanted[i].group;
+		vmx_controls[group] |= (uint32_t)(wanted[i].bits & may[group]);
+		if (wanted[i].name != NULL && wanted[i].bits & ~may[group]) {
 			log_error("vmx: this CPU lacks %s", wanted[i].name);
-			missing++;
+			good = false;
 		}
 	}
-	vmx_has_x2apic = (vmx_controls[VMX_PROC] & VMX_PROC_TPR_SHADOW) &&
-		(vmx_controls[VMX_PROC2] & VMX_PROC2_X2APIC);
-	/* These are set while somebody waits, with the guest's EFER, and in its x2APIC mode. */
-	vmx_controls[VMX_PROC] &=
-		~(uint32_t)(VMX_PROC_INTERRUPT_WINDOW | VMX_PROC_NMI_WINDOW | VMX_PROC_TPR_SHADOW);
-	vmx_controls[VMX_ENTRY] &= ~(uint32_t)VMX_ENTRY_LONG_MODE;
-	vmx_controls[VMX_PROC2] &= ~(uint32_t)VMX_PROC2_X2APIC;
-	return missing;
+	vmx_stage2_format.large_1g = may[VMX_EPT_VPID] & EPT_VPID_1G;
+	return good;
 }
 
 static int probe(void)
 {
-	static const struct {
-		uint16_t msr;
-		uint8_t bit;
-		const char *name;
-	} needs[] = {
-#define X(msr, bit, name) {msr, bit, name},
-		VMX_NEEDS(X)
-#undef X
-	};
-
 	bool there = cpuid_read(1, 0).ecx & CPUID_VMX;
 	if (!there || !(msr_read(MSR_VMX_BASIC) & VMX_BASIC_TRUE)) {
 		log_error("vmx: this CPU lacks %s", there ? "true controls" : "VT-x");
 		return -ENODEV;
 	}
-	unsigned missing = !allowed_by_firmware() + controls_choose();
-	if (!(vmx_controls[VMX_PROC2] & VMX_PROC2_EPT)) {
-		return -ENODEV;
-	}
-	for (unsigned i = 0; i < ARRAY_COUNT(needs); i++) {
-		if (!(msr_read(needs[i].msr) & BIT(needs[i].bit))) {
-			log_error("vmx: this CPU lacks %s", needs[i].name);
-			missing++;
-		}
-	}
 	vmx_cr0_owned = msr_read(MSR_VMX_CR0_FIXED0) & ~(CR0_PE | CR0_PG);
 	vmx_cr0_owned |= CR0_CD | CR0_NW;
 	vmx_cr4_owned = msr_read(MSR_VMX_CR4_FIXED0) | CR4_MCE;
-	vmx_stage2_format.large_1g = msr_read(MSR_VMX_EPT_VPID) & EPT_VPID_1G;
-	return missing == 0 ? 0 : -ENODEV;
+	return allowed_by_firmware() && features_choose() ? 0 : -ENODEV;
 }
 
 /* A VMXON region or VMCS begins with the revision of its format (25.2, 25.11.5). */
-static void region_begin(uint32_t *region)
+static void *region_alloc(size_t frames)
 {
-	*region = (uint32_t)(msr_read(MSR_VMX_BASIC) & VMX_BASIC_REVISION);
+	uint32_t *region = frame_alloc(frames, FRAME_VCPU);
+	if (region != NULL) {
+		*region = (uint32_t)(msr_read(MSR_VMX_BASIC) & VMX_BASIC_REVISION);
+	}
+	return region;
 }
 
 static int cpu_start(void)
@@ -145,11 +122,10 @@ static int cpu_start(void)
 	if (!allowed_by_firmware()) {
 		return -EIO;
 	}
-	void *region = frame_alloc(1, FRAME_VCPU);
+	void *region = region_alloc(1);
 	if (region == NULL) {
 		return trace_err(-ENOMEM);
 	}
-	region_begin(region);
 	/* 24.8 */
 	cr0_write((cr0_read() | msr_read(MSR_VMX_CR0_FIXED0)) & msr_read(MSR_VMX_CR0_FIXED0 + 1));
 	cr4_write((cr4_read() | vmx_cr4_owned) & msr_read(MSR_VMX_CR4_FIXED0 + 1));
@@ -158,9 +134,47 @@ static int cpu_start(void)
 		frame_free(region, 1, FRAME_VCPU);
 		return -EIO;
 	}
-	vpid_last[cpu->index] = VPID_FIRST;
+	vpid_last[cpu->index] = BIT(16); /* generation 1, so that 0 is of none */
 	return 0;
 }
+
+/* 25.6.9: the bitmap has reads and writes of two ranges; others always exit. */
+static void open_in(uint8_t *bitmap, uint32_t msr, bool read, bool write)
+{
+	uint32_t index = (msr & MSR_RANGE_MASK) + (msr >= MSR_RANGE_HIGH ? MSR_RANGE_MASK + 1 : 0);
+	uint8_t closed = (uint8_t) ~(1u << index % 8);
+
+	if (read) {
+		bitmap[index / 8] &= closed;
+	}
+	if (write) {
+		bitmap[MSR_BITMAP_WRITE + index / 8] &= closed;
+	}
+}
+
+static void open_msr(struct vm *vm, uint32_t msr, bool read, bool write)
+{
+	struct vmx_vm *shared = vm->hw;
+	open_in(shared->msr[false], msr, read, write);
+	open_in(shared->msr[true], msr, read, write);
+}
+
+static void open_ports(struct vm *vm, uint16_t first, unsigned count)
+{
+	uint8_t *bitmap = ((struct vmx_vm *)vm->hw)->ports;
+	for (unsigned port = first; port < first + count && port <= UINT16_MAX; port++) {
+		bitmap[port / 8] &= (uint8_t) ~(1u << port % 8);
+	}
+}
+
+/* Registers of an x2APIC that the CPU serves, a bit each: those that have nothing but their value
+ * (the current count has not, the ICR has 64 bits). */
+#define X2APIC_READS                                                                               \
+	(BIT(VLAPIC_ID) | BIT(VLAPIC_VERSION) | BIT(VLAPIC_TPR) | BIT(VLAPIC_PPR) |                \
+		BIT(VLAPIC_LDR) | BIT(VLAPIC_SVR) | (BIT(VLAPIC_ESR + 1) - BIT(VLAPIC_ISR)) |      \
+		BIT(VLAPIC_LVT_CMCI) | (BIT(VLAPIC_TIMER_NOW) - BIT(VLAPIC_LVT_TIMER)) |           \
+		BIT(VLAPIC_TIMER_DIVIDE))
+#define X2APIC_WRITES (BIT(VLAPIC_TPR) | BIT(VLAPIC_EOI))
 
 static int vm_create(struct vm *vm)
 {
@@ -169,7 +183,10 @@ static int vm_create(struct vm *vm)
 		return trace_err(-ENOMEM);
 	}
 	memset(vm->hw, 0xff, sizeof(struct vmx_vm));
-	vmx_lapic_open(vm);
+	for (unsigned reg = 0; reg < VLAPIC_REGISTERS; reg++) {
+		open_in(((struct vmx_vm *)vm->hw)->msr[true], MSR_X2APIC + reg,
+			X2APIC_READS >> reg & 1, X2APIC_WRITES >> reg & 1);
+	}
 	return 0;
 }
 
@@ -181,14 +198,8 @@ static void vm_destroy(struct vm *vm)
 
 static int vcpu_create(struct vcpu *vcpu)
 {
-	struct vmx_vcpu *vmx = frame_alloc(VMX_VCPU_FRAMES, FRAME_VCPU);
-	if (vmx == NULL) {
-		return trace_err(-ENOMEM);
-	}
-	vmx->vmcs = (uint8_t *)vmx + PAGE_SIZE;
-	region_begin(vmx->vmcs);
-	vcpu->hw = vmx;
-	return 0;
+	vcpu->hw = region_alloc(VCPU_FRAMES);
+	return vcpu->hw != NULL ? 0 : trace_err(-ENOMEM);
 }
 
 /* The CPU may hold a VMCS in itself until VMCLEAR (25.11.1). */
@@ -205,7 +216,7 @@ static void vcpu_destroy(struct vcpu *vcpu)
 {
 	struct vmx_vcpu *vmx = vcpu->hw;
 	vmcs_forget(vmx);
-	frame_free(vmx, VMX_VCPU_FRAMES, FRAME_VCPU);
+	frame_free(vmx, VCPU_FRAMES, FRAME_VCPU);
 	vcpu->hw = NULL;
 }
 
@@ -234,7 +245,8 @@ static void vcpu_reset(struct vcpu *vcpu)
 	};
 
 	vmcs_forget(vmx);
-	*vmx = (struct vmx_vcpu){.vmcs = vmx->vmcs, .flush = true};
+	memset((uint8_t *)vmx + PAGE_SIZE, 0, sizeof(*vmx) - PAGE_SIZE);
+	vmx->flush = true;
 	vmx_use(vcpu);
 	unsigned last = VMCS_ENUM_LAST(msr_read(MSR_VMX_VMCS_ENUM));
 	for (unsigned kind = 0; kind < 16; kind++) {
@@ -246,40 +258,6 @@ static void vcpu_reset(struct vcpu *vcpu)
 		vmcs_write(set_up[i].field, set_up[i].value);
 	}
 	vmx_state_reset(vcpu);
-}
-
-/* 25.6.9: the bitmap has reads and writes of two ranges; others always exit. */
-void vmx_open_msr(uint8_t *bitmap, uint32_t msr, bool read, bool write)
-{
-	uint32_t index = msr & MSR_RANGE_MASK;
-	uint8_t closed = (uint8_t) ~(1u << index % 8);
-
-	if (msr - index == MSR_RANGE_HIGH) {
-		bitmap += MSR_BITMAP_HIGH;
-	} else if (msr != index) {
-		return;
-	}
-	if (read) {
-		bitmap[index / 8] &= closed;
-	}
-	if (write) {
-		bitmap[MSR_BITMAP_WRITE + index / 8] &= closed;
-	}
-}
-
-static void open_msr(struct vm *vm, uint32_t msr, bool read, bool write)
-{
-	struct vmx_vm *shared = vm->hw;
-	vmx_open_msr(shared->msr[false], msr, read, write);
-	vmx_open_msr(shared->msr[true], msr, read, write);
-}
-
-static void open_ports(struct vm *vm, uint16_t first, unsigned count)
-{
-	uint8_t *bitmap = ((struct vmx_vm *)vm->hw)->ports;
-	for (unsigned port = first; port < first + count && port <= UINT16_MAX; port++) {
-		bitmap[port / 8] &= (uint8_t) ~(1u << port % 8);
-	}
 }
 
 static void run(struct vcpu *vcpu, struct vcpu_exit *exit)

@@ -3,7 +3,6 @@
  * vmx/decode.c - from an exit reason and what the VMCS has beside it to a struct vcpu_exit. SDM
  * vol. 3, 28.2. Runs: on the exiting CPU, interrupts off.
  */
-#include "kernel/fmt.h"
 #include "kernel/log.h"
 #include "vmx/vmx.h"
 
@@ -20,7 +19,6 @@ static const struct {
 #define DEBUG_BREAKPOINTS 0xful
 #define DEBUG_CAUSES      (DEBUG_BREAKPOINTS | BIT(13) | BIT(14)) /* B0-B3, BD, BS (table 28-1) */
 #define DR7_GD            BIT(13)
-#define DUMP_ITEM_MAX     48u /* a name and a value */
 
 static void decode_event(struct vcpu_event *event, uint64_t info, enum vmcs_field error)
 {
@@ -110,28 +108,22 @@ static void decode_ept(struct vcpu_exit *exit, uint64_t qualification)
 	exit->fault.walk = (qualification & (BIT(7) | BIT(8))) == BIT(7);
 }
 
-/* An IRET unblocked NMIs and then faulted: it will be done again, so they are blocked still
- * (28.2.3). */
-static void block_nmis_after_iret(unsigned reason)
-{
-	uint64_t event = reason == VMX_EXIT_EXCEPTION ? vmcs_read(VMCS_EXIT_EVENT) : 0;
-	bool iret = event & EVENT_INFO_IRET && EVENT_INFO_VECTOR(event) != VECTOR_DOUBLE_FAULT;
-	if (reason == VMX_EXIT_EPT_VIOLATION) {
-		iret = vmcs_read(VMCS_EXIT_QUALIFICATION) & EVENT_INFO_IRET;
-	}
-	if (iret) {
-		vmcs_change(VMCS_GUEST_INTERRUPTIBILITY, 0, BLOCKED_BY_NMI);
-	}
-}
-
-/* What the exit interrupted: never an exit of an instruction, but a task switch (28.2.4). */
+/*
+ * What the exit interrupted: never an exit of an instruction, but a task switch (28.2.4). Or an
+ * IRET unblocked NMIs and then faulted: it will be done again, so they are blocked still (28.2.3).
+ */
 static void decode_vectoring(struct vcpu_exit *exit, unsigned reason)
 {
-	uint64_t vectoring = vmcs_read(VMCS_VECTORING_EVENT);
+	uint64_t vectoring = vmcs_read(VMCS_VECTORING_EVENT), info = 0;
 	if (vectoring & EVENT_INFO_VALID) {
 		decode_event(&exit->interrupted, vectoring, VMCS_VECTORING_EVENT_ERROR);
-	} else {
-		block_nmis_after_iret(reason);
+	} else if (reason == VMX_EXIT_EPT_VIOLATION) {
+		info = vmcs_read(VMCS_EXIT_QUALIFICATION);
+	} else if (reason == VMX_EXIT_EXCEPTION) {
+		info = vmcs_read(VMCS_EXIT_EVENT);
+	}
+	if (info & EVENT_INFO_IRET) {
+		vmcs_change(VMCS_GUEST_INTERRUPTIBILITY, 0, BLOCKED_BY_NMI);
 	}
 }
 
@@ -157,10 +149,11 @@ void vmx_decode(struct vcpu *vcpu, struct vcpu_exit *exit)
 		decode_exception(exit);
 		break;
 	case VMX_EXIT_INTERRUPT_WINDOW:
-		vmcs_change(VMCS_PROC_CONTROLS, VMX_PROC_INTERRUPT_WINDOW, 0);
-		break;
 	case VMX_EXIT_NMI_WINDOW:
-		vmcs_change(VMCS_PROC_CONTROLS, VMX_PROC_NMI_WINDOW, 0);
+		vmcs_change(VMCS_PROC_CONTROLS,
+			reason == VMX_EXIT_NMI_WINDOW ? VMX_PROC_NMI_WINDOW
+						      : VMX_PROC_INTERRUPT_WINDOW,
+			0);
 		break;
 	case VMX_EXIT_IO:
 		decode_io(exit, vmcs_read(VMCS_EXIT_QUALIFICATION));
@@ -179,19 +172,6 @@ void vmx_decode(struct vcpu *vcpu, struct vcpu_exit *exit)
 	}
 }
 
-/* SDM vol. 3, 31.4: those of an entry. */
-static const char *instruction_error_name(uint64_t error)
-{
-	static const char *const names[] = {
-		[4] = "VMLAUNCH of a VMCS that is not clear",
-		[5] = "VMRESUME of a VMCS that is not launched",
-		[7] = "invalid control fields",
-		[8] = "invalid host state",
-		[26] = "events blocked by MOV SS",
-	};
-	return error < ARRAY_COUNT(names) ? names[error] : NULL;
-}
-
 void vmx_dump(struct vcpu *vcpu)
 {
 	static const struct {
@@ -201,34 +181,23 @@ void vmx_dump(struct vcpu *vcpu)
 #define X(id, ...) {VMCS_##id, #id},
 		VMCS_SET_UP(X) VMCS_FIELDS(X)
 #undef X
-#define X(id, ...) {VMCS_GUEST_##id, #id},
+#define X(id, ...) {VMCS_GUEST_##id, "GUEST_" #id},
 			VMCS_REGISTERS(X)
 #undef X
 	};
 	bool refused = vmx_use(vcpu)->refused;
-	uint64_t reason = vmcs_read(VMCS_EXIT_REASON);
-	uint16_t basic = (uint16_t)reason;
-	const char *name = basic < ARRAY_COUNT(reasons) ? reasons[basic].name : NULL;
-	char line[LOG_TEXT_MAX];
-	size_t length = 0;
+	uint64_t reason = vmcs_read(VMCS_EXIT_REASON), error = vmcs_read(VMCS_INSTRUCTION_ERROR);
+	const char *name =
+		(uint16_t)reason < ARRAY_COUNT(reasons) ? reasons[(uint16_t)reason].name : NULL;
 
-	if (refused) {
-		name = instruction_error_name(vmcs_read(VMCS_INSTRUCTION_ERROR));
+	if (refused) { /* SDM vol. 3, 31.4 */
+		name = error == 7    ? "invalid control fields"
+			: error == 8 ? "invalid host state"
+				     : NULL;
 	}
 	log_error("vmx: %s: %s", refused || reason & VMX_EXIT_REFUSED ? "entry failed" : "exit",
 		name != NULL ? name : "of no known reason");
 	for (unsigned i = 0; i < ARRAY_COUNT(fields); i++) {
-		length += (size_t)fmt_write(line + length, sizeof(line) - length, " %s=0x%lx",
-			fields[i].name, vmcs_read(fields[i].field));
-		if (length > sizeof(line) - DUMP_ITEM_MAX || i == ARRAY_COUNT(fields) - 1) {
-			log_error("vmx:%s", line);
-			length = 0;
-		}
-	}
-	for (unsigned i = 0; i < SEG_COUNT; i++) {
-		struct segment segment;
-		vmx_get_segment(vcpu, i, &segment);
-		log_error("vmx: segment %u: 0x%x base 0x%lx limit 0x%x attributes 0x%x", i,
-			segment.selector, segment.base, segment.limit, segment.attributes);
+		log_error("vmx: %-24s 0x%lx", fields[i].name, vmcs_read(fields[i].field));
 	}
 }

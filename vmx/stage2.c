@@ -6,8 +6,8 @@
 #include "kernel/paging.h"
 #include "vmx/vmx.h"
 
-/* Table 29-1 to 29-7; memory types as in table 12-10, in bits 5:3. The guest's own PAT still
- * counts. */
+/* Table 29-1 to 29-7; memory types as in table 12-10, in bits 5:3, in the order of enum
+ * stage2_cache. The guest's own PAT still counts. */
 #define EPT_TYPE(type) ((uint64_t)(type) << 3)
 struct stage2_format vmx_stage2_format = {
 	.table = BIT(0) | BIT(1) | BIT(2),
@@ -15,12 +15,7 @@ struct stage2_format vmx_stage2_format = {
 	.write = BIT(1),
 	.execute = BIT(2),
 	.large = BIT(7),
-	.cache = {[STAGE2_UC] = EPT_TYPE(0),
-		[STAGE2_WC] = EPT_TYPE(1),
-		[STAGE2_WT] = EPT_TYPE(4),
-		[STAGE2_WP] = EPT_TYPE(5),
-		[STAGE2_WB] = EPT_TYPE(6)},
-	.present = BIT(0) | BIT(1) | BIT(2),
+	.cache = {EPT_TYPE(0), EPT_TYPE(1), EPT_TYPE(4), EPT_TYPE(5), EPT_TYPE(6)},
 };
 
 #define EPT_POINTER_WB     6u        /* how the CPU reads the tables (25.6.11) */

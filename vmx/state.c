@@ -7,7 +7,6 @@
 
 #define DR6_INIT        0xffff0ff0ul
 #define RFLAGS_ALWAYS   BIT(1)
-#define RFLAGS_TF       BIT(8)
 #define VMX_EFER_LMA    BIT(10)
 #define RIGHTS_LOW      0x00ffu /* type, S, DPL, P */
 #define RIGHTS_HIGH     0x0f00u /* AVL, L, D/B, G: four bits further up in a VMCS */
@@ -116,19 +115,20 @@ void vmx_set_segment(struct vcpu *vcpu, enum segment_name name, const struct seg
  */
 void vmx_state_reset(struct vcpu *vcpu)
 {
-	static const struct segment code = {0xffff0000, 0xffff, 0xf000, 0x9b};
-	static const struct segment data = {0, 0xffff, 0, 0x93};
-	static const struct segment task = {0, 0xffff, 0, 0x8b};
-	static const struct segment none = {0, 0xffff, 0, 0};
+	static const struct segment segments[SEG_COUNT] = {
+		[SEG_ES] = {0, 0xffff, 0, 0x93},
+		[SEG_CS] = {0xffff0000, 0xffff, 0xf000, 0x9b},
+		[SEG_SS... SEG_GS] = {0, 0xffff, 0, 0x93},
+		[SEG_LDTR] = {0, 0xffff, 0, 0},
+		[SEG_TR] = {0, 0xffff, 0, 0x8b},
+	};
 
 	for (unsigned reg = 0; reg < VCPU_REGISTER_COUNT; reg++) {
 		vmx_set(vcpu, reg, registers[reg].initial);
 	}
-	for (unsigned name = SEG_ES; name <= SEG_GS; name++) {
-		vmx_set_segment(vcpu, name, name == SEG_CS ? &code : &data);
+	for (unsigned name = 0; name < SEG_COUNT; name++) {
+		vmx_set_segment(vcpu, name, &segments[name]);
 	}
-	vmx_set_segment(vcpu, SEG_LDTR, &none);
-	vmx_set_segment(vcpu, SEG_TR, &task);
 	vcpu->regs = (struct vcpu_regs){.gpr[GPR_RDX] = cpuid_read(1, 0).eax};
 	dr6_write(DR6_INIT); /* DR0-3 and DR6 are the guest's */
 }

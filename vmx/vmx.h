@@ -35,11 +35,11 @@
 	X(HOST_PAT, 0x2c00, msr_read(MSR_PAT))                                                     \
 	X(HOST_EFER, 0x2c02, msr_read(MSR_EFER))                                                   \
 	X(PIN_CONTROLS, 0x4000, vmx_controls[VMX_PIN])                                             \
-	X(PROC_CONTROLS, 0x4002, vmx_controls[VMX_PROC])                                           \
+	X(PROC_CONTROLS, 0x4002, vmx_controls[VMX_PROC] & ~VMX_PROC_LATER)                         \
 	X(EXCEPTION_BITMAP, 0x4004, VMX_EXCEPTIONS)                                                \
 	X(EXIT_CONTROLS, 0x400c, vmx_controls[VMX_EXIT])                                           \
-	X(ENTRY_CONTROLS, 0x4012, vmx_controls[VMX_ENTRY])                                         \
-	X(PROC2_CONTROLS, 0x401e, vmx_controls[VMX_PROC2])                                         \
+	X(ENTRY_CONTROLS, 0x4012, vmx_controls[VMX_ENTRY] & ~(uint32_t)VMX_ENTRY_LONG_MODE)        \
+	X(PROC2_CONTROLS, 0x401e, vmx_controls[VMX_PROC2] & ~(uint32_t)VMX_PROC2_X2APIC)           \
 	X(PREEMPTION_TIMER, 0x482e, timer_start)                                                   \
 	X(CR0_MASK, 0x6000, vmx_cr0_owned)                                                         \
 	X(CR4_MASK, 0x6002, vmx_cr4_owned)                                                         \
@@ -122,72 +122,72 @@ STATIC_ASSERT(VMCS_BASE(SEG_GS) == VMCS_GUEST_GS_BASE, "order of segments");
 #define FEATURE_CONTROL_VMX    BIT(2) /* outside SMX */
 #define MSR_VMX_BASIC          0x480u
 #define VMX_BASIC_REVISION     0x7fffffffu
-#define VMX_BASIC_TRUE         BIT(55) /* MSR_VMX_TRUE_PIN and those behind it are there */
+#define VMX_BASIC_TRUE         BIT(55) /* the MSRs of PIN to ENTRY are there */
 #define MSR_VMX_MISC           0x485u
 #define VMX_MISC_TIMER_RATE    0x1fu
 #define MSR_VMX_CR0_FIXED0     0x486u /* FIXED1 is the next one */
 #define MSR_VMX_CR4_FIXED0     0x488u
 #define MSR_VMX_VMCS_ENUM      0x48au
 #define VMCS_ENUM_LAST(m)      ((unsigned)(m) >> 1 & 0x1ff) /* the highest index of a field */
-#define MSR_VMX_EPT_VPID       0x48cu
 #define EPT_VPID_1G            BIT(17)
 
-/* Groups of controls (25.6 to 25.8); the MSRs that say what each bit may be follow each other, but
- * the last. */
+/* Groups of controls (25.6 to 25.8) and of other capabilities, by the MSRs that tell them. */
+#define VMX_GROUPS(X)                                                                              \
+	X(PIN, 0x48d)                                                                              \
+	X(PROC, 0x48e)                                                                             \
+	X(EXIT, 0x48f)                                                                             \
+	X(ENTRY, 0x490)                                                                            \
+	X(PROC2, 0x48b)                                                                            \
+	X(BASIC, MSR_VMX_BASIC) /* controls end before this one */                                 \
+	X(MISC, MSR_VMX_MISC)                                                                      \
+	X(EPT_VPID, 0x48c)
+
 enum vmx_group {
-	VMX_PIN,
-	VMX_PROC,
-	VMX_EXIT,
-	VMX_ENTRY,
-	VMX_PROC2, /* there when PROC has SECONDARY */
+#define X(id, msr) VMX_##id,
+	VMX_GROUPS(X)
+#undef X
 	VMX_GROUP_COUNT
 };
-#define MSR_VMX_TRUE_PIN 0x48du
-#define MSR_VMX_PROC2    0x48bu
 
-/* The controls that Pintle sets, all others are as the CPU demands. Group, id, bits, required,
- * name. */
-#define VMX_CONTROLS(X)                                                                            \
-	X(PIN, INTERRUPT, BIT(0), true, "external-interrupt exiting")                              \
-	X(PIN, NMI, BIT(3) | BIT(5), true, "NMI exiting and virtual NMIs")                         \
-	X(PIN, TIMER, BIT(6), true, "VMX-preemption timer")                                        \
-	X(PROC, INTERRUPT_WINDOW, BIT(2), true, "interrupt-window exiting")                        \
-	X(PROC, HLT, BIT(7), true, "HLT exiting")                                                  \
-	X(PROC, MWAIT, BIT(10) | BIT(29), true, "MONITOR and MWAIT exiting")                       \
-	X(PROC, CR8, BIT(19) | BIT(20), true, "CR8-load and -store exiting")                       \
-	X(PROC, TPR_SHADOW, BIT(21), false, "TPR shadow")                                          \
-	X(PROC, NMI_WINDOW, BIT(22), true, "NMI-window exiting")                                   \
-	X(PROC, BITMAPS, BIT(25) | BIT(28), true, "I/O and MSR bitmaps")                           \
-	X(PROC, SECONDARY, BIT(31), true, "secondary controls")                                    \
-	X(PROC2, EPT, BIT(1), true, "extended page tables (EPT)")                                  \
-	X(PROC2, RDTSCP, BIT(3), false, "RDTSCP")                                                  \
-	X(PROC2, VPID, BIT(5), false, "VPIDs")                                                     \
-	X(PROC2, UNRESTRICTED, BIT(7), true, "unrestricted guest")                                 \
-	X(PROC2, X2APIC, BIT(4) | BIT(8) | BIT(9), false, "APIC virtualisation")                   \
-	X(PROC2, INVPCID, BIT(12), false, "INVPCID")                                               \
-	X(PROC2, XSAVES, BIT(20), false, "XSAVES")                                                 \
-	X(PROC2, USER_WAIT, BIT(26), false, "TPAUSE and UMWAIT")                                   \
-	X(EXIT, HOST_64, BIT(9), true, "64-bit host")                                              \
-	X(EXIT, SAVE, BIT(2) | BIT(18) | BIT(20), true, "saving of DR7, PAT and EFER")             \
-	X(EXIT, LOAD, BIT(19) | BIT(21), true, "loading of the host's PAT and EFER")               \
-	X(ENTRY, LONG_MODE, BIT(9), true, "64-bit guests")                                         \
-	X(ENTRY, LOAD, BIT(2) | BIT(14) | BIT(15), true, "loading of DR7, PAT and EFER")
+/* The controls that Pintle sets, all others are as the CPU demands, and the capabilities it needs:
+ * group, id, bits, name if it cannot do without. GUESTS are RDTSCP, INVPCID, XSAVES, TPAUSE and
+ * UMWAIT. */
+#define VMX_FEATURES(X)                                                                            \
+	X(PIN, INTERRUPT, BIT(0), "external-interrupt exiting")                                    \
+	X(PIN, NMI, BIT(3) | BIT(5), "NMI exiting and virtual NMIs")                               \
+	X(PIN, TIMER, BIT(6), "VMX-preemption timer")                                              \
+	X(PROC, INTERRUPT_WINDOW, BIT(2), "interrupt-window exiting")                              \
+	X(PROC, HLT, BIT(7), "HLT exiting")                                                        \
+	X(PROC, MWAIT, BIT(10) | BIT(29), "MONITOR and MWAIT exiting")                             \
+	X(PROC, CR8, BIT(19) | BIT(20), "CR8-load and -store exiting")                             \
+	X(PROC, TPR_SHADOW, BIT(21), NULL)                                                         \
+	X(PROC, NMI_WINDOW, BIT(22), "NMI-window exiting")                                         \
+	X(PROC, BITMAPS, BIT(25) | BIT(28), "I/O and MSR bitmaps")                                 \
+	X(PROC, SECONDARY, BIT(31), "secondary controls")                                          \
+	X(PROC2, EPT, BIT(1), "extended page tables (EPT)")                                        \
+	X(PROC2, GUESTS, BIT(3) | BIT(12) | BIT(20) | BIT(26), NULL)                               \
+	X(PROC2, VPID, BIT(5), NULL)                                                               \
+	X(PROC2, UNRESTRICTED, BIT(7), "unrestricted guest")                                       \
+	X(PROC2, X2APIC, BIT(4) | BIT(8) | BIT(9), NULL)                                           \
+	X(EXIT, HOST_64, BIT(9), "64-bit host")                                                    \
+	X(EXIT, SAVE, BIT(2) | BIT(18) | BIT(20), "saving of DR7, PAT and EFER")                   \
+	X(EXIT, LOAD, BIT(19) | BIT(21), "loading of the host's PAT and EFER")                     \
+	X(ENTRY, LONG_MODE, BIT(9), "64-bit guests")                                               \
+	X(ENTRY, LOAD, BIT(2) | BIT(14) | BIT(15), "loading of DR7, PAT and EFER")                 \
+	X(MISC, SAVES_LMA, BIT(5), "saving of EFER.LMA as an entry control")                       \
+	X(EPT_VPID, PAGES, BIT(6) | BIT(14) | BIT(16),                                             \
+		"write-back EPT of four levels with 2 MiB pages")                                  \
+	X(EPT_VPID, INVEPT, BIT(20) | BIT(25), "INVEPT of a single context")
 
-enum vmx_control {
-#define X(group, id, bits, required, name) VMX_##group##_##id = (bits),
-	VMX_CONTROLS(X)
+enum vmx_feature {
+#define X(group, id, bits, name) VMX_##group##_##id = (bits),
+	VMX_FEATURES(X)
 #undef X
 };
 
-/* What else is required: bits of capability MSRs. EPT_VPID is there when EPT is: below the controls
- * in probe(). */
-#define VMX_NEEDS(X)                                                                               \
-	X(MSR_VMX_MISC, 5, "saving of EFER.LMA as an entry control")                               \
-	X(MSR_VMX_EPT_VPID, 6, "EPT of four levels")                                               \
-	X(MSR_VMX_EPT_VPID, 14, "write-back EPT")                                                  \
-	X(MSR_VMX_EPT_VPID, 16, "EPT with 2 MiB pages")                                            \
-	X(MSR_VMX_EPT_VPID, 20, "INVEPT")                                                          \
-	X(MSR_VMX_EPT_VPID, 25, "INVEPT of a single context")
+/* Set while somebody waits, and in the guest's x2APIC mode. */
+#define VMX_PROC_LATER                                                                             \
+	((uint32_t)(VMX_PROC_INTERRUPT_WINDOW | VMX_PROC_NMI_WINDOW | VMX_PROC_TPR_SHADOW))
 
 /* Exit reasons (appendix C): id, number, kind, whether the instruction's length is valid (28.2.5).
  */
@@ -208,9 +208,6 @@ enum vmx_control {
 	X(RDMSR, 31, MSR_READ, true)                                                               \
 	X(WRMSR, 32, MSR_WRITE, true)                                                              \
 	X(INVALID_GUEST_STATE, 33, ENTRY_FAILED, false)                                            \
-	X(MSR_LOADING, 34, ENTRY_FAILED, false)                                                    \
-	X(MWAIT, 36, MWAIT, true)                                                                  \
-	X(MONITOR, 39, MONITOR, true)                                                              \
 	X(MACHINE_CHECK_AT_ENTRY, 41, ENTRY_FAILED, false)                                         \
 	X(EOI, 45, EOI, false)                                                                     \
 	X(EPT_VIOLATION, 48, STAGE2, false)                                                        \
@@ -222,8 +219,9 @@ enum vmx_exit {
 	VMX_EXITS(X)
 #undef X
 };
-/* Those of instructions that guests do not have: GETSEC, VMCLEAR to VMXON, INVEPT, INVVPID. */
-#define VMX_EXITS_FORBIDDEN (BIT(11) | 0x1ffull << 19 | BIT(50) | BIT(53))
+/* Those of instructions that guests do not have: GETSEC, VMCLEAR to VMXON, MWAIT, MONITOR, INVEPT,
+ * INVVPID. */
+#define VMX_EXITS_FORBIDDEN (BIT(11) | 0x1ffull << 19 | BIT(36) | BIT(39) | BIT(50) | BIT(53))
 #define VMX_EXIT_REFUSED    BIT(31) /* of the exit reason: the entry failed */
 
 /* Interruption information, at entry, exit and vectoring (25.8.3, 25.9.2): vector 7:0, type 10:8.
@@ -247,7 +245,7 @@ enum vmx_exit {
 
 /* What a vCPU and a VM have in their ->hw. */
 struct vmx_vcpu {
-	void *vmcs;        /* [I] a frame */
+	uint8_t vmcs[PAGE_SIZE];
 	uint64_t host_rsp; /* [C] what VMCS_HOST_RSP holds; enter.S */
 	uint64_t cr2;      /* [C] the guest's, while the VMCS is not the current one */
 	uint64_t vpid;     /* [C] low 16 bits: its VPID; others: of which generation of its CPU's */
@@ -266,8 +264,7 @@ struct vmx_vm {
  * wrote: those that VT-x wants to be 1 (but CR0_PE and CR0_PG: unrestricted guest), caches, machine
  * checks. */
 extern uint64_t vmx_cr0_owned, vmx_cr4_owned;
-extern uint32_t vmx_controls[VMX_GROUP_COUNT]; /* [I] after probe */
-extern bool vmx_has_x2apic; /* [I] after probe: the CPU can serve a vCPU's x2APIC */
+extern uint32_t vmx_controls[VMX_GROUP_COUNT]; /* [I] after probe: all that we want and may */
 extern struct stage2_format vmx_stage2_format; /* [I] after probe */
 
 /* Make a vCPU's VMCS the one that VMREAD and VMWRITE mean on this CPU. */
@@ -282,10 +279,6 @@ static inline struct vmx_vcpu *vmx_use(struct vcpu *vcpu)
 
 /* apic.c */
 void vmx_lapic_sync(struct vcpu *vcpu);
-void vmx_lapic_open(struct vm *vm); /* its MSRs, for vCPUs whose x2APIC the CPU serves */
-
-/* backend.c: open an MSR in a bitmap. */
-void vmx_open_msr(uint8_t *bitmap, uint32_t msr, bool read, bool write);
 
 /* state.c; see struct backend. */
 void vmx_state_reset(struct vcpu *vcpu);

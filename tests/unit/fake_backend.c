@@ -162,7 +162,6 @@ static const struct stage2_format format = {
 	.execute = 4,
 	.large = 0x80,
 	.cache = {0 << 3, 1 << 3, 4 << 3, 5 << 3, 6 << 3},
-	.present = 7,
 };
 
 const struct backend fake_backend = {

@@ -20,7 +20,6 @@ const struct stage2_format world_ept = {
 	.execute = 4,
 	.large = 0x80,
 	.cache = {0 << 3, 1 << 3, 4 << 3, 5 << 3, 6 << 3},
-	.present = 7,
 };
 
 const struct stage2_format world_npt = {
@@ -30,7 +29,6 @@ const struct stage2_format world_npt = {
 	.no_execute = BIT(63),
 	.large = 0x80,
 	.cache = {0x18, 0x10, 0x08, 0x18, 0}, /* PCD and PWT; no write-protected: as uncached */
-	.present = 1,
 };
 
 struct stage2 world;

@@ -272,8 +272,7 @@ enum op {
 	TAKE,
 	TPR,
 	PPR,
-	EOI,
-	LEVEL_EOI
+	EOI
 };
 static const struct {
 	const char *name;
@@ -285,10 +284,10 @@ static const struct {
 	{"nothing pends", {{PENDING, -1}, {PPR, 0}, {EOI, 0}, {PENDING, -1}}},
 	{"the highest goes first",
 		{{EDGE, 0x31}, {EDGE, 0xf2}, {EDGE, 0x80}, {PENDING, 0xf2}, {TAKE, 0xf2},
-			{PPR, 0xf0}, {PENDING, -1}, {EOI, 0}, {PENDING, 0x80}}},
+			{PPR, 0xf0}, {PENDING, -1}, {EOI, 0xf2}, {PENDING, 0x80}}},
 	{"a class waits for its own",
 		{{EDGE, 0x41}, {TAKE, 0x41}, {EDGE, 0x4f}, {PENDING, -1}, {EDGE, 0x50},
-			{PENDING, 0x50}, {TAKE, 0x50}, {EOI, 0}, {EOI, 0}, {PENDING, 0x4f}}},
+			{PENDING, 0x50}, {TAKE, 0x50}, {EOI, 0x50}, {EOI, 0x41}, {PENDING, 0x4f}}},
 	{"TPR holds its class back",
 		{{EDGE, 0x5f}, {TPR, 0x50}, {PENDING, -1}, {TPR, 0x4f}, {PENDING, 0x5f},
 			{TPR, 0xff}, {PPR, 0xff}, {PENDING, -1}, {TPR, 0}, {PENDING, 0x5f}}},
@@ -299,17 +298,17 @@ static const struct {
 		{{EDGE, 0x73}, {TAKE, 0x73}, {PPR, 0x70}, {TPR, 0x74}, {PPR, 0x74}, {TPR, 0x6f},
 			{PPR, 0x70}}},
 	{"EOI ends the highest in service",
-		{{EDGE, 0x21}, {TAKE, 0x21}, {LEVEL, 0x91}, {TAKE, 0x91}, {LEVEL_EOI, 0x91},
-			{PPR, 0x20}, {EOI, 0}, {PPR, 0}, {EOI, 0}}},
+		{{EDGE, 0x21}, {TAKE, 0x21}, {LEVEL, 0x91}, {TAKE, 0x91}, {EOI, 0x91}, {PPR, 0x20},
+			{EOI, 0x21}, {PPR, 0}, {EOI, 0}}},
 	{"edge after level",
-		{{LEVEL, 0x91}, {TAKE, 0x91}, {LEVEL_EOI, 0x91}, {EDGE, 0x91}, {TAKE, 0x91},
-			{EOI, 0}}},
+		{{LEVEL, 0x91}, {TAKE, 0x91}, {EOI, 0x91}, {EDGE, 0x91}, {TAKE, 0x91},
+			{EOI, 0x91}}},
 	{"one request at a time",
-		{{EDGE, 0x33}, {AGAIN, 0x33}, {TAKE, 0x33}, {EDGE, 0x33}, {PENDING, -1}, {EOI, 0},
-			{PENDING, 0x33}, {TAKE, 0x33}, {EOI, 0}, {PENDING, -1}}},
+		{{EDGE, 0x33}, {AGAIN, 0x33}, {TAKE, 0x33}, {EDGE, 0x33}, {PENDING, -1},
+			{EOI, 0x33}, {PENDING, 0x33}, {TAKE, 0x33}, {EOI, 0x33}, {PENDING, -1}}},
 	{"word limits",
 		{{EDGE, 0x1f}, {EDGE, 0x20}, {PENDING, 0x20}, {EDGE, 0xff}, {PENDING, 0xff},
-			{TAKE, 0xff}, {EOI, 0}, {TAKE, 0x20}, {EOI, 0}, {PENDING, 0x1f}}},
+			{TAKE, 0xff}, {EOI, 0xff}, {TAKE, 0x20}, {EOI, 0x20}, {PENDING, 0x1f}}},
 };
 
 static void run_step(enum op op, int value)
@@ -344,9 +343,6 @@ static void run_step(enum op op, int value)
 		break;
 	case EOI:
 		assert_int_equal(wr(VLAPIC_EOI, 0), VLAPIC_NOTHING);
-		break;
-	case LEVEL_EOI:
-		assert_int_equal(wr(VLAPIC_EOI, 0), VLAPIC_LEVEL_EOI);
 		assert_int_equal(effect.vector, vector);
 		break;
 	case END:
@@ -371,7 +367,8 @@ static void an_eoi_may_have_any_value_in_xapic_mode_alone(void **state)
 	start(false, ON | 0xff);
 	vlapic_accept(&apic, 0x40, true);
 	vlapic_take(&apic, 0x40);
-	assert_int_equal(wr(VLAPIC_EOI, 0xdeadbeef), VLAPIC_LEVEL_EOI);
+	assert_int_equal(wr(VLAPIC_EOI, 0xdeadbeef), VLAPIC_NOTHING);
+	assert_int_equal(effect.vector, 0x40);
 	start(true, ON | 0xff);
 	vlapic_accept(&apic, 0x40, true);
 	vlapic_take(&apic, 0x40);
@@ -728,8 +725,7 @@ static void random_operation(void)
 	case 4: {
 		uint64_t deadline =
 			random_below(4) ? model.now + random_below(900) : random_below(2);
-		vlapic_write_deadline(&apic, deadline, &effect);
-		assert_int_equal(effect.kind, model.lvt & DEADLINE ? VLAPIC_TIMER : VLAPIC_NOTHING);
+		vlapic_write_deadline(&apic, deadline);
 		model.deadline = model.lvt & DEADLINE ? deadline : 0;
 		return;
 	}
@@ -821,7 +817,7 @@ static void the_extremes_of_the_timer_neither_trap_nor_hang(void **state)
 	wr(VLAPIC_LVT_TIMER, PERIODIC | DEADLINE | 0x40); /* reserved: as the deadline */
 	wr(VLAPIC_TIMER_COUNT, 5);
 	vlapic_timer_fire(&apic, UINT64_MAX);
-	vlapic_write_deadline(&apic, UINT64_MAX, &effect);
+	vlapic_write_deadline(&apic, UINT64_MAX);
 	vlapic_timer_fire(&apic, UINT64_MAX - 1);
 	assert_true(apic.deadline == UINT64_MAX);
 	assert_int_equal(rd(VLAPIC_TIMER_NOW), 0);
