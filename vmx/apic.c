@@ -25,6 +25,7 @@ void vmx_lapic_sync(struct vcpu *vcpu)
 		vmcs_change(VMCS_PROC_CONTROLS, on ? VMX_PROC_CR8 : VMX_PROC_TPR_SHADOW,
 			on ? VMX_PROC_TPR_SHADOW : VMX_PROC_CR8);
 		vmcs_change(VMCS_PROC2_CONTROLS, VMX_PROC2_X2APIC, on ? VMX_PROC2_X2APIC : 0);
+		vmcs_write(VMCS_VIRTUAL_APIC, virt_to_phys(vcpu->lapic.reg).raw);
 		vmcs_write(VMCS_MSR_BITMAP, virt_to_phys(shared->msr[on]).raw);
 	}
 	unsigned status = vlapic_status(&vcpu->lapic);

@@ -214,9 +214,8 @@ static void vmcs_forget(struct vmx_vcpu *vmx)
 
 static void vcpu_destroy(struct vcpu *vcpu)
 {
-	struct vmx_vcpu *vmx = vcpu->hw;
-	vmcs_forget(vmx);
-	frame_free(vmx, VCPU_FRAMES, FRAME_VCPU);
+	vmcs_forget(vcpu->hw);
+	frame_free(vcpu->hw, VCPU_FRAMES, FRAME_VCPU);
 	vcpu->hw = NULL;
 }
 

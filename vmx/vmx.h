@@ -29,7 +29,6 @@
 	X(IO_BITMAP_A, 0x2000, virt_to_phys(shared->ports).raw)                                    \
 	X(IO_BITMAP_B, 0x2002, virt_to_phys(shared->ports + PAGE_SIZE).raw)                        \
 	X(MSR_BITMAP, 0x2004, virt_to_phys(shared->msr[false]).raw)                                \
-	X(VIRTUAL_APIC, 0x2012, virt_to_phys(vcpu->lapic.reg).raw)                                 \
 	X(EPT_POINTER, 0x201a, vmx_ept_pointer(vm))                                                \
 	X(LINK_POINTER, 0x2800, UINT64_MAX)                                                        \
 	X(HOST_PAT, 0x2c00, msr_read(MSR_PAT))                                                     \
@@ -75,8 +74,6 @@
 	X(SYSENTER_EIP, 0x6826, 0)
 
 #define VMCS_FIELDS(X)                                                                             \
-	X(INTERRUPT_STATUS, 0x0810)                                                                \
-	X(EOI_EXITS, 0x201c) /* the first of four */                                               \
 	X(GUEST_PHYSICAL_ADDRESS, 0x2400)                                                          \
 	X(ENTRY_EVENT, 0x4016)                                                                     \
 	X(ENTRY_EVENT_ERROR, 0x4018)                                                               \
@@ -96,7 +93,10 @@
 	X(GUEST_PENDING_DEBUG, 0x6822)
 
 enum vmcs_field {
-	VMCS_VPID = 0, /* not on every CPU */
+	VMCS_VPID = 0, /* this and those up to EOI_EXITS are not on every CPU */
+	VMCS_INTERRUPT_STATUS = 0x0810,
+	VMCS_VIRTUAL_APIC = 0x2012,
+	VMCS_EOI_EXITS = 0x201c, /* the first of four */
 #define X(id, encoding, ...) VMCS_##id = (encoding),
 	VMCS_SET_UP(X)
 	VMCS_FIELDS(X)
