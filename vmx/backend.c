@@ -15,8 +15,7 @@
 STATIC_ASSERT(offsetof(struct vcpu, regs) == 0, "enter.S");
 STATIC_ASSERT(GPR_RSP == 4 && GPR_RDI == 7 && GPR_COUNT == 16, "enter.S");
 
-#define CPUID_VMX BIT(5) /* leaf 1, ECX */
-
+#define CPUID_VMX        BIT(5) /* leaf 1, ECX */
 #define MSR_RANGE_MASK   0x1fffu
 #define MSR_RANGE_HIGH   0xc0000000u
 #define MSR_BITMAP_WRITE 0x800u /* bytes into the bitmap */
@@ -100,8 +99,7 @@ static int probe(void)
 		log_error("vmx: this CPU lacks %s", there ? "true controls" : "VT-x");
 		return -ENODEV;
 	}
-	vmx_cr0_owned = msr_read(MSR_VMX_CR0_FIXED0) & ~(CR0_PE | CR0_PG);
-	vmx_cr0_owned |= CR0_CD | CR0_NW;
+	vmx_cr0_owned = (msr_read(MSR_VMX_CR0_FIXED0) & ~(CR0_PE | CR0_PG)) | CR0_CD | CR0_NW;
 	vmx_cr4_owned = msr_read(MSR_VMX_CR4_FIXED0) | CR4_MCE;
 	return allowed_by_firmware() && features_choose() ? 0 : -ENODEV;
 }
@@ -144,6 +142,7 @@ static void open_in(uint8_t *bitmap, uint32_t msr, bool read, bool write)
 	uint32_t index = (msr & MSR_RANGE_MASK) + (msr >= MSR_RANGE_HIGH ? MSR_RANGE_MASK + 1 : 0);
 	uint8_t closed = (uint8_t) ~(1u << index % 8);
 
+	DEBUG_ASSERT((msr & ~(MSR_RANGE_MASK | MSR_RANGE_HIGH)) == 0);
 	if (read) {
 		bitmap[index / 8] &= closed;
 	}
