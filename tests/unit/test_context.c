@@ -4,8 +4,8 @@
  * XSAVE and XRSTOR are the host's own; what no process may touch is in the variables here.
  * Flags: -Itests/unit/shim
  * Links: tests/unit/fake_backend.c kernel/exit.c kernel/msr.c kernel/cpuid.c kernel/gmem.c
- * Links: kernel/run.c kernel/guest.c kernel/insn.c kernel/stage2.c kernel/fmt.c kernel/pvclock.c
- * vdev/lapic.c
+ * Links: kernel/run.c kernel/guest.c kernel/insn.c kernel/stage2.c kernel/fmt.c
+ * Links: kernel/pvclock.c vdev/lapic.c
  */
 #include "tests/unit/fake_backend.h"
 
