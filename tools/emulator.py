@@ -32,6 +32,11 @@ TCG_CPU = "EPYC,+svm,+npt"
 TCG_WARNING = "TCG doesn't support requested feature"
 BOCHS_CPU = "corei7_haswell_4770"
 
+DISKS = {  # with Setup.devices: Linux' name of each disk, and QEMU's device or Bochs's place for it
+    "qemu": {"sda": "ide-hd,bus=ide.0", "nvme0n1": "nvme,serial=1", "vda": "virtio-blk-pci"},
+    "bochs": {"sda": "ata0-slave"}}
+DISK_BYTES = 130 * 16 * 63 * 512  # whole cylinders, which Bochs wants; about 64 MiB
+
 POLL_SECONDS = 0.2  # how often a silent machine is checked for having ended
 
 
@@ -51,6 +56,7 @@ class Setup:
     accel: str = "tcg"  # tcg | kvm, QEMU only
     com: int = 1  # the COM port at the other end of our line; 0: the machine has none
     gdb: bool = False  # QEMU only: a GDB stub, and the machine waits for it before its first step
+    devices: bool = False  # empty disks of each kind that the emulator knows, and a network card
     extra: tuple = ()  # further QEMU arguments or bochsrc lines
 
 
@@ -243,6 +249,11 @@ class Emulator:
                 "-drive", f"if=pflash,format=raw,unit=0,readonly=on,file={OVMF_CODE}",
                 "-drive", f"if=pflash,format=raw,unit=1,file={variables}"]
         arguments += self._qemu_lines()
+        if setup.devices:
+            arguments += ["-netdev", "user,id=net", "-device", "e1000e,netdev=net"]
+            for name, path in self._make_disks():
+                arguments += ["-drive", f"if=none,id={name},format=raw,file={path}",
+                              "-device", f"{DISKS['qemu'][name]},drive={name}"]
         if setup.gdb:
             arguments += ["-S", "-gdb", f"unix:{self.gdb_path()},server=on,wait=off"]
         return [*arguments, *setup.extra]
@@ -284,12 +295,29 @@ class Emulator:
             f"ata0-master: type=cdrom, path={setup.iso}, status=inserted",
             "boot: cdrom",
             *self._bochs_com_lines(),
+            *self._bochs_device_lines(),
             "log: bochs.log",
             "panic: action=fatal",
             "error: action=report",
             "info: action=report",
             "debug: action=ignore",
             *setup.extra]
+
+    def _bochs_device_lines(self):
+        if not self.setup.devices:
+            return []
+        disks = [f"{DISKS['bochs'][name]}: type=disk, path={path}, mode=flat"
+                 for name, path in self._make_disks()]
+        return [*disks, "plugin_ctrl: e1000=1", "pci: enabled=1, chipset=i440fx, slot1=e1000",
+                "e1000: enabled=1, mac=52:54:00:12:34:56, ethmod=slirp, script=''"]
+
+    def _make_disks(self):
+        """The empty disks of this machine: (name, path) of each."""
+        for name in DISKS[self.setup.emulator]:
+            path = self.folder / f"{name}.img"
+            with open(path, "wb") as file:
+                file.truncate(DISK_BYTES)
+            yield name, path
 
     def _bochs_com_lines(self):
         if self.setup.com == 0:

@@ -16,7 +16,8 @@ import sys
 import tempfile
 
 # Only what grub.cfg uses: the ISO is then a quarter of the size.
-MODULES = "normal multiboot2 serial acpi terminal test echo reboot halt all_video"
+MODULES = ("normal multiboot2 linux serial acpi terminal test echo reboot halt"
+           " all_video")
 EPOCH = "1577836800"  # any fixed date: as much of the ISO as possible is then the same each time
 
 # On UEFI the firmware's console often is the serial line already; GRUB on both would write each
@@ -53,6 +54,14 @@ def acpi_command(exclude, tables):
     return " ".join(words) + "\n"
 
 
+def native_config(timeout, modules):
+    """The text of a grub.cfg that starts the service VM's Linux without Pintle."""
+    (_, _, arguments), *initrd = modules
+    return (TERMINALS + f"set timeout={timeout}\nmenuentry Linux {{\n"
+            + " ".join(["\tlinux /boot/module0", *map(quote, arguments.split())]) + "\n"
+            + "\tinitrd /boot/module1\n" * len(initrd) + "}\n")
+
+
 def grub_config(cmdline, timeout, exclude, tables, modules):
     """The text of grub.cfg."""
     def line(command, path, options):
@@ -70,11 +79,13 @@ def grub_config(cmdline, timeout, exclude, tables, modules):
             + entry("Pintle (debug log)", [*words, "loglevel=debug"]))
 
 
-def make_iso(elf, out, cmdline="", timeout=1, exclude=(), tables=(), modules=()):
+def make_iso(elf, out, cmdline="", timeout=1, exclude=(), tables=(), modules=(),
+             native=False):
     """Make the ISO `out` from the image `elf`.
 
     timeout: seconds the menu waits. exclude: signatures of ACPI tables that GRUB hides. tables:
     files with ACPI tables that GRUB adds. modules: (file, name, arguments) of each boot module.
+    native: GRUB starts the modules' Linux itself, without Pintle.
     Raises IsoError with what grub-mkrescue said.
     """
     with tempfile.TemporaryDirectory(prefix="pintle-iso-") as folder:
@@ -85,7 +96,8 @@ def make_iso(elf, out, cmdline="", timeout=1, exclude=(), tables=(), modules=())
             shutil.copyfile(table, boot / f"acpi{number}")
         for number, (file, _, _) in enumerate(modules):
             shutil.copyfile(file, boot / f"module{number}")
-        config = grub_config(cmdline, timeout, exclude, tables, modules)
+        config = (native_config(timeout, modules) if native
+                  else grub_config(cmdline, timeout, exclude, tables, modules))
         (boot / "grub" / "grub.cfg").write_text(config)
         command = ["grub-mkrescue", "-o", str(out), f"--install-modules={MODULES}",
                    "--fonts=", "--themes=", "--locales=", folder]

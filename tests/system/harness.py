@@ -105,6 +105,15 @@ class Machine:
                 raise Failure(f"the emulator ended (status {status}) instead of {pattern!r}; "
                               + self.last_line())
 
+    def text_until(self, pattern, seconds):
+        """Wait as wait_for() does; the text since the last wait and before the match, and the match.
+
+        For long texts: a pattern that begins with `.*` is tried anew at each of their characters.
+        """
+        start = self._seen
+        match = self.wait_for(pattern, seconds)
+        return self.screen.text[start:match.start()], match
+
     def _read_report(self):
         """Read what follows a fatal line, for the log file: up to the panic prompt or a silence."""
         size = -1
@@ -186,9 +195,12 @@ class Workshop:
         self._lock = threading.Lock()
         self._symbols = None  # [_lock]
 
-    def iso(self, cmdline, exclude, tables, modules=()):
-        """The path of the ISO with this command line, changed ACPI tables and boot modules."""
-        key = (cmdline, tuple(exclude), tuple(tables), tuple(modules))
+    def iso(self, cmdline, exclude, tables, modules=(), native=False):
+        """The path of the ISO with this command line, changed ACPI tables and boot modules.
+
+        native: without Pintle.
+        """
+        key = (cmdline, tuple(exclude), tuple(tables), tuple(modules), native)
         with self._lock:
             if key not in self._made:
                 self._made[key] = self._make_iso(*key)
@@ -204,30 +216,33 @@ class Workshop:
                                  if len(words) == 3}
             return self._symbols[name]
 
-    def _make_iso(self, cmdline, exclude, tables, modules):
+    def _make_iso(self, cmdline, exclude, tables, modules, native):
         number = len(self._made)
         files = []
         for index, data in enumerate(tables):
             files.append(self._folder / f"{number}-{index}.acpi")
             files[-1].write_bytes(data)
         path = self._folder / f"{number}.iso"
-        mkiso.make_iso(self.elf, path, cmdline, 0, exclude, files, modules)
+        mkiso.make_iso(self.elf, path, cmdline, 0, exclude, files, modules, native)
         return path
 
 
 class Bench:
     """The place of one test or group: at most one machine at a time, and one log file."""
 
-    def __init__(self, workshop, log):
+    def __init__(self, workshop, log, long=False):
         self.workshop = workshop
+        self.long = long  # the run has time
         self.machine = None
+        self.guest = None  # the Linux in it, for the steps of a group
+        self.native = self.ours = None  # what it finds without Pintle, and with it
         self.log = log
         self._log_file = open(log, "w", encoding="utf-8", errors="replace")
 
-    def start(self, cmdline="", exclude=(), tables=(), modules=(), **setup):
+    def start(self, cmdline="", exclude=(), tables=(), modules=(), native=False, **setup):
         """Switch a new machine on, without waiting for anything; it is `self.machine` too."""
         self.stop()
-        iso = self.workshop.iso(cmdline, exclude, tables, modules)
+        iso = self.workshop.iso(cmdline, exclude, tables, modules, native)
         self.machine = Machine(emulator.Setup(iso=iso, **setup))
         self.machine.emulator.start()
         return self.machine

@@ -40,9 +40,9 @@ class Results:
             print(f"FAIL {name}: {reason}, {log}", flush=True)
 
 
-def run_case(case, workshop, results):
+def run_case(case, workshop, results, long):
     """Run the tests of one case."""
-    bench = harness.Bench(workshop, LOGS / f"{case.name}.log")
+    bench = harness.Bench(workshop, LOGS / f"{case.name}.log", long)
     failed = False
     try:
         for name, function in case.steps:
@@ -95,7 +95,8 @@ def run_cases(cases, options):
         workshop = harness.Workshop(options.elf, folder)
         with concurrent.futures.ThreadPoolExecutor(options.jobs) as pool:
             try:
-                work = [pool.submit(run_case, case, workshop, results) for case in cases]
+                work = [pool.submit(run_case, case, workshop, results, options.long)
+                        for case in cases]
                 for done in concurrent.futures.as_completed(work):
                     done.result()
             except BaseException:
