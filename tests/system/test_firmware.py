@@ -3,7 +3,7 @@
 
 import linux
 from harness import add_group, check, test
-from test_service import start, to_monitor, up_seconds
+from service import start, to_monitor, up_seconds
 
 GUESTS = {}  # the Linux of each bench, for the steps of a group; each bench is one thread's
 
