@@ -100,6 +100,7 @@ static void decode_cr(struct vcpu *vcpu, struct vcpu_exit *exit, uint64_t qualif
 /* Table 28-7. */
 static void decode_ept(struct vcpu_exit *exit, uint64_t qualification)
 {
+	exit->fault.byte_count = 0;
 	exit->fault.gpa = vmcs_read(VMCS_GUEST_PHYSICAL_ADDRESS);
 	exit->fault.write = qualification & BIT(1);
 	exit->fault.fetch = qualification & BIT(2);
