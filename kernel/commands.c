@@ -202,19 +202,15 @@ void command_panic(const char *argument)
 	}
 }
 
-static void show_function(void *context, const struct pci_function *function)
+static void show_function(uint32_t address, uint32_t id, uint32_t class_code)
 {
-	unsigned *count = context;
-
-	(*count)++;
-	console_printf("%02x:%02x.%u  %04x:%04x  class %06x\n", function->address >> 8,
-		function->address >> 3 & 31, function->address & 7, function->vendor,
-		function->device_id, function->class_code);
+	console_printf("%02x:%02x.%u  %04x:%04x  class %06x\n", address >> 8, address >> 3 & 31,
+		address & 7, id & 0xffff, id >> 16, class_code);
 }
 
 void command_pci(const char *argument)
 {
-	pci_scan(show_function, NULL);
+	pci_scan(show_function);
 }
 
 void command_poweroff(const char *argument)
