@@ -17,7 +17,7 @@ static const struct com {
 } coms[] = {{0x3f8, 4}, {0x2f8, 3}, {0x3e8, 4}, {0x2e8, 3}};
 
 static bool line_known; /* where its interrupt comes in */
-static struct acpi_override line;
+static struct acpi_line line;
 static uint16_t port; /* 0: the console is in memory, or there is none */
 
 static bool open_place(struct uart_place place, const char *named_by)
@@ -29,7 +29,7 @@ static bool open_place(struct uart_place place, const char *named_by)
 	for (unsigned i = 0; i < ARRAY_COUNT(coms); i++) {
 		if (coms[i].port == port) {
 			line_known = true;
-			line = acpi_isa_interrupt(&machine.acpi, coms[i].irq);
+			line = machine.acpi.isa[coms[i].irq];
 		}
 	}
 	log_info("console: %s 0x%lx, by %s", place.in_memory ? "UART in memory at" : "UART at port",
@@ -41,12 +41,12 @@ static bool open_spcr(uint32_t baud)
 {
 	const struct acpi_spcr *spcr = &machine.acpi.spcr;
 	struct uart_place place = {
-		.in_memory = spcr->base.space == ACPI_SPACE_MEMORY,
+		.in_memory = spcr->base.in_memory,
 		.stride = spcr->base.width == 32 ? 4 : 1,
 		.address = spcr->base.address,
 		.baud = baud != 0 ? baud : spcr->baud,
 	};
-	if (!spcr->present) {
+	if (spcr->base.address == 0) {
 		return false;
 	}
 	if (!open_place(place, "the SPCR")) {
@@ -55,12 +55,10 @@ static bool open_spcr(uint32_t baud)
 	}
 	if (spcr->has_gsi) {
 		/* One beyond the ISA interrupts is a PCI interrupt: level, active low. */
-		bool pci = spcr->gsi >= ACPI_ISA_IRQS;
 		line_known = true;
-		line = pci ? (struct acpi_override){.gsi = spcr->gsi,
-				     .level = true,
-				     .active_low = true}
-			   : acpi_isa_interrupt(&machine.acpi, (uint8_t)spcr->gsi);
+		line = spcr->gsi < ACPI_ISA_IRQS
+			? machine.acpi.isa[spcr->gsi]
+			: (struct acpi_line){.gsi = spcr->gsi, .level = true, .active_low = true};
 	}
 	return true;
 }

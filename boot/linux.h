@@ -75,11 +75,11 @@ int linux_write_params(const struct linux_kernel *kernel, const struct linux_pla
 	const struct linux_setup *setup, const uint8_t *image, uint8_t *params);
 
 /*
- * Write an RSDP and an XSDT for the guest to to[0..size), which lies at guest-physical `at`: all
- * valid tables of `acpi`, each once, but DMAR, IVRS, roots and DSDT (the FADT leads there); the
- * MADT is replaced by a copy in which only CPUs with APIC ids in apic_ids[0..cpu_count) are
- * enabled. Returns the bytes written (the RSDP comes first), or 0 when it does not fit or the MADT
- * cannot be mapped.
+ * Write an RSDP and an XSDT for the guest to to[0..LINUX_PARAMS_SIZE - LINUX_ACPI), which lies at
+ * guest-physical `at`, the RSDP first: all valid tables of `acpi`, but DMAR, IVRS, roots and DSDT
+ * (the FADT leads there); the MADT is replaced by a copy in which only CPUs with APIC ids in
+ * apic_ids[0..cpu_count) are enabled. False when the MADT does not fit or cannot be mapped: then
+ * there is nothing to be used.
  */
-size_t linux_write_acpi(const struct acpi *acpi, const uint32_t *apic_ids, unsigned cpu_count,
-	uint64_t at, uint8_t *to, size_t size);
+bool linux_write_acpi(const struct acpi *acpi, const uint32_t *apic_ids, unsigned cpu_count,
+	uint64_t at, uint8_t *to);

@@ -101,10 +101,10 @@ static void read_acpi(void)
 	struct acpi *acpi = &machine.acpi;
 	if (acpi_read(acpi, boot_info.rsdp, boot_info.rsdp_size) != 0) {
 		log_warning("acpi: no tables: one CPU, no interrupt for the console, no power-off");
-	} else if (!acpi->has_madt) {
+	} else if (acpi->cpu_count == 0) {
 		log_warning("acpi: no usable MADT: one CPU, no interrupt for the console");
 	}
-	power_init(&acpi->fadt);
+	power_fadt = acpi->fadt;
 }
 
 static void start_clock(void)

@@ -124,11 +124,11 @@ static int write_params(const struct vm *vm, uint8_t *params)
 	for (unsigned i = 0; i < vm->vcpu_count; i++) {
 		apic_ids[i] = vm->vcpu[i]->lapic.id;
 	}
-	size_t acpi = linux_write_acpi(&machine.acpi, apic_ids, vm->vcpu_count,
-		plan.params + LINUX_ACPI, params + LINUX_ACPI, LINUX_PARAMS_SIZE - LINUX_ACPI);
+	bool acpi = linux_write_acpi(&machine.acpi, apic_ids, vm->vcpu_count,
+		plan.params + LINUX_ACPI, params + LINUX_ACPI);
 	struct linux_setup setup = {.map = &machine.memmap,
 		.cmdline = kernel_module->args,
-		.rsdp = acpi != 0 ? plan.params + LINUX_ACPI : 0,
+		.rsdp = acpi ? plan.params + LINUX_ACPI : 0,
 		.boot = boot_info,
 		.efi = !restarted};
 	return linux_write_params(&kernel, &plan, &setup, head, params);

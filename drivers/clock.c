@@ -95,8 +95,8 @@ static uint32_t hpet_read(void)
 
 static uint64_t by_hpet(const struct acpi *acpi)
 {
-	hpet = acpi->has_hpet
-		? window_map(acpi->hpet_base, HPET_SIZE, PAGING_WRITE | PAGING_UNCACHED)
+	hpet = acpi->hpet.raw != 0
+		? window_map(acpi->hpet, HPET_SIZE, PAGING_WRITE | PAGING_UNCACHED)
 		: NULL;
 	uint64_t period = hpet != NULL ? mmio_read64(hpet, HPET_CAPABILITIES) >> 32 : 0;
 	if (period == 0 || period > HPET_PERIOD_MAX) {
@@ -117,10 +117,9 @@ static uint32_t pm_read(void)
 
 static uint64_t by_pm_timer(const struct acpi *acpi)
 {
-	const struct acpi_gas *place = &acpi->fadt.pm_timer;
 	struct timer timer = {
 		"PM timer", pm_read, 3579545, acpi->fadt.pm_timer_32 ? UINT32_MAX : 0xffffff};
-	pm_port = place->space == ACPI_SPACE_PORT ? (uint16_t)place->address : 0;
+	pm_port = acpi->fadt.pm_timer;
 	return pm_port != 0 ? measure_surely(&timer) : 0;
 }
 

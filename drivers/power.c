@@ -5,112 +5,89 @@
  */
 #include "drivers/power.h"
 
-#include "kernel/errno.h"
 #include "kernel/paging.h"
 #include "kernel/time.h"
 #include "kernel/x86.h"
 
 #define PM1_SCI_ENABLE   BIT(0)
-#define PM1_SLEEP_TYPE   10u
-#define PM1_SLEEP_MASK   0x3c00u
+#define PM1_SLEEP_MASK   0x3c00u /* SLP_TYP and SLP_EN: ACPI 6.5, 4.8.3.2.1 */
 #define PM1_SLEEP_ENABLE 0x2000u
-#define SLEEP_TYPE       2u /* hardware-reduced: the sleep control register's fields */
-#define SLEEP_ENABLE     0x20u
 #define WAIT_NS          1000000000ull
-#define KEYBOARD_STATUS  0x64u
+#define KEYBOARD         0x64u
 #define KEYBOARD_FULL    0x02u
-#define KEYBOARD_RESET   0xfeu
 #define RESET_CONTROL    0xcf9u
 
-static const struct acpi_fadt *fadt;
+struct acpi_fadt power_fadt;
 
-void power_init(const struct acpi_fadt *from)
+static void register_write(const struct acpi_gas *gas, uint8_t value)
 {
-	fadt = from;
-}
-
-static void gas_write8(const struct acpi_gas *gas, uint8_t value)
-{
-	if (gas->space == ACPI_SPACE_PORT) {
+	if (!gas->in_memory) {
 		port_write8((uint16_t)gas->address, value);
 		return;
 	}
-	volatile void *window =
-		window_map(hpa(gas->address), sizeof(value), PAGING_WRITE | PAGING_UNCACHED);
+	volatile void *window = window_map(hpa(gas->address), 1, PAGING_WRITE | PAGING_UNCACHED);
 	if (window != NULL) {
 		mmio_write8(window, 0, value);
 	}
 }
 
-/* The PM1 control registers are ports on every PC; 0: not there. */
-static uint16_t pm1_port(const struct acpi_gas *gas)
-{
-	return gas->space == ACPI_SPACE_PORT ? (uint16_t)gas->address : 0;
-}
-
 /* ACPI 6.5, 4.8.2.5: until the firmware hands ACPI over, the control registers may not be listened
  * to. */
-static void enable_acpi(uint16_t control)
+static void enable_acpi(void)
 {
-	if ((port_read16(control) & PM1_SCI_ENABLE) || fadt->smi_command == 0) {
-		return;
-	}
-	port_write8(fadt->smi_command, fadt->acpi_enable);
 	uint64_t start = time_ns();
-	while (!(port_read16(control) & PM1_SCI_ENABLE) && time_ns() - start < WAIT_NS) {
-		cpu_pause();
-	}
-}
-
-static void sleep_pm1(uint16_t port, uint8_t type, uint16_t enable)
-{
-	if (port != 0) {
-		uint32_t kept = port_read16(port) & ~PM1_SLEEP_MASK;
-		port_write16(port, (uint16_t)(kept | (uint32_t)type << PM1_SLEEP_TYPE | enable));
-	}
-}
-
-int power_off(void)
-{
-	if (fadt == NULL || !fadt->has_s5) {
-		return -ENODEV;
-	}
-	uint16_t a = pm1_port(&fadt->pm1a_control), b = pm1_port(&fadt->pm1b_control);
-	if (fadt->hardware_reduced && fadt->sleep_control.address != 0) {
-		gas_write8(&fadt->sleep_control,
-			(uint8_t)((unsigned)fadt->s5_type_a << SLEEP_TYPE | SLEEP_ENABLE));
-	} else if (a != 0) {
-		enable_acpi(a);
-		/* Both first get the type, then the word to go (ACPI 6.5, 4.8.3.2.1). */
-		for (unsigned enable = 0; enable <= PM1_SLEEP_ENABLE; enable += PM1_SLEEP_ENABLE) {
-			sleep_pm1(a, fadt->s5_type_a, (uint16_t)enable);
-			sleep_pm1(b, fadt->s5_type_b, (uint16_t)enable);
+	uint16_t control = power_fadt.pm1_control[0];
+	if (!(port_read16(control) & PM1_SCI_ENABLE) && power_fadt.smi_command != 0) {
+		port_write8(power_fadt.smi_command, power_fadt.acpi_enable);
+		while (!(port_read16(control) & PM1_SCI_ENABLE) && time_ns() - start < WAIT_NS) {
+			cpu_pause();
 		}
-	} else {
-		return -ENODEV;
 	}
-	time_delay(WAIT_NS);
-	return -EIO;
+}
+
+/* Both registers first get the type, then the word to go (ACPI 6.5, 4.8.3.2.1). */
+static void sleep_pm1(void)
+{
+	for (unsigned step = 0; step < 4; step++) {
+		uint16_t port = power_fadt.pm1_control[step % 2];
+		uint32_t sleep = (uint32_t)power_fadt.s5_type[step % 2] << 10;
+		sleep |= step < 2 ? 0 : PM1_SLEEP_ENABLE;
+		if (port != 0) {
+			uint32_t kept = port_read16(port) & ~PM1_SLEEP_MASK;
+			port_write16(port, (uint16_t)(kept | sleep));
+		}
+	}
+}
+
+void power_off(void)
+{
+	const struct acpi_gas *reduced = &power_fadt.sleep_control;
+	if (power_fadt.has_s5 && reduced->address != 0) {
+		/* Type in bits 4:2, enable: ACPI 6.5, 4.8.3.7. */
+		register_write(reduced, (uint8_t)(power_fadt.s5_type[0] << 2 | 0x20));
+		time_delay(WAIT_NS);
+	} else if (power_fadt.has_s5 && power_fadt.pm1_control[0] != 0) {
+		enable_acpi();
+		sleep_pm1();
+		time_delay(WAIT_NS);
+	}
 }
 
 void power_reset(void)
 {
-	static const struct PACKED {
-		uint16_t limit;
-		uint64_t base;
-	} no_idt = {0};
+	static const uint8_t no_idt[10]; /* base and limit 0 */
 
 	irq_disable();
-	if (fadt != NULL && fadt->reset.address != 0) {
-		gas_write8(&fadt->reset, fadt->reset_value);
+	if (power_fadt.reset.address != 0) {
+		register_write(&power_fadt.reset, power_fadt.reset_value);
 		time_delay(WAIT_NS / 10);
 	}
-	if (fadt == NULL || !fadt->present || fadt->has_8042) {
-		for (unsigned tries = 100000;
-			(port_read8(KEYBOARD_STATUS) & KEYBOARD_FULL) && tries != 0; tries--) {
+	if (!power_fadt.no_8042) {
+		for (unsigned tries = 100000; (port_read8(KEYBOARD) & KEYBOARD_FULL) && tries != 0;
+			tries--) {
 			cpu_pause();
 		}
-		port_write8(KEYBOARD_STATUS, KEYBOARD_RESET);
+		port_write8(KEYBOARD, 0xfe); /* pulse the reset line */
 		time_delay(WAIT_NS / 10);
 	}
 	port_write8(RESET_CONTROL, 0x02);

@@ -5,14 +5,11 @@
 #pragma once
 
 #include "drivers/acpi.h"
-#include "kernel/types.h"
 
-/* Remember the FADT; it must stay. Once; without it only the fall-backs of reset are there. */
-void power_init(const struct acpi_fadt *fadt);
+extern struct acpi_fadt power_fadt; /* [I] set by boot/; until then reset has only its fall-backs */
 
-/* Enter ACPI S5 (ACPI 6.5, 16.1.5). Returns only when the machine does not go off: -ENODEV, or -EIO
- * when it ignores it. */
-int power_off(void);
+/* Enter ACPI S5 (ACPI 6.5, 16.1.5). Returns only when the machine does not go off. */
+void power_off(void);
 
 /* Reset: the FADT's register, the keyboard controller, port 0xcf9, a triple fault, in that order.
  * Any context. */

@@ -49,24 +49,20 @@ void command_acpi(const char *argument)
 {
 	const struct acpi *acpi = &machine.acpi;
 
-	console_printf("table  rev    size  address           oem     state\n");
+	console_printf("table  rev    size  address           state\n");
 	for (unsigned i = 0; i < acpi->table_count; i++) {
 		const struct acpi_table *table = &acpi->table[i];
-		console_printf("%-5s  %3u  %6u  %016lx  %-6s  %s\n", table->signature,
-			table->revision, table->size, table->base.raw, table->oem_id,
-			table->valid ? "good" : "bad");
+		console_printf("%-5s  %3u  %6u  %016lx  %s\n", table->signature, table->revision,
+			table->size, table->base.raw, table->valid ? "good" : "bad");
 	}
 	console_printf("power-off: %s, reset register: %s\n",
 		acpi->fadt.has_s5 ? "S5" : "not found",
 		acpi->fadt.reset.address != 0 ? "yes" : "no");
-	console_printf(
-		"%u CPUs, %u I/O APICs, %u interrupt overrides, %u PCI segments, %u IOMMUs\n",
-		acpi->cpu_count, acpi->ioapic_count, acpi->override_count, acpi->segment_count,
-		acpi->remapper_count);
-	if (acpi->spcr.present) {
+	console_printf("%u CPUs, %u I/O APICs, %u PCI segments, %u IOMMUs\n", acpi->cpu_count,
+		acpi->ioapic_count, acpi->segment_count, acpi->remapper_count);
+	if (acpi->spcr.base.address != 0) {
 		console_printf("console named by SPCR: %s 0x%lx\n",
-			acpi->spcr.base.space == ACPI_SPACE_PORT ? "port" : "memory",
-			acpi->spcr.base.address);
+			acpi->spcr.base.in_memory ? "memory" : "port", acpi->spcr.base.address);
 	}
 }
 
@@ -217,10 +213,9 @@ void command_poweroff(const char *argument)
 {
 	console_printf("Switching off.\n");
 	console_drain();
-	int err = power_off();
+	power_off();
 	console_printf(
-		"This machine cannot be switched off by software (error %d): use its switch, or reboot.\n",
-		-err);
+		"This machine cannot be switched off by software: use its switch, or reboot.\n");
 }
 
 void command_reboot(const char *argument)

@@ -64,8 +64,7 @@ static bool is_uart(uint32_t port)
 
 void devices_init(struct vm *vm, uint16_t port, uint32_t gsi)
 {
-	const struct acpi_fadt *fadt = &machine.acpi.fadt;
-	const struct acpi_gas *control[] = {&fadt->pm1a_control, &fadt->pm1b_control};
+	const uint16_t *control = machine.acpi.fadt.pm1_control;
 
 	owner = vm;
 	uart_port = port != 0 ? port : NO_PORT;
@@ -73,9 +72,8 @@ void devices_init(struct vm *vm, uint16_t port, uint32_t gsi)
 	for (; ioapic_count < IOAPICS_MAX && ioapic_info(ioapic_count, &infos[ioapic_count]);
 		ioapic_count++) {
 	}
-	for (unsigned i = 0; i < ARRAY_COUNT(control); i++) {
-		bool there = control[i]->address != 0 && control[i]->space == ACPI_SPACE_PORT;
-		sleep_port[i] = there ? (uint32_t)control[i]->address + 1 : NO_PORT;
+	for (unsigned i = 0; i < ARRAY_COUNT(sleep_port); i++) {
+		sleep_port[i] = control[i] != 0 ? control[i] + 1u : NO_PORT;
 	}
 	for (uint32_t at = 0; at < NO_PORT; at++) {
 		if (!is_uart(at) && at != sleep_port[0] && at != sleep_port[1]) {
@@ -222,13 +220,13 @@ static uint32_t uart_access(unsigned reg, bool write, uint32_t value)
 static bool is_sleep(uint16_t port, uint8_t size, uint32_t value)
 {
 	const struct acpi_fadt *fadt = &machine.acpi.fadt;
-	const uint8_t off[] = {fadt->s5_type_a, fadt->s5_type_b};
 	bool sleeps = false;
 
-	for (unsigned i = 0; i < ARRAY_COUNT(off); i++) {
+	for (unsigned i = 0; i < ARRAY_COUNT(sleep_port); i++) {
 		uint32_t byte = sleep_port[i] - port;
 		uint32_t control = byte < size ? value >> 8 * byte : 0;
-		sleeps |= (control & 0x20) && !(fadt->has_s5 && (control >> 2 & 7) == off[i]);
+		sleeps |= (control & 0x20) &&
+			!(fadt->has_s5 && (control >> 2 & 7) == fadt->s5_type[i]);
 	}
 	return sleeps;
 }

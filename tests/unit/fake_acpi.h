@@ -16,6 +16,10 @@
 #define FAKE_RSDP_MAX 64u
 #define FAKE_LIST_MAX 128u
 
+/* ACPI 6.5, 5.2.3.2. */
+#define SPACE_MEMORY 0
+#define SPACE_PORT   1
+
 #define assert_logged(text)     assert_non_null(strstr(fake_log, text))
 #define assert_not_logged(text) assert_null(strstr(fake_log, text))
 
@@ -290,7 +294,7 @@ static inline void assert_cut_is_reported(const char *signature, size_t size)
 
 static inline void assert_gas(struct acpi_gas gas, uint8_t space, uint8_t width, uint64_t address)
 {
-	assert_int_equal(gas.space, space);
+	assert_int_equal(gas.in_memory, space == SPACE_MEMORY);
 	assert_int_equal(gas.width, width);
 	assert_int_equal(gas.address, address);
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * tests/unit/test_acpi.c - from the RSDP to the list of tables, and what is refused on the way.
- * Links: drivers/acpi.c drivers/acpi_tables.c
+ * Links: drivers/acpi.c
  */
 #include "tests/unit/fake.h"
 
@@ -32,8 +32,7 @@ static void put_good_machine(void)
 
 static bool madt_was_read(uint8_t apic_id)
 {
-	return fake_acpi.has_madt && fake_acpi.cpu_count == 1 &&
-		fake_acpi.cpu[0].apic_id == apic_id;
+	return fake_acpi.cpu_count == 1 && fake_acpi.cpu[0].apic_id == apic_id;
 }
 
 static void a_sound_machine_is_read_without_a_warning(void **state)
@@ -46,7 +45,7 @@ static void a_sound_machine_is_read_without_a_warning(void **state)
 	assert_true(madt_was_read(7));
 	assert_true(fake_acpi.fadt.present);
 	assert_true(fake_acpi.fadt.has_s5);
-	assert_int_equal(fake_acpi.fadt.s5_type_a, 5);
+	assert_int_equal(fake_acpi.fadt.s5_type[0], 5);
 	static const char *const order[] = {"XSDT", "APIC", "FACP", "DSDT"};
 	assert_int_equal(fake_acpi.table_count, ARRAY_COUNT(order));
 	for (unsigned i = 0; i < ARRAY_COUNT(order); i++) {
@@ -57,7 +56,6 @@ static void a_sound_machine_is_read_without_a_warning(void **state)
 	assert_int_equal(madt->revision, 4);
 	assert_int_equal(madt->size, 52);
 	assert_int_equal(madt->base.raw, fake_list[0]);
-	assert_string_equal(madt->oem_id, "PINTLE");
 }
 
 static void an_rsdp_before_revision_2_leads_to_the_rsdt(void **state)
@@ -222,7 +220,7 @@ static void a_machine_without_a_usable_root_is_refused(void **state)
 	for (size_t i = 0; i < ARRAY_COUNT(none); i++) {
 		rsdp_write(0, none[i], 0);
 		assert_int_equal(machine_read_rsdp(20), -EBADMSG);
-		assert_false(fake_acpi.has_madt);
+		assert_int_equal(fake_acpi.cpu_count, 0);
 	}
 	assert_logged("leads to no usable XSDT or RSDT");
 	rsdp_write(0, rsdt, 0);
@@ -323,7 +321,7 @@ static void a_table_with_a_wrong_checksum_is_listed_but_not_followed(void **stat
 		assert_logged("checksum of the table at 0x7f000003");
 		assert_int_equal(fake_acpi.table_count, 2);
 		assert_false(fake_acpi.table[1].valid);
-		assert_false(fake_acpi.has_madt);
+		assert_int_equal(fake_acpi.cpu_count, 0);
 		fake_ram[i] ^= 0x03;
 	}
 }
@@ -343,7 +341,7 @@ static void a_table_shorter_than_its_header_is_refused(void **state)
 		assert_int_equal(fake_acpi.table_count, 2);
 		assert_false(fake_acpi.table[1].valid);
 		assert_int_equal(fake_acpi.table[1].size, size);
-		assert_false(fake_acpi.has_madt);
+		assert_int_equal(fake_acpi.cpu_count, 0);
 	}
 }
 
@@ -392,7 +390,7 @@ static void a_table_that_runs_out_of_memory_is_not_followed(void **state)
 	assert_int_equal(machine_read(), 0);
 	assert_logged("APIC: wrong signature, length");
 	assert_false(find("APIC")->valid);
-	assert_false(fake_acpi.has_madt);
+	assert_int_equal(fake_acpi.cpu_count, 0);
 }
 
 static void memory_that_gives_out_at_any_moment_is_survived(void **state)
@@ -487,14 +485,12 @@ static void text_of_the_firmware_is_shown_without_control_characters(void **stat
 	(void)state;
 	fake_machine_start();
 	table_start("A\x1b\x80~", 1);
-	memcpy(fake_ram + fake_table + 10, "\x07 X\x7f\0Z", 6);
 	list_table();
 	table_start("\0ABC", 1);
 	list_table();
 	assert_int_equal(machine_read(), 0);
 	assert_string_equal(fake_acpi.table[1].signature, "A..~");
-	assert_string_equal(fake_acpi.table[1].oem_id, ". X.");
-	assert_string_equal(fake_acpi.table[2].signature, "");
+	assert_string_equal(fake_acpi.table[2].signature, ".ABC");
 }
 
 int main(void)

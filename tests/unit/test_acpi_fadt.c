@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * tests/unit/test_acpi_fadt.c - power and reset: the FADT, the tables that it leads to, and \_S5.
- * Links: drivers/acpi.c drivers/acpi_tables.c
+ * Links: drivers/acpi.c
  */
 #include "tests/unit/fake.h"
 
@@ -27,14 +27,13 @@ static void a_fadt_of_acpi_1_gives_ports(void **state)
 	assert_true(fadt->present);
 	assert_int_equal(fadt->smi_command, 0xb2);
 	assert_int_equal(fadt->acpi_enable, 0xa0);
-	assert_gas(fadt->pm1a_control, ACPI_SPACE_PORT, 0, 0x604);
-	assert_gas(fadt->pm1b_control, ACPI_SPACE_PORT, 0, 0x704);
-	assert_gas(fadt->pm_timer, ACPI_SPACE_PORT, 0, 0x608);
+	assert_int_equal(fadt->pm1_control[0], 0x604);
+	assert_int_equal(fadt->pm1_control[1], 0x704);
+	assert_int_equal(fadt->pm_timer, 0x608);
 	assert_true(fadt->pm_timer_32);
-	assert_gas(fadt->reset, 0, 0, 0);
-	assert_gas(fadt->sleep_control, 0, 0, 0);
-	assert_true(fadt->has_8042);
-	assert_false(fadt->hardware_reduced);
+	assert_int_equal(fadt->reset.address, 0);
+	assert_int_equal(fadt->sleep_control.address, 0);
+	assert_false(fadt->no_8042);
 	assert_false(fadt->has_s5);
 }
 
@@ -44,27 +43,23 @@ static void a_fadt_cut_anywhere_behind_acpi_1_gives_what_is_there(void **state)
 	for (size_t size = 116; size <= 300; size++) {
 		start_fadt(6, 300);
 		set(112, BIT(10), 4);
-		set_gas(116, ACPI_SPACE_PORT, 8, 1, 0xcf9);
+		set_gas(116, SPACE_PORT, 8, 1, 0xcf9);
 		set(128, 6, 1);
-		set_gas(172, ACPI_SPACE_MEMORY, 16, 2, 0xfe000004);
-		set_gas(208, ACPI_SPACE_MEMORY, 32, 3, 0xfe000008);
-		set_gas(244, ACPI_SPACE_MEMORY, 8, 1, 0xfe000010);
+		set_gas(172, SPACE_PORT, 16, 2, 0x1804);
+		set_gas(208, SPACE_PORT, 32, 3, 0x1808);
+		set_gas(244, SPACE_MEMORY, 8, 1, 0xfe000010);
 		fake_ram_used = size;
 		read_table();
 		const struct acpi_fadt *fadt = &fake_acpi.fadt;
 		assert_true(fadt->present);
 		if (size >= 129) {
-			assert_gas(fadt->reset, ACPI_SPACE_PORT, 8, 0xcf9);
+			assert_gas(fadt->reset, SPACE_PORT, 8, 0xcf9);
 			assert_int_equal(fadt->reset_value, 6);
 		}
-		if (size <= 172) {
-			assert_gas(fadt->pm1a_control, ACPI_SPACE_PORT, 0, 0x604);
-		} else if (size >= 184) {
-			assert_gas(fadt->pm1a_control, ACPI_SPACE_MEMORY, 16, 0xfe000004);
-		}
-		if (size <= 248 || size >= 256) {
-			assert_int_equal(fadt->sleep_control.address, size <= 248 ? 0 : 0xfe000010);
-		}
+		assert_int_equal(fadt->pm1_control[0], size < 184 ? 0x604 : 0x1804);
+		assert_int_equal(fadt->pm1_control[1], 0x704);
+		assert_int_equal(fadt->pm_timer, size < 220 ? 0x608 : 0x1808);
+		assert_int_equal(fadt->sleep_control.address, 0);
 	}
 }
 
@@ -88,12 +83,13 @@ static void extended_blocks_are_preferred_where_they_are_usable(void **state)
 		uint64_t address;
 		bool used;
 	} cases[] = {
-		{ACPI_SPACE_PORT, 0x1804, true},
-		{ACPI_SPACE_PORT, 0xffff, true},
-		{ACPI_SPACE_PORT, 0x10000, false},
-		{ACPI_SPACE_PORT, 0, false},
-		{ACPI_SPACE_MEMORY, BIT(40), true},
-		{ACPI_SPACE_MEMORY, 0, false},
+		{SPACE_PORT, 0x1804, true},
+		{SPACE_PORT, 0xffff, true},
+		{SPACE_PORT, 0x10000, false},
+		{SPACE_PORT, 0, false},
+		{SPACE_MEMORY, BIT(40), false}, /* no PC has them there */
+		{SPACE_MEMORY, 0x1804, false},
+		{SPACE_MEMORY, 0, false},
 		{2, 0x604, false},
 		{0x7f, 0x604, false},
 	};
@@ -104,18 +100,15 @@ static void extended_blocks_are_preferred_where_they_are_usable(void **state)
 			set_gas(offsets[j], cases[i].space, 24, 2, cases[i].address);
 		}
 		read_table();
-		const struct acpi_gas blocks[] = {fake_acpi.fadt.pm1a_control,
-			fake_acpi.fadt.pm1b_control, fake_acpi.fadt.pm_timer};
+		const uint16_t blocks[] = {fake_acpi.fadt.pm1_control[0],
+			fake_acpi.fadt.pm1_control[1], fake_acpi.fadt.pm_timer};
 		static const uint64_t ports[] = {0x604, 0x704, 0x608};
 		for (size_t j = 0; j < ARRAY_COUNT(blocks); j++) {
-			if (cases[i].used) {
-				assert_gas(blocks[j], cases[i].space, 24, cases[i].address);
-			} else {
-				assert_gas(blocks[j], ACPI_SPACE_PORT, 0, ports[j]);
-			}
+			assert_int_equal(blocks[j], cases[i].used ? cases[i].address : ports[j]);
 		}
 		bool reported = strstr(fake_log, "FACP: no use for the register") != NULL;
-		assert_int_equal(reported, !cases[i].used && cases[i].address != 0);
+		assert_int_equal(reported,
+			!cases[i].used && cases[i].address != 0 && cases[i].space != SPACE_MEMORY);
 	}
 }
 
@@ -129,11 +122,11 @@ static void ports_beyond_the_last_are_refused(void **state)
 	set(76, 0xffffffff, 4);
 	read_table();
 	assert_int_equal(fake_acpi.fadt.smi_command, 0);
-	assert_gas(fake_acpi.fadt.pm1a_control, 0, 0, 0);
-	assert_gas(fake_acpi.fadt.pm1b_control, ACPI_SPACE_PORT, 0, 0xffff);
-	assert_gas(fake_acpi.fadt.pm_timer, 0, 0, 0);
-	assert_logged("no use for the register at 0x100b2");
-	assert_logged("no use for the register at 0xffffffff");
+	assert_int_equal(fake_acpi.fadt.pm1_control[0], 0);
+	assert_int_equal(fake_acpi.fadt.pm1_control[1], 0xffff);
+	assert_int_equal(fake_acpi.fadt.pm_timer, 0);
+	assert_logged("no use for the port 0x100b2");
+	assert_logged("no use for the port 0xffffffff");
 }
 
 static void the_reset_register_counts_only_when_its_flag_is_set(void **state)
@@ -163,7 +156,7 @@ static void the_8042_is_assumed_before_revision_3_and_believed_from_it_on(void *
 			start_fadt(revision, 116);
 			set(109, arch, 2);
 			read_table();
-			assert_int_equal(fake_acpi.fadt.has_8042, revision < 3 || (arch & 2) != 0);
+			assert_int_equal(fake_acpi.fadt.no_8042, revision >= 3 && (arch & 2) == 0);
 		}
 	}
 }
@@ -173,15 +166,14 @@ static void a_hardware_reduced_machine_has_no_fixed_hardware(void **state)
 	(void)state;
 	start_fadt(5, 268);
 	set(112, BIT(20) | BIT(10), 4);
-	set_gas(116, ACPI_SPACE_MEMORY, 8, 1, 0x1000);
-	set_gas(172, ACPI_SPACE_PORT, 16, 2, 0x604);
-	set_gas(244, ACPI_SPACE_PORT, 8, 1, 0x600);
+	set_gas(116, SPACE_MEMORY, 8, 1, 0x1000);
+	set_gas(172, SPACE_PORT, 16, 2, 0x604);
+	set_gas(244, SPACE_PORT, 8, 1, 0x600);
 	read_table();
-	assert_true(fake_acpi.fadt.hardware_reduced);
-	assert_gas(fake_acpi.fadt.sleep_control, ACPI_SPACE_PORT, 8, 0x600);
-	assert_gas(fake_acpi.fadt.reset, ACPI_SPACE_MEMORY, 8, 0x1000);
-	assert_gas(fake_acpi.fadt.pm1a_control, 0, 0, 0);
-	assert_gas(fake_acpi.fadt.pm_timer, 0, 0, 0);
+	assert_gas(fake_acpi.fadt.sleep_control, SPACE_PORT, 8, 0x600);
+	assert_gas(fake_acpi.fadt.reset, SPACE_MEMORY, 8, 0x1000);
+	assert_int_equal(fake_acpi.fadt.pm1_control[0], 0);
+	assert_int_equal(fake_acpi.fadt.pm_timer, 0);
 	assert_int_equal(fake_acpi.fadt.smi_command, 0);
 }
 
@@ -228,7 +220,7 @@ static void the_64_bit_link_of_the_fadt_is_preferred(void **state)
 	set(140, dsdt, 8);
 	list_table();
 	assert_int_equal(machine_read(), 0);
-	assert_int_equal(fake_acpi.fadt.s5_type_a, 6);
+	assert_int_equal(fake_acpi.fadt.s5_type[0], 6);
 	assert_int_equal(find("DSDT")->base.raw, dsdt);
 	assert_int_equal(fake_acpi.table_count, 3);
 }
@@ -244,7 +236,7 @@ static void s5_in_the_dsdt_goes_before_that_in_an_ssdt(void **state)
 	put_fadt(put_dsdt(6));
 	list_table();
 	assert_int_equal(machine_read(), 0);
-	assert_int_equal(fake_acpi.fadt.s5_type_a, 6);
+	assert_int_equal(fake_acpi.fadt.s5_type[0], 6);
 
 	fake_ram_used = ssdt_only_until;
 	fake_list_count = 1;
@@ -253,7 +245,7 @@ static void s5_in_the_dsdt_goes_before_that_in_an_ssdt(void **state)
 	list_table();
 	assert_int_equal(machine_read(), 0);
 	assert_true(fake_acpi.fadt.has_s5);
-	assert_int_equal(fake_acpi.fadt.s5_type_a, 1);
+	assert_int_equal(fake_acpi.fadt.s5_type[0], 1);
 	assert_not_logged("warning");
 }
 
@@ -287,8 +279,8 @@ static void s5_is_taken_from_the_first_ssdt_that_has_it(void **state)
 	list_table();
 	assert_int_equal(machine_read(), 0);
 	assert_true(fake_acpi.fadt.has_s5);
-	assert_int_equal(fake_acpi.fadt.s5_type_a, 1);
-	assert_int_equal(fake_acpi.fadt.s5_type_b, 0);
+	assert_int_equal(fake_acpi.fadt.s5_type[0], 1);
+	assert_int_equal(fake_acpi.fadt.s5_type[1], 0);
 }
 
 struct s5_case {
@@ -330,9 +322,9 @@ static void assert_s5_cases(const struct s5_case *cases, size_t count)
 		struct acpi_fadt fadt;
 		bool found = find_s5(&fadt, cases[i].aml, cases[i].size);
 		if (found != cases[i].found || fadt.has_s5 != found ||
-			fadt.s5_type_a != cases[i].type_a || fadt.s5_type_b != cases[i].type_b) {
-			fail_msg("case %zu: %d, types %u and %u", i, found, fadt.s5_type_a,
-				fadt.s5_type_b);
+			fadt.s5_type[0] != cases[i].type_a || fadt.s5_type[1] != cases[i].type_b) {
+			fail_msg("case %zu: %d, types %u and %u", i, found, fadt.s5_type[0],
+				fadt.s5_type[1]);
 		}
 	}
 }
@@ -410,7 +402,7 @@ static void every_sleep_type_of_three_bits_is_taken_and_no_other(void **state)
 			(uint8_t)type};
 		struct acpi_fadt fadt;
 		assert_int_equal(find_s5(&fadt, aml, sizeof(aml)), type <= 7);
-		assert_int_equal(fadt.s5_type_b, type <= 7 ? type : 0);
+		assert_int_equal(fadt.s5_type[1], type <= 7 ? type : 0);
 	}
 }
 
