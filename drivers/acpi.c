@@ -13,9 +13,6 @@
 #include "kernel/paging.h"
 #include "kernel/string.h"
 
-/* The FADT leads to the DSDT, which comes last: its place in the list is kept free. */
-#define LISTED_MAX (ACPI_TABLES_MAX - 1)
-
 /* Untrusted bytes: a table, or an entry of the one that `table` names. */
 struct span {
 	const char *table;
@@ -82,8 +79,8 @@ static struct acpi_gas get_gas(struct acpi *acpi, struct span table, size_t at)
 static uint16_t get_port(struct acpi *acpi, struct span table, size_t at)
 {
 	uint64_t port = get(table, at, 4);
-	bool there = check(acpi, table.table, port <= UINT16_MAX, "no use for the port", port);
-	return there ? (uint16_t)port : 0;
+	bool sound = port <= UINT16_MAX;
+	return check(acpi, table.table, sound, "no use for the port", port) ? (uint16_t)port : 0;
 }
 
 /* A register of ACPI's fixed hardware, a port on every PC: where its newer description names none,
@@ -200,13 +197,13 @@ static void decode_segment(struct acpi *acpi, struct span entry) /* PCI Firmware
 static void decode_remapper(struct acpi *acpi, struct span entry)
 {
 	uint64_t base = get(entry, 8, 8);
-	bool sound = base != 0 && base % PAGE_SIZE == 0;
+	bool sound =
+		base != 0 && base % PAGE_SIZE == 0 && acpi->remapper_count < ACPI_REMAPPERS_MAX;
 	for (unsigned i = 0; i < acpi->remapper_count; i++) {
 		if (acpi->remapper[i].raw == base) {
 			return; /* IVRS describes each IOMMU once for every generation of IVHD */
 		}
 	}
-	sound = sound && acpi->remapper_count < ACPI_REMAPPERS_MAX;
 	if (check(acpi, entry.table, sound, "unsound or too many: IOMMU at", base)) {
 		acpi->remapper[acpi->remapper_count++] = hpa(base);
 	}
@@ -245,13 +242,10 @@ static bool s5_take(struct acpi_fadt *fadt, struct span aml, size_t at)
 	size_t inside = at + 2 + (get(aml, at + 1, 1) >> 6); /* behind PkgLength: 20.2.4 */
 	bool sound = get(aml, at, 1) == 0x12 && get(aml, inside++, 1) >= ARRAY_COUNT(type);
 	for (unsigned i = 0; i < ARRAY_COUNT(type); i++) {
-		type[i] = (uint8_t)get(aml, inside++, 1); /* 0, 1, or the prefix of a byte */
-		uint8_t max = 1;
-		if (type[i] == 0x0a) {
-			type[i] = (uint8_t)get(aml, inside++, 1);
-			max = 7; /* SLP_TYP has three bits: 4.8.3.2.1 */
-		}
-		sound = sound && type[i] <= max;
+		uint8_t byte = (uint8_t)get(aml, inside++, 1);
+		bool prefixed = byte == 0x0a; /* else it is 0 or 1 itself */
+		type[i] = prefixed ? (uint8_t)get(aml, inside++, 1) : byte;
+		sound = sound && type[i] <= (prefixed ? 7 : 1); /* SLP_TYP: 4.8.3.2.1 */
 	}
 	sound = sound && inside <= aml.size;
 	if (sound) {
@@ -367,9 +361,7 @@ static const struct acpi_table *root_add(struct acpi *acpi, struct span rsdp)
 	if (get(rsdp, 15, 1) >= 2) { /* else it ends before the length */
 		bool sound = length >= 36 && length <= rsdp.size && acpi_sum(rsdp.at, length) == 0;
 		root = sound ? table_add(acpi, get(rsdp, 24, 8), "XSDT") : NULL;
-		if (root == NULL) {
-			log_warning("ACPI: no usable XSDT; the RSDT has to do");
-		}
+		check(acpi, rsdp.table, root != NULL, "no usable XSDT at", get(rsdp, 24, 8));
 	}
 	return root != NULL ? root : table_add(acpi, get(rsdp, 16, 4), "RSDT");
 }
@@ -391,21 +383,20 @@ int acpi_read(struct acpi *acpi, const uint8_t *rsdp, size_t size)
 	}
 	size_t width = root->signature[0] == 'X' ? 8 : 4;
 	size_t count = (root->size - ACPI_HEADER_SIZE) / width;
-	size_t listed = min_u64(count, LISTED_MAX - acpi->table_count);
+	/* The DSDT comes last: its place is kept free. */
+	size_t listed = min_u64(count, ACPI_TABLES_MAX - 1 - acpi->table_count);
+	check(acpi, root->signature, listed == count, "more tables than Pintle lists:", count);
 	for (size_t i = 0; i < listed; i++) {
 		uint64_t base = 0;
 		acpi_copy(&base, hpa(root->base.raw + ACPI_HEADER_SIZE + i * width), width);
 		table_add(acpi, base, NULL);
 	}
-	if (listed < count) {
-		log_warning("ACPI: there are more tables than Pintle lists (%u)", LISTED_MAX);
-	}
 	if (fadt->present) {
 		table_add(acpi, fadt->dsdt.raw, "DSDT");
+		check(acpi, "FACP", fadt->has_s5,
+			"this machine can't be switched off: no \\_S5 in the DSDT at",
+			fadt->dsdt.raw);
 	}
 	fadt->has_s5 = fadt->has_s5 && fadt->present; /* else there is no register to write it to */
-	if (fadt->present && !fadt->has_s5) {
-		log_warning("ACPI: no \\_S5 package: this machine can't be switched off");
-	}
 	return 0;
 }

@@ -59,8 +59,7 @@ struct acpi_spcr {
 
 /* Zero where there is no FADT. A port of 0 is not there. */
 struct acpi_fadt {
-	bool present;
-	bool has_s5; /* the \_S5 package was found */
+	bool present, has_s5; /* the FADT is there; the \_S5 package was found */
 	uint8_t s5_type[2];
 	hpa_t dsdt;
 	bool no_8042;         /* the keyboard controller can't be used for a reset */
@@ -76,8 +75,8 @@ struct acpi_fadt {
 struct acpi {
 	unsigned refused; /* wrong things that were left out */
 	unsigned table_count;
-	unsigned cpu_count; /* enabled CPUs kept in cpu[] */
-	unsigned cpus_over; /* enabled CPUs beyond CPUS_MAX, left out */
+	unsigned cpu_count,
+		cpus_over; /* enabled CPUs kept in cpu[], and left out beyond CPUS_MAX */
 	unsigned ioapic_count, remapper_count;
 	unsigned segment_count; /* sound entries of the MCFG */
 	hpa_t hpet;             /* 0: none */

@@ -8,14 +8,9 @@
 #include "kernel/lock.h"
 #include "kernel/x86.h"
 
-#define PORT_ADDRESS   0xcf8u
-#define PORT_DATA      0xcfcu
-#define CONFIG_ID      0x00u
-#define CONFIG_COMMAND 0x04u
-#define CONFIG_CLASS   0x08u /* class code, revision */
-#define CONFIG_HEADER  0x0cu
-#define FUNCTIONS      8u       /* of a device */
-#define ADDRESSES      0x10000u /* 256 buses, 32 devices, 8 functions */
+#define PORT_ADDRESS 0xcf8u
+#define PORT_DATA    0xcfcu
+#define FUNCTIONS    8u /* of a device */
 
 static struct spinlock pci_lock = SPINLOCK(PCI); /* the pair of ports */
 
@@ -37,23 +32,23 @@ static uint32_t access(uint32_t address, unsigned offset, uint32_t clear)
 void pci_scan(pci_visit *visit)
 {
 	uint32_t step = 1;
-	for (uint32_t address = 0; address < ADDRESSES; address += step) {
-		uint32_t id = access(address, CONFIG_ID, 0);
+	for (uint32_t address = 0; address < 256 * 32 * FUNCTIONS; address += step) {
+		uint32_t id = access(address, 0x00, 0);
 		bool there = id != UINT32_MAX;
-		if (address % FUNCTIONS == 0) { /* bit 23 of its header: it is not the only one */
-			bool multi = there && (access(address, CONFIG_HEADER, 0) & BIT(23));
+		if (address % FUNCTIONS == 0) { /* header type, bit 7: it is not the only one */
+			bool multi = there && (access(address, 0x0c, 0) & BIT(23));
 			step = multi ? 1 : FUNCTIONS;
 		}
 		if (there) {
-			visit(address, id, access(address, CONFIG_CLASS, 0) >> 8);
+			visit(address, id, access(address, 0x08, 0) >> 8);
 		}
 	}
 }
 
 static void stop_function(uint32_t address, uint32_t id, uint32_t class_code)
 {
-	if (class_code >> 16 != 0x06) {                  /* a bridge */
-		access(address, CONFIG_COMMAND, BIT(2)); /* master enable */
+	if (class_code >> 16 != 0x06) {        /* a bridge */
+		access(address, 0x04, BIT(2)); /* the command register's master enable */
 	}
 }
 

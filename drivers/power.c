@@ -9,13 +9,10 @@
 #include "kernel/time.h"
 #include "kernel/x86.h"
 
-#define PM1_SCI_ENABLE   BIT(0)
-#define PM1_SLEEP_MASK   0x3c00u /* SLP_TYP and SLP_EN: ACPI 6.5, 4.8.3.2.1 */
-#define PM1_SLEEP_ENABLE 0x2000u
-#define WAIT_NS          1000000000ull
-#define KEYBOARD         0x64u
-#define KEYBOARD_FULL    0x02u
-#define RESET_CONTROL    0xcf9u
+#define PM1_SCI_ENABLE BIT(0)
+#define WAIT_NS        1000000000ull
+#define KEYBOARD       0x64u
+#define RESET_CONTROL  0xcf9u
 
 struct acpi_fadt power_fadt;
 
@@ -45,16 +42,15 @@ static void enable_acpi(void)
 	}
 }
 
-/* Both registers first get the type, then the word to go (ACPI 6.5, 4.8.3.2.1). */
+/* Both registers first get the type, bits 12:10, then the word to go, bit 13 (ACPI 6.5,
+ * 4.8.3.2.1). */
 static void sleep_pm1(void)
 {
 	for (unsigned step = 0; step < 4; step++) {
 		uint16_t port = power_fadt.pm1_control[step % 2];
-		uint32_t sleep = (uint32_t)power_fadt.s5_type[step % 2] << 10;
-		sleep |= step < 2 ? 0 : PM1_SLEEP_ENABLE;
+		uint32_t sleep = (uint32_t)power_fadt.s5_type[step % 2] << 10 | step / 2 << 13;
 		if (port != 0) {
-			uint32_t kept = port_read16(port) & ~PM1_SLEEP_MASK;
-			port_write16(port, (uint16_t)(kept | sleep));
+			port_write16(port, (uint16_t)((port_read16(port) & ~0x3c00u) | sleep));
 		}
 	}
 }
@@ -62,15 +58,17 @@ static void sleep_pm1(void)
 void power_off(void)
 {
 	const struct acpi_gas *reduced = &power_fadt.sleep_control;
-	if (power_fadt.has_s5 && reduced->address != 0) {
+	if (!power_fadt.has_s5) {
+		return;
+	}
+	if (reduced->address != 0) {
 		/* Type in bits 4:2, enable: ACPI 6.5, 4.8.3.7. */
 		register_write(reduced, (uint8_t)(power_fadt.s5_type[0] << 2 | 0x20));
-		time_delay(WAIT_NS);
-	} else if (power_fadt.has_s5 && power_fadt.pm1_control[0] != 0) {
+	} else if (power_fadt.pm1_control[0] != 0) {
 		enable_acpi();
 		sleep_pm1();
-		time_delay(WAIT_NS);
 	}
+	time_delay(WAIT_NS);
 }
 
 void power_reset(void)
@@ -83,9 +81,9 @@ void power_reset(void)
 		time_delay(WAIT_NS / 10);
 	}
 	if (!power_fadt.no_8042) {
-		for (unsigned tries = 100000; (port_read8(KEYBOARD) & KEYBOARD_FULL) && tries != 0;
+		for (unsigned tries = 100000; (port_read8(KEYBOARD) & 0x02) && tries != 0;
 			tries--) {
-			cpu_pause();
+			cpu_pause(); /* it has not read its input yet */
 		}
 		port_write8(KEYBOARD, 0xfe); /* pulse the reset line */
 		time_delay(WAIT_NS / 10);

@@ -237,9 +237,12 @@ static void broken_entries_of_the_madt_are_not_followed(void **state)
 		put_cpu(1, 1);
 		put(0, 1);
 		put(length, 1);
-		put_zeros(length > 2 ? length - 2 : 0);
+		for (unsigned i = 2; i < length; i++) {
+			put(0xff, 1);
+		}
 		list_table();
 		guest_read(NULL, 0);
+		assert_int_equal(guest[0x280 + 52 + (length > 4 ? 4 : 0)], length > 4 ? 0xff : 0);
 		assert_int_equal(fake_acpi.cpu_count, 0);
 	}
 	start("APIC", 4, 36);
