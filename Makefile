@@ -41,7 +41,7 @@ LDFLAGS := -nostdlib -static -T linker.ld -z max-page-size=4096 -z noexecstack -
 Q := $(if $(V),,@)
 
 .DELETE_ON_ERROR:
-.PHONY: all iso run debug test test-long unit unit-build fuzz system size format format-check layers docs docs-check builds \
+.PHONY: all iso run debug test test-long unit unit-build fuzz system size format format-check layers docs docs-check builds bench \
 	compile_commands help clean deps FORCE
 .SECONDARY:
 
@@ -133,6 +133,9 @@ unit: $(UNIT_TESTS) ## unit tests on the host, with ASan and UBSan
 
 fuzz: $(FUZZ_TESTS) ## each fuzz target for FUZZ_SECONDS, from its seeds
 	@for t in $(FUZZ_TESTS); do echo "== $$t"; sh tools/fuzz.sh $$t $(FUZZ_SECONDS) || exit 1; done
+
+bench: build/pintle.elf ## what exits and a boot cost, in instructions counted by Bochs
+	@python3 tests/bench/run.py
 
 system: build/pintle.iso ## system tests in QEMU and Bochs
 	@python3 tests/system/run.py

@@ -63,6 +63,10 @@ main:
 	rdmsr
 	or	$0x400, %eax
 	wrmsr
+	mov	$0x80f, %ecx		/* switch it on by SVR */
+	mov	$0x1ff, %eax
+	xor	%edx, %edx
+	wrmsr
 	MEASURE "x2apic_eoi", "mov $0x80b, %ecx; xor %eax, %eax; xor %edx, %edx; wrmsr"
 	MEASURE "x2apic_tpr_read", "mov $0x808, %ecx; rdmsr"
 	MEASURE "tsc_deadline", "mov $0x6e0, %ecx; xor %eax, %eax; xor %edx, %edx; wrmsr"
