@@ -37,7 +37,7 @@ void ap_main(struct pcpu *cpu);
 /* An APIC id that this machine's LAPIC mode can address (SDM vol. 3, 11.6.2.1; 255 is all CPUs). */
 static bool addressable(uint32_t apic_id)
 {
-	return apic_id < (lapic_mode() == APIC_X2APIC ? UINT32_MAX : 255);
+	return apic_id < (lapic_mode == APIC_X2APIC ? UINT32_MAX : 255);
 }
 
 unsigned ap_count(unsigned maxcpus)

@@ -128,8 +128,6 @@ static void start_lapic(void)
 	if (lapic_init(want) != 0) {
 		refuse("the CPU has no local APIC");
 	}
-	lapic_enable();
-	lapic_timer_calibrate();
 	cpu_boot.apic_id = lapic_id();
 }
 

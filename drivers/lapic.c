@@ -12,47 +12,38 @@
 #include "kernel/trap.h"
 #include "kernel/x86.h"
 
-/* SDM vol. 3, table 11-1. The MSR of a register in x2APIC mode is MSR_X2APIC + offset / 16. */
+/* SDM vol. 3, table 11-1; the others are in lapic_enable(). The MSR of a register in x2APIC mode is
+ * MSR_X2APIC + offset / 16. */
 enum lapic_register {
 	LAPIC_ID = 0x20,
-	LAPIC_TPR = 0x80,
 	LAPIC_EOI = 0xb0,
-	LAPIC_SVR = 0xf0,
-	LAPIC_ISR = 0x100, /* eight of them */
+	LAPIC_ISR = 0x100, /* eight of them, as of TMR and IRR */
 	LAPIC_TMR = 0x180,
+	LAPIC_IRR = 0x200,
 	LAPIC_ESR = 0x280,
 	LAPIC_ICR = 0x300,
 	LAPIC_ICR_HIGH = 0x310, /* xAPIC only */
 	LAPIC_LVT_TIMER = 0x320,
-	LAPIC_LVT_PERF = 0x340,
-	LAPIC_LVT_LINT0 = 0x350,
-	LAPIC_LVT_LINT1 = 0x360,
-	LAPIC_LVT_ERROR = 0x370,
 	LAPIC_TIMER_COUNT = 0x380,
 	LAPIC_TIMER_NOW = 0x390,
-	LAPIC_TIMER_DIVIDE = 0x3e0,
 };
 
-#define TPR_EXCEPTIONS   0x10u /* a device with a vector below 32 must not look like one */
-#define SVR_ENABLE       0x100u
 #define LVT_MASKED       0x10000u
-#define LVT_NMI          0x400u
 #define LVT_TSC_DEADLINE 0x40000u
 #define ICR_BUSY         0x1000u
 #define ICR_ASSERT       0x4000u
-#define DIVIDE_BY_16     0x3u
 #define MEASURES         8u
 #define MEASURE_NS       1000000ull
-#define REGISTERS_SIZE   PAGE_SIZE
 
-static enum apic_mode mode;      /* [I] after lapic_init */
+enum apic_mode lapic_mode;
+uint64_t lapic_timer_hz;
 static volatile void *registers; /* [I] xAPIC mode */
-static bool has_deadline;        /* [I] */
-static uint64_t timer_hz;        /* [I] after lapic_timer_calibrate; 0: the TSC deadline is used */
+static uint32_t timer_mode;      /* [I] LVT_TSC_DEADLINE, or 0: one-shot */
+static uint64_t timer_scale;     /* [I] one-shot: counts in 2^32 ticks of the TSC */
 
 static uint32_t lapic_read(enum lapic_register reg)
 {
-	if (mode == APIC_X2APIC) {
+	if (lapic_mode == APIC_X2APIC) {
 		return (uint32_t)msr_read(MSR_X2APIC + reg / 16);
 	}
 	return mmio_read32(registers, reg);
@@ -60,16 +51,11 @@ static uint32_t lapic_read(enum lapic_register reg)
 
 static void lapic_write(enum lapic_register reg, uint32_t value)
 {
-	if (mode == APIC_X2APIC) {
+	if (lapic_mode == APIC_X2APIC) {
 		msr_write(MSR_X2APIC + reg / 16, value);
 	} else {
 		mmio_write32(registers, reg, value);
 	}
-}
-
-enum apic_mode lapic_mode(void)
-{
-	return mode;
 }
 
 static void error_interrupt(void)
@@ -85,62 +71,28 @@ static void spurious_interrupt(void)
 {
 }
 
-int lapic_init(enum apic_mode want)
-{
-	struct cpuid features = cpuid_read(1, 0);
-	if (!(features.edx & BIT(9))) {
-		log_error("lapic: this CPU has none");
-		return -ENODEV;
-	}
-	bool can_x2apic = features.ecx & BIT(21);
-	uint64_t base = msr_read(MSR_APIC_BASE);
-	bool is_x2apic = (base & APIC_BASE_ENABLE) && (base & APIC_BASE_X2APIC);
-	mode = is_x2apic || (can_x2apic && want == APIC_X2APIC) ? APIC_X2APIC : APIC_XAPIC;
-	if (want != APIC_AUTO && want != mode) {
-		log_warning("lapic: %s mode is %s here", want == APIC_XAPIC ? "xAPIC" : "x2APIC",
-			is_x2apic ? "not to be gone back to" : "not there");
-	}
-	if (mode == APIC_XAPIC) {
-		registers = window_map(hpa(base & APIC_BASE_ADDRESS), REGISTERS_SIZE,
-			PAGING_WRITE | PAGING_UNCACHED);
-		if (registers == NULL) {
-			return trace_err(-ENODEV);
-		}
-	}
-	has_deadline = features.ecx & BIT(24);
-	trap_set_handler(VECTOR_APIC_ERROR, error_interrupt, "LAPIC error");
-	trap_set_handler(VECTOR_SPURIOUS, spurious_interrupt, "LAPIC spurious");
-	return 0;
-}
-
 void lapic_enable(void)
 {
+	static const uint32_t set_up[][2] = {
+		{0xf0, 0x100 | VECTOR_SPURIOUS}, /* on */
+		{0x80, 0x10},        /* TPR: a device with a vector below 32 must not look like an
+					exception */
+		{0x340, LVT_MASKED}, /* performance counters */
+		{0x350, LVT_MASKED}, /* LINT0 */
+		{0x360, 0x400},      /* LINT1: NMI */
+		{LAPIC_ESR, 0}, {0x370, VECTOR_APIC_ERROR},
+		{0x3e0, 3}, /* the timer counts every 16th tick of its clock */
+	};
 	uint64_t base = msr_read(MSR_APIC_BASE) | APIC_BASE_ENABLE;
 	/* SDM vol. 3, 11.12.5: x2APIC is entered from the enabled xAPIC mode only. */
 	msr_write(MSR_APIC_BASE, base);
-	if (mode == APIC_X2APIC) {
+	if (lapic_mode == APIC_X2APIC) {
 		msr_write(MSR_APIC_BASE, base | APIC_BASE_X2APIC);
 	}
-	lapic_write(LAPIC_SVR, SVR_ENABLE | VECTOR_SPURIOUS);
-	lapic_write(LAPIC_TPR, TPR_EXCEPTIONS);
-	lapic_write(LAPIC_LVT_PERF, LVT_MASKED);
-	lapic_write(LAPIC_LVT_LINT0, LVT_MASKED);
-	lapic_write(LAPIC_LVT_LINT1, LVT_NMI);
-	lapic_write(LAPIC_ESR, 0);
-	lapic_write(LAPIC_LVT_ERROR, VECTOR_APIC_ERROR);
-	lapic_write(LAPIC_LVT_TIMER, VECTOR_TIMER | (has_deadline ? LVT_TSC_DEADLINE : 0));
-	lapic_write(LAPIC_TIMER_DIVIDE, DIVIDE_BY_16);
-}
-
-uint32_t lapic_id(void)
-{
-	uint32_t id = lapic_read(LAPIC_ID);
-	return mode == APIC_X2APIC ? id : id >> 24;
-}
-
-void lapic_eoi(void)
-{
-	lapic_write(LAPIC_EOI, 0);
+	for (unsigned i = 0; i < ARRAY_COUNT(set_up); i++) {
+		lapic_write(set_up[i][0], set_up[i][1]);
+	}
+	lapic_write(LAPIC_LVT_TIMER, VECTOR_TIMER | timer_mode);
 }
 
 /* A bit of the registers, eight of a kind, that have one for each vector. */
@@ -149,14 +101,78 @@ static bool vector_bit(enum lapic_register first, uint8_t vector)
 	return lapic_read(first + vector / 32u * 0x10u) & 1u << (vector % 32);
 }
 
+/*
+ * Bochs 2.7 counts a deadline from power-on, but sets the TSC to 0 at a reset: after one, deadlines
+ * are over at once.
+ */
+static bool deadline_works(void)
+{
+	lapic_timer_arm(time_to_tsc(MEASURE_NS * 100));
+	time_delay(MEASURE_NS);
+	return !vector_bit(LAPIC_IRR, VECTOR_TIMER);
+}
+
+/*
+ * What comes between the readings (an SMI, a paused virtual CPU) makes a measure too low, never too
+ * high: of some short ones the highest is right.
+ */
+static void calibrate(void)
+{
+	for (unsigned i = 0; i < MEASURES; i++) {
+		uint64_t start = time_ns();
+		lapic_write(LAPIC_TIMER_COUNT, UINT32_MAX);
+		time_delay(MEASURE_NS);
+		uint32_t ticks = UINT32_MAX - lapic_read(LAPIC_TIMER_NOW);
+		lapic_timer_hz =
+			max_u64(lapic_timer_hz, ticks * NS_PER_SECOND / (time_ns() - start));
+	}
+	timer_scale = (lapic_timer_hz << 32) / time_frequency();
+}
+
+int lapic_init(enum apic_mode want)
+{
+	struct cpuid features = cpuid_read(1, 0);
+	uint64_t base = msr_read(MSR_APIC_BASE);
+	bool is_x2apic = (base & APIC_BASE_ENABLE) && (base & APIC_BASE_X2APIC);
+	bool can_x2apic = features.ecx & BIT(21);
+
+	lapic_mode = is_x2apic || (can_x2apic && want == APIC_X2APIC) ? APIC_X2APIC : APIC_XAPIC;
+	if (want != APIC_AUTO && want != lapic_mode) {
+		log_warning("lapic: %s mode is not there", want == APIC_XAPIC ? "xAPIC" : "x2APIC");
+	}
+	if (lapic_mode == APIC_XAPIC) {
+		registers = window_map(
+			hpa(base & APIC_BASE_ADDRESS), PAGE_SIZE, PAGING_WRITE | PAGING_UNCACHED);
+	}
+	if (!(features.edx & BIT(9)) || (lapic_mode == APIC_XAPIC && registers == NULL)) {
+		return trace_err(-ENODEV);
+	}
+	trap_set_handler(VECTOR_APIC_ERROR, error_interrupt, "LAPIC error");
+	trap_set_handler(VECTOR_SPURIOUS, spurious_interrupt, "LAPIC spurious");
+	timer_mode = features.ecx & BIT(24) ? LVT_TSC_DEADLINE : 0;
+	lapic_enable();
+	if (timer_mode == 0 || !deadline_works()) {
+		timer_mode = 0;
+		lapic_enable();
+		calibrate();
+	}
+	return 0;
+}
+
+uint32_t lapic_id(void)
+{
+	uint32_t id = lapic_read(LAPIC_ID);
+	return lapic_mode == APIC_X2APIC ? id : id >> 24;
+}
+
+void lapic_eoi(void)
+{
+	lapic_write(LAPIC_EOI, 0);
+}
+
 bool lapic_is_level(uint8_t vector)
 {
 	return vector_bit(LAPIC_TMR, vector);
-}
-
-bool lapic_in_service(uint8_t vector)
-{
-	return vector_bit(LAPIC_ISR, vector);
 }
 
 int lapic_highest_in_service(void)
@@ -170,12 +186,11 @@ int lapic_highest_in_service(void)
 	return -1;
 }
 
-/* In xAPIC mode two writes, which an interrupt handler's own IPI must not come
- * between. */
+/* In xAPIC mode two writes, which an interrupt handler's own IPI must not come between. */
 void lapic_send(uint32_t apic_id, uint32_t command)
 {
 	command |= ICR_ASSERT;
-	if (mode == APIC_X2APIC) {
+	if (lapic_mode == APIC_X2APIC) {
 		/* 11.12.3: the MSR write does not wait for stores. */
 		__asm__ volatile("mfence; lfence" : : : "memory");
 		msr_write(MSR_X2APIC + LAPIC_ICR / 16, (uint64_t)apic_id << 32 | command);
@@ -190,41 +205,14 @@ void lapic_send(uint32_t apic_id, uint32_t command)
 	irq_restore(flags);
 }
 
-/*
- * What comes between the readings (an SMI, a paused virtual CPU) makes a measure too low, never too
- * high: of some short ones the highest is right.
- */
-void lapic_timer_calibrate(void)
+void lapic_timer_arm(uint64_t ticks)
 {
-	if (has_deadline) {
-		return;
-	}
-	lapic_write(LAPIC_LVT_TIMER, LVT_MASKED | VECTOR_TIMER);
-	for (unsigned i = 0; i < MEASURES; i++) {
-		uint64_t start = time_ns();
-		lapic_write(LAPIC_TIMER_COUNT, UINT32_MAX);
-		time_delay(MEASURE_NS);
-		uint32_t ticks = UINT32_MAX - lapic_read(LAPIC_TIMER_NOW);
-		timer_hz = max_u64(timer_hz, ticks * NS_PER_SECOND / (time_ns() - start));
-	}
-	lapic_write(LAPIC_TIMER_COUNT, 0);
-	lapic_write(LAPIC_LVT_TIMER, VECTOR_TIMER);
-}
-
-uint64_t lapic_timer_hz(void)
-{
-	return timer_hz;
-}
-
-void lapic_timer_arm(uint64_t ns)
-{
-	if (has_deadline) {
-		/* SDM vol. 3, 11.5.4.1: 0 disarms, and a store to the LVT must not be overtaken. */
+	if (timer_mode == LVT_TSC_DEADLINE) {
+		/* SDM vol. 3, 11.5.4.1: a store to the LVT must not be overtaken. */
 		__asm__ volatile("mfence" : : : "memory");
-		msr_write(MSR_TSC_DEADLINE, ns == 0 ? 0 : tsc_read() + time_to_tsc(ns));
+		msr_write(MSR_TSC_DEADLINE, tsc_read() + ticks);
 		return;
 	}
-	uint64_t longest = timer_hz != 0 ? UINT32_MAX * NS_PER_SECOND / timer_hz : 0;
-	uint64_t count = min_u64(ns, longest) * timer_hz / NS_PER_SECOND;
-	lapic_write(LAPIC_TIMER_COUNT, ns == 0 ? 0 : (uint32_t)max_u64(count, 1));
+	uint64_t count = (uint64_t)((unsigned __int128)ticks * timer_scale >> 32);
+	lapic_write(LAPIC_TIMER_COUNT, (uint32_t)min_u64(max_u64(count, 1), UINT32_MAX));
 }

@@ -13,10 +13,11 @@ enum apic_mode {
 };
 
 /*
- * Decide on the mode and map the registers. Once, on the boot CPU. APIC_AUTO stays in the mode that
- * the firmware chose: x2APIC mode wants interrupt remapping for devices (SDM vol. 3, 11.12.7). A
- * wish that the machine cannot follow is reported. Returns 0, or -ENODEV (said in the log) without
- * a local APIC.
+ * Decide on the mode, map the registers, switch this CPU's LAPIC on, and choose the timer: the TSC
+ * deadline where there is one that works, else one-shot, calibrated against the TSC. Once, on the
+ * boot CPU, whose TSC's frequency is known. APIC_AUTO stays in the mode that the firmware chose:
+ * x2APIC mode wants interrupt remapping for devices (SDM vol. 3, 11.12.7). A wish that the machine
+ * cannot follow is reported. Returns 0, or -ENODEV without a local APIC.
  */
 int lapic_init(enum apic_mode want);
 
@@ -24,12 +25,13 @@ int lapic_init(enum apic_mode want);
  * firmware wants it. */
 void lapic_enable(void);
 
-enum apic_mode lapic_mode(void); /* APIC_AUTO before lapic_init */
-uint32_t lapic_id(void);         /* of this CPU; after lapic_enable */
+extern enum apic_mode lapic_mode; /* [I] APIC_AUTO before lapic_init */
+extern uint64_t lapic_timer_hz;   /* [I] 0: it follows the TSC */
+
+uint32_t lapic_id(void); /* of this CPU; after lapic_enable */
 void lapic_eoi(void);
-bool lapic_is_level(uint8_t vector);   /* what came with `vector` was level-triggered */
-int lapic_highest_in_service(void);    /* a vector, or -1 */
-bool lapic_in_service(uint8_t vector); /* this CPU took `vector` and owes its EOI */
+bool lapic_is_level(uint8_t vector); /* what came with `vector` was level-triggered */
+int lapic_highest_in_service(void);  /* the vector that this CPU owes an EOI first, or -1 */
 
 /*
  * Send an interprocessor interrupt to the CPU with this APIC id: a vector, or one of the commands
@@ -41,11 +43,7 @@ void lapic_send(uint32_t apic_id, uint32_t command);
 #define LAPIC_STARTUP(page) (0x600u | (uint32_t)((page) >> PAGE_SHIFT)) /* page: below 1 MiB */
 
 /*
- * The timer, one shot; on the TSC deadline where the CPU has it. Calibrated once, by the boot CPU,
- * against time_ns(). lapic_timer_arm: one interrupt (VECTOR_TIMER) `ns` from now on this CPU,
- * replacing an earlier one; 0 disarms. A time too long for the counter is cut to what it can hold
- * (seconds).
+ * One interrupt (VECTOR_TIMER) on this CPU when the TSC has gone on by `ticks`, replacing an
+ * earlier one. Where the counter cannot hold so much (seconds) it comes early.
  */
-void lapic_timer_calibrate(void);
-void lapic_timer_arm(uint64_t ns);
-uint64_t lapic_timer_hz(void); /* 0: it follows the TSC */
+void lapic_timer_arm(uint64_t ticks);

@@ -229,13 +229,13 @@ void command_timers(const char *argument)
 {
 	uint64_t us = time_ns() / 1000;
 	uint64_t tsc = time_frequency();
-	uint64_t timer = lapic_timer_hz();
 
 	console_printf("up:    %lu.%06lu s\n", us / 1000000, us % 1000000);
 	console_printf(
 		"TSC:   %lu.%06lu MHz, from %s\n", tsc / 1000000, tsc % 1000000, machine.clock);
-	console_printf("timer: %s, %lu kHz\n", timer == 0 ? "TSC deadline" : "LAPIC one-shot",
-		(timer == 0 ? tsc : timer) / 1000);
+	console_printf("timer: %s, %lu kHz\n",
+		lapic_timer_hz == 0 ? "TSC deadline" : "LAPIC one-shot",
+		(lapic_timer_hz == 0 ? tsc : lapic_timer_hz) / 1000);
 }
 
 void command_version(const char *argument)
@@ -247,7 +247,7 @@ void command_version(const char *argument)
 		BUILT_BY __VERSION__);
 	console_printf("started by %s on %s, options: %s\n", machine.loader,
 		machine.efi ? "UEFI" : "BIOS", *machine.cmdline != '\0' ? machine.cmdline : "none");
-	console_printf("local APIC: %s\n", lapic_mode() == APIC_X2APIC ? "x2APIC" : "xAPIC");
+	console_printf("local APIC: %s\n", lapic_mode == APIC_X2APIC ? "x2APIC" : "xAPIC");
 	console_printf("boot took %lu TSC ticks (%lu ms) from entry to the prompt\n",
 		ready - boot_entry_tsc, time_from_tsc(ready) / 1000000);
 }

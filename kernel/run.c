@@ -234,7 +234,7 @@ static void arm_timer(struct pcpu *cpu, uint64_t at, uint64_t now)
 {
 	if (cpu->timer_at > at || cpu->timer_at <= now) {
 		cpu->timer_at = at;
-		lapic_timer_arm(at > now ? time_from_tsc(at) - time_from_tsc(now) : 1);
+		lapic_timer_arm(at > now ? at - now : 1);
 	}
 }
 

@@ -103,7 +103,7 @@ static bool the_timer_fires_on_time(void)
 	atomic_ulong *count = &this_cpu()->interrupts[VECTOR_TIMER - VECTOR_OWN_FIRST];
 	uint64_t before = *count;
 	uint64_t start = time_ns();
-	lapic_timer_arm(TIMER_NS);
+	lapic_timer_arm(time_to_tsc(TIMER_NS));
 	while (*count == before && time_ns() - start < TIMER_MAX_NS) {
 		cpu_pause();
 	}

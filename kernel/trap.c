@@ -87,7 +87,7 @@ static void interrupt(struct pcpu *cpu, unsigned vector)
 	}
 	/* Nobody's: a spurious one of the 8259s, or a device that the firmware left running. */
 	atomic_fetch_add_explicit(&cpu->spurious, 1, memory_order_relaxed);
-	if (lapic_mode() != APIC_AUTO && lapic_in_service((uint8_t)vector)) {
+	if (lapic_mode != APIC_AUTO && lapic_highest_in_service() == (int)vector) {
 		lapic_eoi();
 	}
 }

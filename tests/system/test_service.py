@@ -8,7 +8,7 @@ import functools
 
 import compare
 import service
-from harness import PROMPT, add_group, check
+from harness import add_group, check
 
 MEMORY_KIB = 64 * 1024  # how much less than natively Linux may find
 
@@ -63,23 +63,10 @@ def the_kernel_log_is_clean(bench):
     bench.guest.check_log()
 
 
-def reboot_in_linux_starts_pintle_anew(bench):
-    """In Bochs, as far as Pintle's monitor.
-
-    A reset there sets the TSC to 0, but the deadline timer goes on counting from power-on (Bochs 2.7,
-    apic.cc, set_tsc_deadline): whatever Pintle sets it to, it fires at once, and Linux gets nowhere.
-    """
-    machine = bench.machine
-    machine.send(b"reboot -f\n")
-    machine.wait_for("a microhypervisor", service.up_seconds(machine))
-    machine.wait_for(PROMPT, service.up_seconds(machine))
-    service.to_monitor(machine)
-    service.check_monitor(machine)
-
-
 def reboot_in_linux_starts_everything_anew(bench):
     """Firmware, GRUB, Pintle and Linux: three times in a row where time allows."""
-    times = 3 if bench.long or bench.machine.setup.cpus == 1 else 1
+    qemu = bench.machine.setup.emulator == "qemu"
+    times = 3 if qemu and (bench.long or bench.machine.setup.cpus == 1) else 1
     for _ in range(times):
         bench.machine.send(b"reboot -f\n")
         bench.machine.wait_for("a microhypervisor", service.up_seconds(bench.machine))
@@ -115,8 +102,7 @@ def add_machine(emulator, firmware, cpus, memory, long, cost):
         *([each_cpu_goes_and_comes_back] if cpus > 1 else []),
         the_kernel_log_is_clean,
         linux_finds_what_it_finds_natively,
-        *([reboot_in_linux_starts_everything_anew, poweroff_in_linux_switches_the_machine_off]
-          if emulator == "qemu" else [reboot_in_linux_starts_pintle_anew]),
+        reboot_in_linux_starts_everything_anew, poweroff_in_linux_switches_the_machine_off,
     ], long=long, cost=cost)
 
 

@@ -277,9 +277,9 @@ void power_reset(void)
 	longjmp(fake_reset, 1);
 }
 
-void lapic_timer_arm(uint64_t ns)
+void lapic_timer_arm(uint64_t ticks)
 {
-	fake_timer_ns = ns;
+	fake_timer_ns = ticks;
 	fake_timer_arms++;
 }
 
