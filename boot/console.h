@@ -6,6 +6,7 @@
 
 #include "boot/mbi.h"
 #include "boot/options.h"
+#include "drivers/acpi.h"
 #include "kernel/console.h"
 
 /*
@@ -15,9 +16,10 @@
  */
 void boot_console_open(const struct option_console *option, const struct boot_screen *screen);
 
-/* The console's first port (0: it has none) and its GSI (UINT32_MAX: not known). */
-uint16_t boot_console_port(void);
-uint32_t boot_console_gsi(void);
+/* [I] The console's first port (0: it has none), and where its interrupt comes in (GSI UINT32_MAX:
+ * not known). */
+extern uint16_t boot_console_port;
+extern struct acpi_line boot_console_line;
 
 /* Have the console's interrupt delivered, where it is known; needs the I/O APICs. */
 void boot_console_interrupt(void);

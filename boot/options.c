@@ -8,13 +8,17 @@
 #include "kernel/fmt.h"
 #include "kernel/string.h"
 
-#define SHOWN_MAX 60u           /* bytes of a refused word */
-#define PORT_MAX  0xfff8u       /* a 16550 has eight ports */
-#define MMIO_MAX  (BIT(52) - 1) /* SDM vol. 3, 4.1.4: no CPU has more address bits */
-#define BAUD_BASE 115200u       /* bit/s of a 16550 with divisor 1 */
-#define BAUD_MIN  2u            /* below, the divisor does not fit in its 16 bits */
+#define SHOWN_MAX 60u     /* bytes of a refused word */
+#define BAUD_BASE 115200u /* bit/s of a 16550 with divisor 1 */
+#define BAUD_MIN  2u      /* below, the divisor does not fit in its 16 bits */
 
 STATIC_ASSERT(CPUS_MAX == 512, "boot/options.def says so");
+
+#define COM(port)                                                                                  \
+	{                                                                                          \
+		.stride = 1, .address = (port), .baud = BAUD_BASE                                  \
+	}
+const struct uart_place com_places[4] = {COM(0x3f8), COM(0x2f8), COM(0x3e8), COM(0x2e8)};
 
 struct row {
 	const char *name, *values, *initial;
@@ -39,24 +43,27 @@ static bool set_number(void *field, const struct row *row, const char *value, si
 	return right;
 }
 
-/* An enumeration: the place of the value among those that the row lists, "one, two or three". */
+/* How long text is before the first `end`. */
+static size_t length_to(const char *text, char end)
+{
+	const char *at = strchr(text, end);
+	return at != NULL ? (size_t)(at - text) : strlen(text);
+}
+
+/* An enumeration: the place of the value among those that the row lists. */
 static bool set_choice(void *field, const struct row *row, const char *value, size_t len)
 {
 	const char *word = row->values;
 	for (unsigned i = 0;; i++) {
-		size_t word_len = 0;
-		while (word[word_len] != ',' && word[word_len] != ' ' && word[word_len] != '\0') {
-			word_len++;
-		}
+		size_t word_len = length_to(word, ',');
 		if (word_len == len && memcmp(word, value, len) == 0) {
 			*(unsigned *)field = i;
 			return true;
 		}
-		word += word_len;
-		if (*word == '\0') {
+		if (word[word_len] == '\0') {
 			return false;
 		}
-		word += *word == ',' ? strlen(", ") : strlen(" or ");
+		word += word_len + strlen(", ");
 	}
 }
 
@@ -64,20 +71,16 @@ static bool set_console(void *field, const struct row *row, const char *value, s
 {
 	static const struct {
 		const char *word;
-		enum option_console_kind kind;
 		uint64_t max; /* of the number that follows the word; 0: none follows */
+		bool none, com, in_memory;
 	} places[] = {
-		{"auto", CONSOLE_AUTO, 0},
-		{"none", CONSOLE_NONE, 0},
-		{"com", CONSOLE_COM, 4},
-		{"io:", CONSOLE_IO, PORT_MAX},
-		{"mmio:", CONSOLE_MMIO, MMIO_MAX},
+		{.word = "auto"}, {.word = "none", .none = true},
+		{.word = "com", .max = ARRAY_COUNT(com_places), .com = true},
+		{.word = "io:", .max = 0xfff8}, /* a 16550 has eight ports */
+		{.word = "mmio:", .max = BIT(52) - 1, .in_memory = true}, /* SDM vol. 3, 4.1.4 */
 	};
-	size_t place_len = 0;
+	size_t place_len = min_u64(length_to(value, ','), len);
 	uint64_t baud = 0, where = 0;
-	while (place_len < len && value[place_len] != ',') {
-		place_len++;
-	}
 	if (place_len < len &&
 		(!read_number(
 			 value + place_len + 1, len - place_len - 1, BAUD_MIN, BAUD_BASE, &baud) ||
@@ -89,15 +92,16 @@ static bool set_console(void *field, const struct row *row, const char *value, s
 		if (place_len < word_len || memcmp(value, places[i].word, word_len) != 0) {
 			continue;
 		}
-		bool right = places[i].max == 0
-			? place_len == word_len
-			: read_number(
-				  value + word_len, place_len - word_len, 1, places[i].max, &where);
-		if (right) {
-			*(struct option_console *)field =
-				(struct option_console){places[i].kind, where, (uint32_t)baud};
+		if (places[i].max == 0 ? place_len != word_len
+				       : !read_number(value + word_len, place_len - word_len, 1,
+						 places[i].max, &where)) {
+			return false;
 		}
-		return right;
+		struct uart_place place = {places[i].in_memory, 1, where, 0};
+		place = places[i].com ? com_places[where - 1] : place;
+		place.baud = baud != 0 ? (uint32_t)baud : place.baud;
+		*(struct option_console *)field = (struct option_console){places[i].none, place};
+		return true;
 	}
 	return false;
 }
@@ -130,22 +134,21 @@ void options_default(struct options *options)
 /* Returns false after a warning when `word` is no option with a value that it can have. */
 static bool take_word(struct options *options, const char *word, size_t len)
 {
-	int shown = (int)min_u64(len, SHOWN_MAX);
-	const char *more = len > SHOWN_MAX ? "..." : "";
+	const char *right = names, *takes = "the options are", *name = "";
 	for (unsigned i = 0; i < ARRAY_COUNT(rows); i++) {
 		size_t start = strlen(rows[i].name) + 1;
-		if (len < start || memcmp(word, rows[i].name, start - 1) != 0 ||
-			word[start - 1] != '=') {
-			continue;
+		if (len >= start && memcmp(word, rows[i].name, start - 1) == 0 &&
+			word[start - 1] == '=') {
+			if (set_row(options, &rows[i], word + start, len - start)) {
+				return true;
+			}
+			name = rows[i].name;
+			takes = "= takes ";
+			right = rows[i].values;
 		}
-		if (set_row(options, &rows[i], word + start, len - start)) {
-			return true;
-		}
-		log_warning("command line: '%.*s%s' refused: %s= takes %s", shown, word, more,
-			rows[i].name, rows[i].values);
-		return false;
 	}
-	log_warning("command line: '%.*s%s' refused: the options are%s", shown, word, more, names);
+	log_warning("command line: '%.*s%s' refused: %s%s%s", (int)min_u64(len, SHOWN_MAX), word,
+		len > SHOWN_MAX ? "..." : "", name, takes, right);
 	return false;
 }
 
@@ -153,10 +156,9 @@ unsigned options_parse(struct options *options, const char *cmdline)
 {
 	unsigned refused = 0;
 	while (*cmdline != '\0') {
-		const char *space = strchr(cmdline, ' ');
-		size_t len = space != NULL ? (size_t)(space - cmdline) : strlen(cmdline);
+		size_t len = length_to(cmdline, ' ');
 		refused += len != 0 && !take_word(options, cmdline, len);
-		cmdline += len + (space != NULL);
+		cmdline += len + (cmdline[len] == ' ');
 	}
 	return refused;
 }

@@ -4,35 +4,27 @@
  */
 #pragma once
 
-#include "drivers/clock.h"
 #include "drivers/lapic.h"
+#include "drivers/uart.h"
 #include "kernel/log.h"
 #include "kernel/panic.h"
 #include "kernel/types.h"
 
-enum option_console_kind {
-	CONSOLE_AUTO,
-	CONSOLE_COM,
-	CONSOLE_IO,
-	CONSOLE_MMIO,
-	CONSOLE_NONE
-};
-
 /* Where the console is: console=auto | none | com1..com4 | io:PORT | mmio:ADDRESS, each with an
  * optional ,BAUD. */
 struct option_console {
-	enum option_console_kind kind;
-	uint64_t where; /* COM number 1-4, port, or host-physical address */
-	uint32_t baud;  /* bit/s; 0: not given, leave the line as the firmware set it where that is
-			   known */
+	bool none;               /* it is not to be looked for */
+	struct uart_place place; /* address 0: none is named, only perhaps the baud */
 };
+
+extern const struct uart_place com_places[4]; /* COM1 to COM4 */
 
 struct options {
 	struct option_console console;
 	enum log_level loglevel;
 	unsigned maxcpus; /* 1..CPUS_MAX */
 	enum panic_action panic;
-	enum clock_source clock;
+	unsigned clock; /* which source (drivers/clock.h); 0: any */
 	enum apic_mode apic;
 };
 

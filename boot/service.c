@@ -304,7 +304,7 @@ void service_start(const struct boot_info *info)
 		return;
 	}
 	pvclock_set_date(rtc_read());
-	devices_init(vm, boot_console_port(), boot_console_gsi());
+	devices_init(vm, boot_console_port, boot_console_line.gsi);
 	log_info("service VM: %u vCPUs by %s; Ctrl-\\ switches between it and the monitor",
 		vm->vcpu_count, backend->name);
 	service_vm = vm;

@@ -14,11 +14,11 @@
 #define READS_MAX    1000000u /* no timer is read so often in so short a time */
 #define SAMPLES      8u
 
-/* A timer that counts up and wraps at `mask`. */
-struct timer {
+/* What tells the frequency: CPUID, or a timer that counts up and wraps at `mask`. */
+struct source {
 	const char *name;
-	uint32_t (*read)(void);
-	uint64_t hz;
+	uint64_t (*hz)(const struct acpi *acpi); /* of the timer, else of the TSC; 0: not there */
+	uint32_t (*read)(void);                  /* the timer */
 	uint32_t mask;
 };
 
@@ -28,7 +28,7 @@ struct sample {
 };
 
 /* Of some tries the one in which reading the timer took the least time: nothing came between. */
-static struct sample sample_take(const struct timer *timer)
+static struct sample sample_take(const struct source *timer)
 {
 	struct sample best = {0};
 	uint64_t best_width = UINT64_MAX;
@@ -44,48 +44,40 @@ static struct sample sample_take(const struct timer *timer)
 	return best;
 }
 
-/* TSC ticks in a second, or 0 when the timer stands still or does not count steadily. */
-static uint64_t measure(const struct timer *timer)
-{
-	uint64_t enough = min_u64(timer->hz / MEASURE_PART, timer->mask / 2);
-	struct sample start = sample_take(timer);
-	for (unsigned reads = 0; ((timer->read() - start.count) & timer->mask) < enough; reads++) {
-		if (reads > READS_MAX) {
-			return 0;
-		}
-	}
-	struct sample end = sample_take(timer);
-	uint64_t counted = (end.count - start.count) & timer->mask;
-	return counted != 0 ? (end.tsc - start.tsc) * timer->hz / counted : 0;
-}
-
 /*
- * Measure until two results in a row agree to one part in 256: a virtual machine may be paused for
- * longer than a short counter (the PIT wraps in 55 ms) can notice. 0 when they never do.
+ * TSC ticks in a second, when two results in a row agree to one part in 256: a virtual machine may
+ * be paused for longer than a short counter (the PIT wraps in 55 ms) can notice. 0 when they never
+ * do, or the timer stands still.
  */
-static uint64_t measure_surely(const struct timer *timer)
+static uint64_t measure(const struct source *timer, uint64_t hz)
 {
-	uint64_t last = measure(timer);
-	for (unsigned i = 1; i < MEASURES && last != 0; i++) {
-		uint64_t hz = measure(timer);
-		uint64_t apart = hz > last ? hz - last : last - hz;
-		if (hz != 0 && apart <= hz >> 8) {
-			return hz;
+	uint64_t enough = min_u64(hz / MEASURE_PART, timer->mask / 2);
+	uint64_t counted = enough, last = 0;
+	for (unsigned i = 0; i < MEASURES && counted >= enough; i++) {
+		struct sample start = sample_take(timer);
+		unsigned reads = 0;
+		while (((timer->read() - start.count) & timer->mask) < enough &&
+			reads < READS_MAX) {
+			reads++;
 		}
-		last = hz;
+		struct sample end = sample_take(timer);
+		counted = (end.count - start.count) & timer->mask;
+		uint64_t found = counted != 0 ? (end.tsc - start.tsc) * hz / counted : 0;
+		uint64_t apart = found > last ? found - last : last - found;
+		if (counted >= enough && apart <= found >> 8) {
+			return found;
+		}
+		last = found;
 	}
 	log_warning("clock: the %s stands still or is unsteady: not used", timer->name);
 	return 0;
 }
 
 /* HPET (IA-PC HPET specification 1.0a, 2.3). It is left running: who uses it sets it up. */
-#define HPET_SIZE          0x400u
 #define HPET_CAPABILITIES  0x00u
 #define HPET_CONFIGURATION 0x10u
 #define HPET_COUNTER       0xf0u
-#define HPET_ENABLE        BIT(0)
 #define HPET_PERIOD_MAX    100000000u /* femtoseconds, by 2.3.4 */
-#define FS_PER_SECOND      1000000000000000ull
 static volatile void *hpet;
 
 static uint32_t hpet_read(void)
@@ -93,18 +85,17 @@ static uint32_t hpet_read(void)
 	return mmio_read32(hpet, HPET_COUNTER);
 }
 
-static uint64_t by_hpet(const struct acpi *acpi)
+static uint64_t hpet_hz(const struct acpi *acpi)
 {
-	hpet = acpi->hpet.raw != 0
-		? window_map(acpi->hpet, HPET_SIZE, PAGING_WRITE | PAGING_UNCACHED)
-		: NULL;
+	if (acpi->hpet.raw != 0) {
+		hpet = window_map(acpi->hpet, 0x400, PAGING_WRITE | PAGING_UNCACHED);
+	}
 	uint64_t period = hpet != NULL ? mmio_read64(hpet, HPET_CAPABILITIES) >> 32 : 0;
 	if (period == 0 || period > HPET_PERIOD_MAX) {
 		return 0;
 	}
-	mmio_write64(hpet, HPET_CONFIGURATION, mmio_read64(hpet, HPET_CONFIGURATION) | HPET_ENABLE);
-	return measure_surely(
-		&(struct timer){"HPET", hpet_read, FS_PER_SECOND / period, UINT32_MAX});
+	mmio_write64(hpet, HPET_CONFIGURATION, mmio_read64(hpet, HPET_CONFIGURATION) | 1);
+	return 1000000000000000ull / period;
 }
 
 /* The ACPI PM timer (ACPI 6.5, 4.8.3.3), as a port: no PC has it elsewhere. */
@@ -115,12 +106,10 @@ static uint32_t pm_read(void)
 	return port_read32(pm_port);
 }
 
-static uint64_t by_pm_timer(const struct acpi *acpi)
+static uint64_t pm_hz(const struct acpi *acpi)
 {
-	struct timer timer = {
-		"PM timer", pm_read, 3579545, acpi->fadt.pm_timer_32 ? UINT32_MAX : 0xffffff};
 	pm_port = acpi->fadt.pm_timer;
-	return pm_port != 0 ? measure_surely(&timer) : 0;
+	return pm_port != 0 ? 3579545 : 0;
 }
 
 /* The 8254's channel 2, counting down from 2^16 over and over (8254 data sheet, mode 2), its gate
@@ -136,56 +125,54 @@ static uint32_t pit_read(void)
 	return 0x10000u - (low | (uint32_t)port_read8(PIT_CHANNEL2) << 8);
 }
 
-static uint64_t by_pit(const struct acpi *acpi)
+static uint64_t pit_hz(const struct acpi *acpi)
 {
 	port_write8(PIT_GATE, (uint8_t)((port_read8(PIT_GATE) & ~3u) | 1)); /* speaker off */
 	port_write8(PIT_COMMAND, 0xb4); /* channel 2, both bytes, mode 2 */
 	port_write8(PIT_CHANNEL2, 0);
 	port_write8(PIT_CHANNEL2, 0);
-	return measure_surely(&(struct timer){"PIT", pit_read, 1193182, 0xffff});
+	return 1193182;
 }
 
 /*
  * SDM vol. 2, CPUID leaf 15h, exact where it names the crystal. Leaf 16h is the marketing
  * frequency, off by up to a part in 400: only where nothing can be measured.
  */
-static uint64_t by_crystal(const struct acpi *acpi)
+static uint64_t crystal_hz(const struct acpi *acpi)
 {
 	struct cpuid ratio = cpuid_read(0, 0).eax >= 0x15 ? cpuid_read(0x15, 0) : (struct cpuid){0};
 	return ratio.eax != 0 ? (uint64_t)ratio.ecx * ratio.ebx / ratio.eax : 0;
 }
 
-static uint64_t by_name(const struct acpi *acpi)
+static uint64_t nominal_hz(const struct acpi *acpi)
 {
 	return cpuid_read(0, 0).eax >= 0x16 ? (cpuid_read(0x16, 0).eax & 0xffff) * 1000000ull : 0;
 }
 
-/* In the order in which they are tried. */
-static const struct source {
-	const char *name;
-	uint64_t (*hz)(const struct acpi *acpi); /* 0: not there, or no use */
-} sources[] = {
-	[CLOCK_CPUID] = {"CPUID", by_crystal},
-	[CLOCK_HPET] = {"HPET", by_hpet},
-	[CLOCK_PMTIMER] = {"PM timer", by_pm_timer},
-	[CLOCK_PIT] = {"PIT", by_pit},
-	{"CPUID", by_name},
+/* In the order in which they are tried; the first four also in that of the option's values. */
+static const struct source sources[] = {
+	{.name = "CPUID", .hz = crystal_hz},
+	{"HPET", hpet_hz, hpet_read, UINT32_MAX},
+	{"PM timer", pm_hz, pm_read, 0xffffff}, /* or 32 bits wide, of which these will do */
+	{"PIT", pit_hz, pit_read, 0xffff},
+	{.name = "CPUID", .hz = nominal_hz},
 };
 
-const char *clock_calibrate(const struct acpi *acpi, enum clock_source want)
+const char *clock_calibrate(const struct acpi *acpi, unsigned want)
 {
-	const struct source *source = &sources[want];
-	uint64_t hz = want != CLOCK_AUTO ? source->hz(acpi) : 0;
-	if (hz == 0 && want != CLOCK_AUTO) {
-		log_warning("clock: what clock= asks for is not there");
+	for (unsigned i = want != 0 ? 0 : 1; i <= ARRAY_COUNT(sources); i++) {
+		const struct source *source = &sources[(i != 0 ? i : want) - 1];
+		uint64_t hz = source->hz(acpi);
+		if (hz != 0 && source->read != NULL) {
+			hz = measure(source, hz);
+		}
+		if (hz != 0) {
+			time_set_frequency(hz);
+			return source->name;
+		}
+		if (i == 0) {
+			log_warning("clock: what clock= asks for is not there");
+		}
 	}
-	for (unsigned i = CLOCK_CPUID; i < ARRAY_COUNT(sources) && hz == 0; i++) {
-		source = &sources[i];
-		hz = source->hz(acpi);
-	}
-	if (hz == 0) {
-		return NULL;
-	}
-	time_set_frequency(hz);
-	return source->name;
+	return NULL;
 }

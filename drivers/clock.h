@@ -7,18 +7,10 @@
 #include "drivers/acpi.h"
 #include "kernel/types.h"
 
-enum clock_source {
-	CLOCK_AUTO,
-	CLOCK_CPUID,
-	CLOCK_HPET,
-	CLOCK_PMTIMER,
-	CLOCK_PIT
-};
-
 /*
  * Find the TSC's frequency and tell it to time_set_frequency(): from CPUID, else measured against
- * the HPET, the ACPI PM timer or the PIT, whichever is first in that order there and working;
- * `want` is tried before all others. Takes about 10 ms. Once, boot CPU. Returns the name of the
- * source, or NULL when there is none that works.
+ * the HPET, the ACPI PM timer or the PIT, whichever is first in that order there and working; the
+ * `want`-th of these four is tried before all others, if it is not 0. Takes about 10 ms. Once, boot
+ * CPU. Returns the name of the source, or NULL when there is none that works.
  */
-const char *clock_calibrate(const struct acpi *acpi, enum clock_source want);
+const char *clock_calibrate(const struct acpi *acpi, unsigned want);
