@@ -189,7 +189,6 @@ void boot_main(uint32_t magic, hpa_t information)
 {
 	trap_init();
 	cpu_load(&cpu_boot);
-	options_default(&options);
 	log_info("Pintle %s, a microhypervisor (%s)", PINTLE_VERSION,
 		DEBUG_BUILD ? "debug" : "release");
 	read_information(magic, information);

@@ -21,7 +21,7 @@ STATIC_ASSERT(CPUS_MAX == 512, "boot/options.def says so");
 const struct uart_place com_places[4] = {COM(0x3f8), COM(0x2f8), COM(0x3e8), COM(0x2e8)};
 
 struct row {
-	const char *name, *values, *initial;
+	const char *name, *values;
 	size_t offset; /* in struct options, of the field that `set` sets */
 	bool (*set)(void *field, const struct row *row, const char *value, size_t len);
 };
@@ -108,38 +108,28 @@ static bool set_console(void *field, const struct row *row, const char *value, s
 
 static const struct row rows[] = {
 #define OPTION(kind, name, values, initial, help)                                                  \
-	{#name, values, initial, offsetof(struct options, name), set_##kind},
+	{#name, values, offsetof(struct options, name), set_##kind},
 #include "boot/options.def"
 #undef OPTION
 };
 
-static const char names[] =
-#define OPTION(kind, name, values, initial, help) " " #name
+/* Every option with its default: " console=auto loglevel=info ...". */
+static const char defaults[] =
+#define OPTION(kind, name, values, initial, help) " " #name "=" initial
 #include "boot/options.def"
 	;
 #undef OPTION
 
-static bool set_row(struct options *options, const struct row *row, const char *value, size_t len)
-{
-	return row->set((char *)options + row->offset, row, value, len);
-}
-
-void options_default(struct options *options)
-{
-	for (unsigned i = 0; i < ARRAY_COUNT(rows); i++) {
-		set_row(options, &rows[i], rows[i].initial, strlen(rows[i].initial));
-	}
-}
-
 /* Returns false after a warning when `word` is no option with a value that it can have. */
 static bool take_word(struct options *options, const char *word, size_t len)
 {
-	const char *right = names, *takes = "the options are", *name = "";
+	const char *right = defaults, *takes = "the options are", *name = "";
 	for (unsigned i = 0; i < ARRAY_COUNT(rows); i++) {
 		size_t start = strlen(rows[i].name) + 1;
 		if (len >= start && memcmp(word, rows[i].name, start - 1) == 0 &&
 			word[start - 1] == '=') {
-			if (set_row(options, &rows[i], word + start, len - start)) {
+			if (rows[i].set((char *)options + rows[i].offset, &rows[i], word + start,
+				    len - start)) {
 				return true;
 			}
 			name = rows[i].name;
@@ -152,13 +142,19 @@ static bool take_word(struct options *options, const char *word, size_t len)
 	return false;
 }
 
-unsigned options_parse(struct options *options, const char *cmdline)
+static unsigned take_words(struct options *options, const char *words)
 {
 	unsigned refused = 0;
-	while (*cmdline != '\0') {
-		size_t len = length_to(cmdline, ' ');
-		refused += len != 0 && !take_word(options, cmdline, len);
-		cmdline += len + (cmdline[len] == ' ');
+	while (*words != '\0') {
+		size_t len = length_to(words, ' ');
+		refused += len != 0 && !take_word(options, words, len);
+		words += len + (words[len] == ' ');
 	}
 	return refused;
+}
+
+unsigned options_parse(struct options *options, const char *cmdline)
+{
+	take_words(options, defaults);
+	return take_words(options, cmdline);
 }

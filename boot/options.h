@@ -28,12 +28,10 @@ struct options {
 	enum apic_mode apic;
 };
 
-/* The values that hold where the command line is silent. */
-void options_default(struct options *options);
-
 /*
- * Read `cmdline`: words split at spaces, each `name=value`. What is unknown or malformed is left at
- * its default and reported by one warning in the log that names the word and what would be right;
- * when an option is given twice the last one counts. Returns the number of words that were refused.
+ * Set all of `options` by `cmdline`: words split at spaces, each `name=value`. What is unknown or
+ * malformed is left at its default, as what is not named, and reported by one warning in the log
+ * that names the word and what would be right; when an option is given twice the last one counts.
+ * Returns the number of words that were refused.
  */
 unsigned options_parse(struct options *options, const char *cmdline);

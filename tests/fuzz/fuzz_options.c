@@ -46,7 +46,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	}
 	cmdline[size] = '\0';
 	fake_log_clear();
-	options_default(&options);
 	unsigned refused = options_parse(&options, cmdline);
 	check((refused == 0) == (fake_log[0] == '\0'));
 	check(refused <= (strlen(cmdline) + 1) / 2);
