@@ -21,7 +21,7 @@ B := build/$(FLAVOUR)-$(COMPILER)
 HV_FOLDERS := boot kernel vmx svm vdev drivers abi
 C_FILES := $(filter-out kernel/offsets.c,$(wildcard $(addsuffix /*.c,$(HV_FOLDERS))))
 S_FILES := $(wildcard $(addsuffix /*.S,$(HV_FOLDERS)))
-# ap.S and ap.c share a name: assembly keeps its ending.
+# Assembly keeps its ending, so that it may share a name with C.
 OBJECTS := $(C_FILES:%.c=$(B)/%.o) $(S_FILES:%.S=$(B)/%.S.o)
 
 WARNINGS := -Wall -Wextra -Wno-unused-parameter -Wconversion -Wshadow -Wmissing-prototypes -Werror

@@ -1,14 +1,17 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * boot/entry.S - from the loader's 32-bit state to boot_main() in long mode.
+ * boot/entry.S - each CPU's way into long mode: the boot CPU's from the loader's 32-bit state to boot_main(), an
+ * application processor's from SIPI (real mode) to ap_main().
  *
  * Multiboot2 specification 3.3 (i386 state): EAX magic, EBX boot information, protected mode without paging, no
  * stack. The image may lie at any multiple of 2 MiB below 4 GiB, so this code is position independent: EBP holds the
  * physical address of the image, and a symbol's own is REL(symbol)(%ebp).
  */
 #include "kernel/layout.h"
+#include "offsets.h"
 
 #define REL(symbol) ((symbol) - IMAGE_VA)
+#define OF(symbol) ((symbol) - ap_trampoline)
 
 	.section .multiboot, "a"
 	.balign 8
@@ -18,29 +21,33 @@ header:
 	.long header_end - header
 	.long -(0xe85250d6 + 0 + (header_end - header))
 
+	.macro tag type, optional, words:vararg
 	.balign 8
-	.short 1, 0                     /* 3.1.3: information wanted: the memory map, or nothing works */
-	.long 12
-	.long 6
-	.balign 8
-	.short 1, 1                     /* and, if there is such a thing: modules, screen, EFI, ACPI tables */
-	.long 8 + 4 * 5
-	.long 3, 8, 12, 14, 15
-	.balign 8
-	.short 4, 1                     /* 3.1.7: a text screen will do */
-	.long 12
-	.long 2
-	.balign 8
-	.short 6, 0                     /* 3.1.9: modules start a page */
-	.long 8
-	.balign 8
-	.short 10, 0                    /* 3.1.12: relocatable; as high as can be, low memory is the guests' */
-	.long 24
-	.long 0x200000, 0xffffffff, 0x200000, 2
-	.balign 8
-	.short 0, 0
-	.long 8
+1:	.short \type, \optional
+	.long 2f - 1b
+	.long \words
+2:
+	.endm
+	tag 1, 0, 6                     /* 3.1.3: information wanted: the memory map, or nothing works */
+	tag 1, 1, 3, 8, 12, 14, 15      /* and, if there is such a thing: modules, screen, EFI, ACPI tables */
+	tag 4, 1, 2                     /* 3.1.7: a text screen will do */
+	tag 6, 0                        /* 3.1.9: modules start a page */
+	tag 10, 0, 0x200000, 0xffffffff, 0x200000, 2 /* 3.1.12: relocatable; as high as can be, low memory is the guests' */
+	tag 0, 0
 header_end:
+
+	/* To long mode with EAX as CR3, from paging off, in protected or real mode. */
+	.macro enter_long_mode
+	mov %eax, %cr3
+	mov $(1 << 5), %eax             /* PAE, and nothing that firmware may have left, such as LA57 */
+	mov %eax, %cr4
+	mov $0xc0000080, %ecx           /* EFER */
+	rdmsr
+	or $(1 << 8 | 1 << 11), %eax    /* LME, NXE */
+	wrmsr
+	mov $(1 << 31 | 1 << 16 | 1 << 5 | 1 << 1 | 1), %eax /* PG, WP, NE, MP, PE; caches on */
+	mov %eax, %cr0
+	.endm
 
 	.section .boot.text, "ax"
 	.code32
@@ -77,28 +84,15 @@ entry32:
 
 	call build_tables
 
-	mov $(1 << 5), %eax             /* PAE, and nothing that firmware may have left, such as LA57 */
-	mov %eax, %cr4
-	lea REL(boot_pml4)(%ebp), %eax
-	mov %eax, %cr3
-	mov $0xc0000080, %ecx           /* EFER */
-	rdmsr
-	or $(1 << 8 | 1 << 11), %eax    /* LME, NXE */
-	wrmsr
-	mov %cr0, %eax
-	and $~(1 << 2 | 1 << 3 | 1 << 29 | 1 << 30), %eax /* EM, TS, NW, CD off */
-	or $(1 << 31 | 1 << 16 | 1 << 5 | 1 << 1), %eax   /* PG, WP, NE, MP */
-	mov %eax, %cr0
-
-	lea REL(boot_gdt)(%ebp), %eax
-	pushl $0
-	pushl %eax
-	pushw $(boot_gdt_end - boot_gdt - 1)
-	lgdt (%esp)
-	pushl $8
 	lea REL(entry64)(%ebp), %eax
-	pushl %eax
-	lret
+	mov %eax, REL(ap_entry)(%ebp)
+	lea REL(boot_gdt)(%ebp), %eax
+	mov %eax, REL(ap_gdt) + 2(%ebp)
+	lgdt REL(ap_gdt)(%ebp)
+	lea REL(boot_pml4)(%ebp), %eax
+	mov %eax, REL(ap_cr3)(%ebp)
+	enter_long_mode
+	ljmp *REL(ap_entry)(%ebp)
 
 /*
  * 0-4 GiB at 0 and at DIRECT_VA in large pages, the image at IMAGE_VA, and the table of the windows.
@@ -114,16 +108,12 @@ build_tables:
 	link boot_pdpt_high, PDPT_INDEX(IMAGE_VA), boot_pd_image
 	link boot_pdpt_high, PDPT_INDEX(WINDOW_VA), boot_pd_window
 	link boot_pd_window, 0, boot_pt_window
+	link boot_pdpt_low, 0, boot_pd_low
+	link boot_pdpt_low, 1, boot_pd_low + 0x1000
+	link boot_pdpt_low, 2, boot_pd_low + 0x2000
+	link boot_pdpt_low, 3, boot_pd_low + 0x3000
 	lea 0x83(%ebp), %eax            /* present, writable, large: the image's own 2 MiB */
 	mov %eax, REL(boot_pd_image)(%ebp)
-
-	lea REL(boot_pd_low) + 3(%ebp), %eax
-	xor %ecx, %ecx
-1:	mov %eax, REL(boot_pdpt_low)(%ebp, %ecx, 8)
-	add $4096, %eax
-	inc %ecx
-	cmp $4, %ecx
-	jb 1b
 
 	mov $0x83, %eax                 /* present, writable, large */
 	xor %ecx, %ecx
@@ -140,11 +130,10 @@ no_long_mode:
 	test %al, %al
 	jz 3f
 	mov %al, %bl
-	mov $0x10000, %ecx              /* a missing UART must not hold us */
-	mov $0x3fd, %dx
+	mov $0x3fd, %dx                 /* COM1: wait until it can take a byte; a missing one seems to */
 2:	in %dx, %al
 	test $0x20, %al
-	loopz 2b
+	jz 2b
 	mov %bl, %al
 	mov $0x3f8, %dx
 	out %al, %dx
@@ -155,7 +144,6 @@ no_long_mode_text:
 	.asciz "\r\nerror: cannot start: this CPU has no 64-bit mode with no-execute pages\r\n"
 
 	.code64
-	.globl entry64
 entry64:
 	movabs $entry_high, %rax
 	jmp *%rax
@@ -178,9 +166,64 @@ entry_high:
 	call boot_main
 	ud2
 
+ap_high:
+	mov paging_root(%rip), %rax
+	mov %rax, %cr3
+	/* SDM vol. 3, 9.9: the x2APIC id from leaf 0bh where that exists, else the initial APIC id. */
+	xor %eax, %eax
+	cpuid
+	cmp $0xb, %eax
+	jb 1f
+	mov $0xb, %eax
+	xor %ecx, %ecx
+	cpuid
+	test %ebx, %ebx
+	jnz 2f
+1:	mov $1, %eax
+	cpuid
+	shr $24, %ebx
+	mov %ebx, %edx
+2:	mov cpu_count(%rip), %ecx
+	lea cpu_table(%rip), %rsi
+3:	lodsq                           /* each finds its area by itself: all can start at once */
+	cmp %edx, PCPU_APIC_ID(%rax)
+	je 4f
+	loop 3b
+5:	cli                             /* nobody asked for this CPU */
+	hlt
+	jmp 5b
+4:	mov PCPU_STACK_TOP(%rax), %rsp
+	mov %rax, %rdi
+	call ap_main
+	ud2
+
+	/* What ap.c copies to a page below 1 MiB; its variables are the boot CPU's too, which has set them. */
+	.section .data, "aw"
+	.balign 16
+	.globl ap_trampoline, ap_trampoline_end
+	.code16
+ap_trampoline:
+	cli
+	cld
+	mov %cs, %ax
+	mov %ax, %ds
+	lgdtl OF(ap_gdt)
+	mov OF(ap_cr3), %eax
+	enter_long_mode
+	xor %ebp, %ebp                  /* tells entry64 who comes */
+	ljmpl *OF(ap_entry)
+ap_gdt:
+	.short boot_gdt_end - boot_gdt - 1
+	.long 0                         /* boot_gdt */
+ap_entry:
+	.long 0                         /* entry64 */
+	.short 8
+ap_cr3:
+	.long 0                         /* boot_pml4 */
+ap_trampoline_end:
+
 	.section .boot.text, "ax"
 	.balign 8
-	.globl boot_gdt, boot_gdt_end
 boot_gdt:
 	.quad 0
 	.quad 0x00af9b000000ffff        /* 64-bit code */
@@ -189,7 +232,7 @@ boot_gdt_end:
 
 	.section .boot.bss, "aw", @nobits
 	.balign 4096
-	.globl boot_pml4, boot_pt_window
+	.globl boot_pt_window
 boot_pml4:      .skip 4096
 boot_pdpt_low:  .skip 4096
 boot_pdpt_high: .skip 4096

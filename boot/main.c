@@ -31,9 +31,6 @@
 #define INFORMATION_LIMIT MIB /* bytes; more is no boot information */
 #define OWN_BASE          (4 * MIB)
 #define OWN_PER_CPU       (64 * KIB)
-/* Where other CPUs start: above what BIOSes scribble on, below an EBDA that they forget to list. */
-#define LOW_FIRST         (64 * KIB)
-#define LOW_END           (512 * KIB)
 
 struct machine machine;
 extern uint64_t image_base;
@@ -160,18 +157,11 @@ static void start_interrupts(void)
 
 static void start_cpus(void)
 {
-	uint64_t page;
-	if (cpus_wanted > 1 &&
-		memmap_find(&machine.memmap, PAGE_SIZE, PAGE_SIZE, LOW_FIRST, LOW_END, &page) !=
-			0) {
-		log_warning(
-			"cpu: no free page below 512 KiB, which other CPUs need to start: only one is used");
-		machine.cpus_left_out += cpus_wanted - 1;
-	} else if (cpus_wanted > 1 && ap_start(hpa(page), cpus_wanted) != 0) {
-		log_warning("cpu: not all can be started");
-	}
-	log_info("cpu: %u of %u online", smp_online_count(),
-		smp_online_count() + machine.cpus_left_out);
+	ap_start(cpus_wanted);
+	unsigned online = smp_online_count();
+	unsigned listed = machine.acpi.cpu_count + machine.acpi.cpus_over;
+	machine.cpus_left_out = (unsigned)max_u64(listed, online) - online;
+	log_info("cpu: %u of %u online", online, online + machine.cpus_left_out);
 }
 
 /* On the final page tables and stack. */
@@ -198,7 +188,7 @@ void boot_main(uint32_t magic, hpa_t information)
 	boot_console_open(&options.console, &boot_info.screen);
 	cpu_enable_features();
 	start_lapic();
-	cpus_wanted = ap_count(options.maxcpus);
+	cpus_wanted = (unsigned)min_u64(max_u64(machine.acpi.cpu_count, 1), options.maxcpus);
 	take_memory();
 	paging_enter(stack_top(0, STACK_MAIN), boot_on_own_stack);
 }
