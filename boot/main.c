@@ -11,7 +11,6 @@
 #include "drivers/clock.h"
 #include "drivers/ioapic.h"
 #include "drivers/lapic.h"
-#include "drivers/pic.h"
 #include "drivers/power.h"
 #include "kernel/frame.h"
 #include "kernel/layout.h"

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * drivers/ioapic.h - the I/O APICs: from global system interrupts (GSI) to vectors on CPUs.
+ * drivers/ioapic.h - the I/O APICs: from global system interrupts (GSI) to vectors on CPUs; and
+ * the two legacy 8259 interrupt controllers, only to silence them.
  */
 #pragma once
 
@@ -13,8 +14,7 @@ void ioapic_init(const struct acpi_ioapic *list, unsigned count);
 
 /*
  * Send `gsi` as `vector` to the CPU with `apic_id` (8 bits, without interrupt remapping).
- * Returns 0, -ENOENT when no I/O APIC has this GSI, or -ERANGE for a larger APIC id. Takes
- * ioapic.lock.
+ * Returns 0, or -ENOENT when no I/O APIC has this GSI or the APIC id is larger. Takes ioapic_lock.
  */
 int ioapic_route(uint32_t gsi, uint8_t vector, uint32_t apic_id, bool level, bool active_low);
 
@@ -24,14 +24,19 @@ struct ioapic_info {
 	hpa_t base;
 	uint32_t gsi_base;
 	unsigned pins;
+	volatile void *registers; /* the driver's own */
 };
 bool ioapic_info(unsigned n, struct ioapic_info *info);
 
-/* Write a pin's entry. Takes ioapic.lock. */
+/* Write a pin's entry, unless it is the firmware's own way into SMM. Takes ioapic_lock. */
 void ioapic_set_entry(unsigned n, unsigned pin, uint64_t entry);
 
-/* The redirection entry of a pin as the hardware has it (82093AA, 3.2.4). Takes ioapic.lock. */
+/* The redirection entry of a pin as the hardware has it (82093AA, 3.2.4). Takes ioapic_lock. */
 uint64_t ioapic_entry(unsigned n, unsigned pin);
 #define IOAPIC_MASKED     BIT(16)
 #define IOAPIC_LEVEL      BIT(15)
 #define IOAPIC_ACTIVE_LOW BIT(13)
+
+/* Move the 8259s' vectors off the exceptions' (a spurious one still comes) and mask every line.
+ * Once, boot CPU. */
+void pic_disable(void);

@@ -4,7 +4,6 @@
  */
 #include "drivers/screen.h"
 
-#include "kernel/errno.h"
 #include "kernel/paging.h"
 
 #define GREY_ON_BLACK 0x0700u
@@ -13,15 +12,14 @@
 static volatile uint16_t *cells; /* NULL: no screen */
 static uint32_t columns, rows, column;
 
-int screen_open(hpa_t base, uint32_t width, uint32_t height)
+void screen_open(hpa_t base, uint32_t width, uint32_t height)
 {
-	if (width == 0 || height == 0 || width > SIDE_MAX || height > SIDE_MAX) {
-		return -ENODEV;
-	}
-	cells = window_map(base, sizeof(*cells) * width * height, PAGING_WRITE | PAGING_UNCACHED);
 	columns = width;
 	rows = height;
-	return cells != NULL ? 0 : -ENODEV;
+	if (width - 1 < SIDE_MAX && height - 1 < SIDE_MAX) {
+		cells = window_map(
+			base, sizeof(*cells) * width * height, PAGING_WRITE | PAGING_UNCACHED);
+	}
 }
 
 static void scroll(void)

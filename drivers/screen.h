@@ -6,8 +6,8 @@
 
 #include "kernel/types.h"
 
-/* Use the text screen of `width` x `height` characters at `base`. Returns 0 or -ENODEV. */
-int screen_open(hpa_t base, uint32_t width, uint32_t height);
+/* Use the text screen of `width` x `height` characters at `base`, if it makes sense. */
+void screen_open(hpa_t base, uint32_t width, uint32_t height);
 
 /* Write at the bottom, scrolling; knows newlines. Nothing happens without screen_open. Caller holds
  * console.lock. */

@@ -30,14 +30,17 @@ struct uart {
  */
 int uart_open(struct uart *uart, const struct uart_place *place);
 
-bool uart_can_write(
-	struct uart *uart); /* the transmitter is empty: uart->depth bytes may be written */
-bool uart_is_idle(struct uart *uart); /* all that was written is on the line */
-void uart_write(struct uart *uart, char byte);
-int uart_read(struct uart *uart); /* a byte 0-255, or -1: none there */
+/* What holds, of these bits. Of a UART that is gone only that it is idle. */
+unsigned uart_status(const struct uart *uart);
+#define UART_RECEIVED 0x01u /* a byte may be read */
+#define UART_EMPTY    0x20u /* the transmitter is empty: uart->depth bytes may be written */
+#define UART_IDLE     0x40u /* all that was written is on the line */
+
+void uart_write(const struct uart *uart, char byte);
+uint8_t uart_read(const struct uart *uart);
 
 /* Let it interrupt when a byte has come, and, if `when_empty`, when the transmitter is empty. */
 void uart_interrupts(struct uart *uart, bool when_empty);
 
 /* Why it interrupts: true while there is a cause, which is thereby taken note of. */
-bool uart_interrupt_pending(struct uart *uart);
+bool uart_interrupt_pending(const struct uart *uart);

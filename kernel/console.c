@@ -49,7 +49,7 @@ static uint64_t log_cursor; /* [console_lock] what of the log was shown */
 
 static void move_out(void)
 {
-	while (out_tail != out_head && uart_can_write(&uart)) {
+	while (out_tail != out_head && (uart_status(&uart) & UART_EMPTY)) {
 		for (unsigned n = 0; n < uart.depth && out_tail != out_head; n++) {
 			uart_write(&uart, out[out_tail++ % OUT_SIZE]);
 		}
@@ -61,13 +61,13 @@ static void move_out(void)
 
 static void move_in(void)
 {
-	int byte;
 	/* Bounded: a line that never falls silent must not hold the CPU. */
-	for (unsigned n = 0; n < IN_SIZE && (byte = uart_read(&uart)) >= 0; n++) {
+	for (unsigned n = 0; n < IN_SIZE && (uart_status(&uart) & UART_RECEIVED); n++) {
+		char byte = (char)uart_read(&uart);
 		bool room = in_head - in_tail < IN_SIZE;
 		if (room || byte == CONSOLE_ESCAPE) {
 			in_head += room;
-			in[(in_head - 1) % IN_SIZE] = (char)byte;
+			in[(in_head - 1) % IN_SIZE] = byte;
 		}
 	}
 }
@@ -217,7 +217,8 @@ void console_drain(void)
 	uint64_t since = time_ns();
 	/* The UART's own FIFO too: a machine that goes off at once would lose the last words. */
 	while ((console_show_log() ||
-		       (sink == SINK_UART && (out_tail != out_head || !uart_is_idle(&uart)))) &&
+		       (sink == SINK_UART &&
+			       (out_tail != out_head || !(uart_status(&uart) & UART_IDLE)))) &&
 		time_ns() - since < STUCK_NS) {
 		since = out_tail != tail ? time_ns() : since;
 		tail = out_tail;
