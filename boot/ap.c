@@ -28,12 +28,6 @@
 extern const char ap_trampoline[], ap_trampoline_end[];
 void ap_main(struct pcpu *cpu);
 
-/* An APIC id that this machine's LAPIC mode can address (SDM vol. 3, 11.6.2.1; 255 is all CPUs). */
-static bool addressable(uint32_t apic_id)
-{
-	return apic_id < (lapic_mode == APIC_X2APIC ? UINT32_MAX : 255);
-}
-
 /* The area and stacks of the CPU that gets the next index. */
 static int prepare(const struct acpi_cpu *listed)
 {
@@ -64,13 +58,15 @@ static unsigned starting(uint32_t command)
 static void prepare_all(unsigned wanted, bool can_start)
 {
 	const struct acpi *acpi = &machine.acpi;
+	/* What the LAPIC's mode can address (SDM vol. 3, 11.6.2.1; 255 is all CPUs). */
+	uint32_t beyond = lapic_mode == APIC_X2APIC ? UINT32_MAX : 255;
 	unsigned far = 0;
 	int err = 0;
 	for (unsigned i = 0; i < acpi->cpu_count; i++) {
 		const struct acpi_cpu *listed = &acpi->cpu[i];
 		if (listed->apic_id == cpu_boot.apic_id) {
 			cpu_boot.acpi_uid = listed->acpi_uid;
-		} else if (!addressable(listed->apic_id)) {
+		} else if (listed->apic_id >= beyond) {
 			far++;
 		} else if (cpu_count < wanted && err == 0) {
 			err = can_start ? prepare(listed) : -ENOMEM;

@@ -12,9 +12,13 @@
 uint16_t boot_console_port;
 struct acpi_line boot_console_line = {.gsi = UINT32_MAX};
 
-static bool open_place(struct uart_place place, const char *named_by)
+/* `surely`: it is a fault when no UART is there. */
+static bool open_place(struct uart_place place, const char *named_by, bool surely)
 {
 	if (console_open(&place) != 0) {
+		if (surely) {
+			log_warning("console: no UART answers where %s says", named_by);
+		}
 		return false;
 	}
 	boot_console_port = place.in_memory ? 0 : (uint16_t)place.address;
@@ -28,15 +32,6 @@ static bool open_place(struct uart_place place, const char *named_by)
 	return true;
 }
 
-static bool open_wanted(struct uart_place place)
-{
-	bool opened = place.address != 0 && open_place(place, "the option console=");
-	if (!opened && place.address != 0) {
-		log_warning("console: no UART answers where console= says");
-	}
-	return opened;
-}
-
 static bool open_spcr(uint32_t baud)
 {
 	const struct acpi_spcr *spcr = &machine.acpi.spcr;
@@ -46,10 +41,7 @@ static bool open_spcr(uint32_t baud)
 		.address = spcr->base.address,
 		.baud = baud != 0 ? baud : spcr->baud,
 	};
-	bool opened = spcr->base.address != 0 && open_place(place, "the SPCR");
-	if (spcr->base.address != 0 && !opened) {
-		log_warning("console: no UART answers where the SPCR says");
-	}
+	bool opened = spcr->base.address != 0 && open_place(place, "the SPCR", true);
 	if (opened && spcr->has_gsi) {
 		/* One beyond the ISA interrupts is a PCI interrupt: level, active low. */
 		boot_console_line = spcr->gsi < ACPI_ISA_IRQS
@@ -59,27 +51,22 @@ static bool open_spcr(uint32_t baud)
 	return opened;
 }
 
-static bool open_usual(uint32_t baud)
-{
-	bool opened = false;
-	for (unsigned i = 0; i < ARRAY_COUNT(com_places) && !opened; i++) {
-		struct uart_place place = com_places[i];
-		place.baud = baud != 0 ? baud : place.baud;
-		opened = open_place(place, "its usual place");
-	}
-	return opened;
-}
-
 void boot_console_open(const struct option_console *option, const struct boot_screen *screen)
 {
 	static bool looked;
-	uint32_t baud = option->place.address == 0 ? option->place.baud : 0;
-	if (looked || open_wanted(option->place) ||
-		(!option->none && (open_spcr(baud) || open_usual(baud)))) {
-		looked = true;
+	bool named = option->place.address != 0, search = !option->none;
+	uint32_t baud = named ? 0 : option->place.baud;
+	bool opened = looked || (named && open_place(option->place, "the option console=", true)) ||
+		(search && open_spcr(baud));
+	looked = true;
+	for (unsigned i = 0; i < ARRAY_COUNT(com_places) && search && !opened; i++) {
+		struct uart_place place = com_places[i];
+		place.baud = baud != 0 ? baud : place.baud;
+		opened = open_place(place, "its usual place", false);
+	}
+	if (opened) {
 		return;
 	}
-	looked = true;
 	if (screen->type == BOOT_SCREEN_TEXT) {
 		screen_open(hpa(screen->base), screen->width, screen->height);
 	}

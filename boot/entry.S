@@ -72,10 +72,6 @@ entry32:
 	mov %edx, REL(boot_entry_tsc) + 4(%ebp)
 	mov %ebp, REL(image_base)(%ebp)
 
-	mov $0x80000000, %eax
-	cpuid
-	cmp $0x80000001, %eax
-	jb no_long_mode
 	mov $0x80000001, %eax
 	cpuid
 	and $(1 << 29 | 1 << 20), %edx  /* long mode, no-execute */

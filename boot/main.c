@@ -109,8 +109,8 @@ static void start_clock(void)
 	if (machine.clock == NULL) {
 		refuse("no timer works that tells how fast the time stamp counter is");
 	}
-	log_info("clock: TSC %lu.%03lu MHz, from %s", time_frequency() / 1000000,
-		time_frequency() / 1000 % 1000, machine.clock);
+	log_info("clock: TSC %lu.%03lu MHz, from %s", time_frequency / 1000000,
+		time_frequency / 1000 % 1000, machine.clock);
 }
 
 static void start_lapic(void)

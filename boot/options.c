@@ -8,15 +8,14 @@
 #include "kernel/fmt.h"
 #include "kernel/string.h"
 
-#define SHOWN_MAX 60u     /* bytes of a refused word */
-#define BAUD_BASE 115200u /* bit/s of a 16550 with divisor 1 */
-#define BAUD_MIN  2u      /* below, the divisor does not fit in its 16 bits */
+#define SHOWN_MAX 60u /* bytes of a refused word */
+#define BAUD_MIN  2u  /* below, the divisor does not fit in its 16 bits */
 
 STATIC_ASSERT(CPUS_MAX == 512, "boot/options.def says so");
 
 #define COM(port)                                                                                  \
 	{                                                                                          \
-		.stride = 1, .address = (port), .baud = BAUD_BASE                                  \
+		.stride = 1, .address = (port), .baud = UART_BAUD_BASE                             \
 	}
 const struct uart_place com_places[4] = {COM(0x3f8), COM(0x2f8), COM(0x3e8), COM(0x2e8)};
 
@@ -82,9 +81,9 @@ static bool set_console(void *field, const struct row *row, const char *value, s
 	size_t place_len = min_u64(length_to(value, ','), len);
 	uint64_t baud = 0, where = 0;
 	if (place_len < len &&
-		(!read_number(
-			 value + place_len + 1, len - place_len - 1, BAUD_MIN, BAUD_BASE, &baud) ||
-			BAUD_BASE % baud != 0)) {
+		(!read_number(value + place_len + 1, len - place_len - 1, BAUD_MIN, UART_BAUD_BASE,
+			 &baud) ||
+			UART_BAUD_BASE % baud != 0)) {
 		return false;
 	}
 	for (unsigned i = 0; i < ARRAY_COUNT(places); i++) {

@@ -73,16 +73,13 @@ static uint64_t measure(const struct source *timer, uint64_t hz)
 	return 0;
 }
 
-/* HPET (IA-PC HPET specification 1.0a, 2.3). It is left running: who uses it sets it up. */
-#define HPET_CAPABILITIES  0x00u
-#define HPET_CONFIGURATION 0x10u
-#define HPET_COUNTER       0xf0u
-#define HPET_PERIOD_MAX    100000000u /* femtoseconds, by 2.3.4 */
+/* HPET (IA-PC HPET specification 1.0a, 2.3.4 to 2.3.7). It is left running: who uses it sets it up.
+ */
 static volatile void *hpet;
 
 static uint32_t hpet_read(void)
 {
-	return mmio_read32(hpet, HPET_COUNTER);
+	return mmio_read32(hpet, 0xf0);
 }
 
 static uint64_t hpet_hz(const struct acpi *acpi)
@@ -90,11 +87,11 @@ static uint64_t hpet_hz(const struct acpi *acpi)
 	if (acpi->hpet.raw != 0) {
 		hpet = window_map(acpi->hpet, 0x400, PAGING_WRITE | PAGING_UNCACHED);
 	}
-	uint64_t period = hpet != NULL ? mmio_read64(hpet, HPET_CAPABILITIES) >> 32 : 0;
-	if (period == 0 || period > HPET_PERIOD_MAX) {
+	uint64_t period = hpet != NULL ? mmio_read64(hpet, 0) >> 32 : 0; /* femtoseconds */
+	if (period == 0 || period > 100000000) {
 		return 0;
 	}
-	mmio_write64(hpet, HPET_CONFIGURATION, mmio_read64(hpet, HPET_CONFIGURATION) | 1);
+	mmio_write64(hpet, 0x10, mmio_read64(hpet, 0x10) | 1); /* on */
 	return 1000000000000000ull / period;
 }
 

@@ -20,7 +20,6 @@ enum lapic_register {
 	LAPIC_ISR = 0x100, /* eight of them, as of TMR and IRR */
 	LAPIC_TMR = 0x180,
 	LAPIC_IRR = 0x200,
-	LAPIC_ESR = 0x280,
 	LAPIC_ICR = 0x300,
 	LAPIC_ICR_HIGH = 0x310, /* xAPIC only */
 	LAPIC_LVT_TIMER = 0x320,
@@ -58,14 +57,6 @@ static void lapic_write(enum lapic_register reg, uint32_t value)
 	}
 }
 
-static void error_interrupt(void)
-{
-	lapic_write(LAPIC_ESR, 0);
-	uint32_t status = lapic_read(LAPIC_ESR);
-	lapic_eoi();
-	log_warning("lapic: error status 0x%x", status);
-}
-
 /* SDM vol. 3, 11.9: it gets no EOI. */
 static void spurious_interrupt(void)
 {
@@ -80,8 +71,8 @@ void lapic_enable(void)
 		{0x340, LVT_MASKED}, /* performance counters */
 		{0x350, LVT_MASKED}, /* LINT0 */
 		{0x360, 0x400},      /* LINT1: NMI */
-		{LAPIC_ESR, 0}, {0x370, VECTOR_APIC_ERROR},
-		{0x3e0, 3}, /* the timer counts every 16th tick of its clock */
+		{0x370, LVT_MASKED}, /* errors */
+		{0x3e0, 3},          /* the timer counts every 16th tick of its clock */
 	};
 	uint64_t base = msr_read(MSR_APIC_BASE) | APIC_BASE_ENABLE;
 	/* SDM vol. 3, 11.12.5: x2APIC is entered from the enabled xAPIC mode only. */
@@ -126,7 +117,7 @@ static void calibrate(void)
 		lapic_timer_hz =
 			max_u64(lapic_timer_hz, ticks * NS_PER_SECOND / (time_ns() - start));
 	}
-	timer_scale = (lapic_timer_hz << 32) / time_frequency();
+	timer_scale = (lapic_timer_hz << 32) / time_frequency;
 }
 
 int lapic_init(enum apic_mode want)
@@ -147,7 +138,6 @@ int lapic_init(enum apic_mode want)
 	if (!(features.edx & BIT(9)) || (lapic_mode == APIC_XAPIC && registers == NULL)) {
 		return trace_err(-ENODEV);
 	}
-	trap_set_handler(VECTOR_APIC_ERROR, error_interrupt, "LAPIC error");
 	trap_set_handler(VECTOR_SPURIOUS, spurious_interrupt, "LAPIC spurious");
 	timer_mode = features.ecx & BIT(24) ? LVT_TSC_DEADLINE : 0;
 	lapic_enable();

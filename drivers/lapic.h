@@ -21,7 +21,7 @@ enum apic_mode {
  */
 int lapic_init(enum apic_mode want);
 
-/* Switch this CPU's LAPIC on: errors, the timer, NMI on LINT1; a thermal interrupt stays as the
+/* Switch this CPU's LAPIC on: the timer, NMI on LINT1; a thermal interrupt stays as the
  * firmware wants it. */
 void lapic_enable(void);
 

@@ -8,11 +8,6 @@
 #include "kernel/time.h"
 #include "kernel/x86.h"
 
-#define REG_A          0x0au
-#define REG_B          0x0bu
-#define A_UPDATING     0x80u
-#define B_24_HOURS     0x02u
-#define B_BINARY       0x04u
 #define LOOKS          200u /* an update takes 2 ms at most */
 #define LOOK_NS        100000ull
 #define MARCH_1996_DAY 9556u /* since 1970 */
@@ -26,17 +21,17 @@ static unsigned read_register(uint8_t reg, bool binary)
 
 uint64_t rtc_read(void)
 {
-	unsigned looks = LOOKS, mode = read_register(REG_B, true);
-	bool binary = mode & B_BINARY;
+	unsigned looks = LOOKS, mode = read_register(0x0b, true);
+	bool binary = mode & 4, counts_24_hours = mode & 2;
 
-	while ((read_register(REG_A, true) & A_UPDATING) && looks-- != 0) {
+	while ((read_register(0x0a, true) & 0x80) && looks-- != 0) { /* it is being updated */
 		time_delay(LOOK_NS);
 	}
 	/* There are 244 us for it now. A year begins in March, so that a leap day is its last. */
 	unsigned second = read_register(0, binary), minute = read_register(2, binary);
 	unsigned hour = read_register(4, binary), day = read_register(7, binary);
 	unsigned month = read_register(8, binary), year = read_register(9, binary) + 4;
-	if (looks > LOOKS || !(mode & B_24_HOURS) || month - 1 > 11) {
+	if (looks > LOOKS || !counts_24_hours || month - 1 > 11) {
 		return 0;
 	}
 	year -= month < 3;

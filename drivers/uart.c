@@ -22,8 +22,7 @@ enum uart_register {
 
 #define LCR_8N1  0x03u
 #define LCR_DLAB 0x80u
-#define MCR_OUT2 0x08u   /* lets the interrupt line through on a PC */
-#define CLOCK_HZ 115200u /* the divisor's unit */
+#define MCR_OUT2 0x08u /* lets the interrupt line through on a PC */
 
 static uint8_t read_register(const struct uart *uart, enum uart_register reg)
 {
@@ -75,8 +74,8 @@ int uart_open(struct uart *uart, const struct uart_place *place)
 	}
 	if (place->baud != 0) {
 		write_register(uart, UART_LCR, LCR_DLAB);
-		write_register(uart, UART_DATA, CLOCK_HZ / place->baud);
-		write_register(uart, UART_IER, CLOCK_HZ / place->baud >> 8);
+		write_register(uart, UART_DATA, UART_BAUD_BASE / place->baud);
+		write_register(uart, UART_IER, UART_BAUD_BASE / place->baud >> 8);
 	}
 	write_register(uart, UART_LCR, LCR_8N1);
 	write_register(uart, UART_IER, 0);

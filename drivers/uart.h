@@ -9,6 +9,8 @@
 
 #include "kernel/types.h"
 
+#define UART_BAUD_BASE 115200u /* bit/s with divisor 1 */
+
 /* Where a UART is. */
 struct uart_place {
 	bool in_memory;

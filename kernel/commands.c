@@ -228,7 +228,7 @@ void command_reboot(const char *argument)
 void command_timers(const char *argument)
 {
 	uint64_t us = time_ns() / 1000;
-	uint64_t tsc = time_frequency();
+	uint64_t tsc = time_frequency;
 
 	console_printf("up:    %lu.%06lu s\n", us / 1000000, us % 1000000);
 	console_printf(

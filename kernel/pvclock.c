@@ -53,7 +53,7 @@ static bool write_time(struct vcpu *vcpu, uint64_t gpa)
 {
 	struct time_record record = {.tsc = boot_entry_tsc, .flags = TSC_STABLE};
 	/* As many bits of `mul` as it can have: the frequency comes to (1, 2] GHz. */
-	uint64_t hz = time_frequency();
+	uint64_t hz = time_frequency;
 	for (; hz > 2 * NS_PER_SECOND; hz /= 2) {
 		record.shift--;
 	}

@@ -12,18 +12,13 @@ extern uint64_t boot_entry_tsc;
 
 /* [I] after time_set_frequency: ns = ticks * scale >> SHIFT, exact to one part in 2^30 up to 4 GHz
  */
-static uint64_t frequency = NS_PER_SECOND;
+uint64_t time_frequency = NS_PER_SECOND;
 static uint64_t scale = 1ull << SHIFT;
 
 void time_set_frequency(uint64_t hz)
 {
-	frequency = hz;
+	time_frequency = hz;
 	scale = (NS_PER_SECOND << SHIFT) / hz;
-}
-
-uint64_t time_frequency(void)
-{
-	return frequency;
 }
 
 uint64_t time_from_tsc(uint64_t tsc)
@@ -39,7 +34,8 @@ uint64_t time_ns(void)
 uint64_t time_to_tsc(uint64_t ns)
 {
 	/* Two steps, so that 2^64 ns do not overflow and no 128-bit division is needed. */
-	return ns / NS_PER_SECOND * frequency + ns % NS_PER_SECOND * frequency / NS_PER_SECOND;
+	return ns / NS_PER_SECOND * time_frequency +
+		ns % NS_PER_SECOND * time_frequency / NS_PER_SECOND;
 }
 
 void time_delay(uint64_t ns)

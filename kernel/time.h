@@ -11,7 +11,7 @@
 /* Tell the TSC's frequency. Before it is called, 1 GHz is assumed: only log times and delays in
  * refusals use it. */
 void time_set_frequency(uint64_t hz);
-uint64_t time_frequency(void); /* Hz */
+extern uint64_t time_frequency; /* [I] after it, Hz */
 
 uint64_t time_ns(void);               /* since entry32 */
 uint64_t time_from_tsc(uint64_t tsc); /* the same for a TSC value of this boot, in ns */

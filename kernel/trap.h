@@ -46,5 +46,4 @@ void trap_report_nmis(void);
 #define VECTOR_DEVICE_FIRST 0xf0u /* to 0xf7: interrupts of devices that Pintle drives itself */
 #define VECTOR_TIMER        0xfcu
 #define VECTOR_CALL         0xfdu /* cross-CPU calls, and wake-ups */
-#define VECTOR_APIC_ERROR   0xfeu
 #define VECTOR_SPURIOUS     0xffu

@@ -27,7 +27,7 @@ struct vcpu fake_vcpu[FAKE_VCPUS];
 struct fake_hw fake_hw[FAKE_VCPUS];
 _Alignas(4096) uint8_t fake_memory[FAKE_MEMORY];
 
-uint64_t fake_tsc, fake_tsc_step, fake_frequency;
+uint64_t fake_tsc, fake_tsc_step, time_frequency;
 uint64_t boot_entry_tsc = 12345;
 bool fake_msr_there;
 uint64_t fake_msr_value;
@@ -289,11 +289,6 @@ uint64_t time_to_tsc(uint64_t ns)
 	return ns;
 }
 
-uint64_t time_frequency(void)
-{
-	return fake_frequency;
-}
-
 uint64_t time_ns(void)
 {
 	return fake_tsc;
@@ -401,7 +396,7 @@ static void begin_cpu(void)
 	assert_int_equal(syscall(SYS_arch_prctl, ARCH_SET_GS, &this_one), 0); /* this_cpu() */
 	fake_tsc = 1000000;
 	fake_tsc_step = 0;
-	fake_frequency = 2000000000;
+	time_frequency = 2000000000;
 	fake_msr_there = fake_xcr0_good = true;
 	fake_msr_value = fake_xcr0 = 0;
 	fake_msr_reads = fake_msr_writes = fake_cpuid_reads = fake_wbinvds = fake_irq_takes = 0;

@@ -53,7 +53,6 @@ void fake_script(const struct vcpu_exit *exit);
 
 /* The processor. */
 extern uint64_t fake_tsc, fake_tsc_step; /* each look at the clock moves it on */
-extern uint64_t fake_frequency;          /* of the TSC, Hz */
 extern uint64_t boot_entry_tsc;
 extern bool fake_msr_there;     /* else #GP */
 extern uint64_t fake_msr_value; /* read from all, written to all */

@@ -29,7 +29,7 @@ static void the_scale_fits_every_frequency(void **state)
 		1000000000000};
 	for (unsigned i = 0; i < ARRAY_COUNT(frequencies); i++) {
 		struct time_record record;
-		fake_frequency = frequencies[i];
+		time_frequency = frequencies[i];
 		assert_true(write_msr(MSR_PVCLOCK_TIME, 0x1000 | ENABLE));
 		memcpy(&record, fake_memory + 0x1000, sizeof(record));
 		/* An hour, as a guest computes it: right to one part in 10^9. */
