@@ -21,7 +21,6 @@
 #include "kernel/panic.h"
 #include "kernel/pcpu.h"
 #include "kernel/smp.h"
-#include "kernel/string.h"
 #include "kernel/time.h"
 #include "kernel/trap.h"
 #include "kernel/vcpu.h"
@@ -61,8 +60,8 @@ static void read_information(uint32_t magic, hpa_t information)
 		0) {
 		refuse("the loader's boot information is damaged");
 	}
-	memcpy(machine.cmdline, boot_info.cmdline, sizeof(machine.cmdline));
-	memcpy(machine.loader, boot_info.loader, sizeof(machine.loader));
+	machine.cmdline = boot_info.cmdline;
+	machine.loader = boot_info.loader;
 	machine.efi = boot_info.efi_table != 0;
 	options_parse(&options, boot_info.cmdline);
 	log_level = options.loglevel;
@@ -72,22 +71,19 @@ static void read_information(uint32_t magic, hpa_t information)
 static void read_memory_map(void)
 {
 	struct memmap *map = &machine.memmap;
-	if (memmap_build(map, boot_info.range, boot_info.range_count) != 0) {
+	*map = boot_info.memmap;
+	if (memmap_bytes(map, MEM_FREE) == 0) {
 		refuse("the firmware's memory map has no usable memory");
 	}
-	if (map->dropped != 0) {
-		log_warning("memory: %u entries of the firmware's map are unusable", map->dropped);
-	}
-	int err = memmap_set(map, image_base, (uint64_t)(uintptr_t)image_end - IMAGE_VA, MEM_IMAGE);
-	for (unsigned i = 0; i < boot_info.module_count && err == 0; i++) {
+	bool full = memmap_set(map, image_base, (uint64_t)(uintptr_t)image_end - IMAGE_VA,
+			    MEM_IMAGE) != 0;
+	for (unsigned i = 0; i < boot_info.module_count; i++) {
 		const struct boot_module *module = &boot_info.module[i];
 		log_info("module: \"%s\", %lu KiB at 0x%lx", module->name, module->size / KIB,
 			module->base);
-		if (module->size != 0) {
-			err = memmap_set(map, module->base, module->size, MEM_MODULE);
-		}
+		full |= memmap_set(map, module->base, module->size, MEM_MODULE) == -ENOSPC;
 	}
-	if (err != 0) {
+	if (full) {
 		refuse("the firmware's memory map has too many pieces");
 	}
 }

@@ -14,7 +14,6 @@
 
 #define BOOT_CMDLINE_MAX 1024u
 #define BOOT_MODULES_MAX 8u
-#define BOOT_RANGES_MAX  MEMMAP_RAW_MAX
 #define BOOT_RSDP1_SIZE  20u /* ACPI 6.5, 5.2.5.3: the first 20 bytes are ACPI 1.0's */
 #define BOOT_RSDP2_SIZE  36u
 
@@ -50,9 +49,8 @@ struct efi_memory {
 struct boot_info {
 	char cmdline[BOOT_CMDLINE_MAX];
 	char loader[64];
-	unsigned range_count;
+	struct memmap memmap; /* the firmware's */
 	unsigned module_count;
-	struct mem_range range[BOOT_RANGES_MAX]; /* as the firmware gave them */
 	struct boot_module module[BOOT_MODULES_MAX];
 	uint8_t rsdp[BOOT_RSDP2_SIZE];
 	unsigned rsdp_size; /* bytes: 20 (ACPI 1), 36 (ACPI 2) or 0: none; the newer wins */
@@ -65,9 +63,9 @@ struct boot_info {
 /*
  * Check and copy the boot information at `mbi` into *info; `limit` is how many bytes may be read at
  * most. Every tag's size is checked against what its type needs and against the whole; tags of
- * unknown type are skipped, the last of a repeated one counts; a map, modules or texts too long to
- * keep are cut, with a warning in the log. Returns 0, or -EBADMSG after an error in the log that
- * says which tag is malformed; *info is then unusable. A missing memory map is none without memory:
- * the caller sees it.
+ * unknown type are skipped, the last of a repeated one counts. Names too long to keep are cut; of
+ * an UEFI map too long nothing is kept, with a warning in the log. Returns 0, or -EBADMSG after an
+ * error in the log that says which tag is malformed or more than can be kept; *info is then
+ * unusable. A missing memory map is one without memory: the caller sees it.
  */
 int mbi_parse(const void *mbi, size_t limit, struct boot_info *info);

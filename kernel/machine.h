@@ -16,8 +16,7 @@ struct machine {
 	const char *clock;      /* what told the TSC's frequency */
 	unsigned cpus_left_out; /* listed by the firmware, not used */
 	bool efi;
-	char loader[64];
-	char cmdline[1024];
+	const char *loader, *cmdline;
 };
 
 extern struct machine machine; /* [I] once the monitor runs; written by boot/ alone */

@@ -16,7 +16,8 @@ static uint64_t memmap_range_end(const struct mem_range *range)
 	return range->base + range->size;
 }
 
-/* Add [base, end), perhaps empty, above all that the map holds. */
+/* Add [base, end), perhaps empty, above all that the map holds. One range too many is kept to show.
+ */
 static void memmap_append(struct memmap *map, uint64_t base, uint64_t end, enum mem_type type)
 {
 	struct mem_range *last = map->count > 0 ? &map->range[map->count - 1] : NULL;
@@ -26,20 +27,26 @@ static void memmap_append(struct memmap *map, uint64_t base, uint64_t end, enum 
 	}
 	if (last != NULL && last->type == type && memmap_range_end(last) == base) {
 		last->size += end - base;
-	} else {
+	} else if (map->count <= MEMMAP_MAX) {
 		map->range[map->count++] = (struct mem_range){base, end - base, type};
 	}
 }
 
-/* Append what `map` holds inside [low, high). */
-static void memmap_append_part(
-	struct memmap *out, const struct memmap *map, uint64_t low, uint64_t high)
+/* Append what `map` holds inside [low, high) with at least the type `least`, and `fill` between. */
+static void memmap_append_part(struct memmap *out, const struct memmap *map, uint64_t low,
+	uint64_t high, enum mem_type least, bool fill)
 {
 	for (unsigned i = 0; i < map->count; i++) {
 		const struct mem_range *range = &map->range[i];
-		memmap_append(out, max_u64(range->base, low),
-			min_u64(memmap_range_end(range), high), range->type);
+		uint64_t base = max_u64(range->base, low),
+			 end = min_u64(memmap_range_end(range), high);
+		if (range->type >= least && base < end) {
+			memmap_append(out, low, fill ? base : 0, least);
+			memmap_append(out, base, end, range->type);
+			low = end;
+		}
 	}
+	memmap_append(out, low, fill ? high : 0, least);
 }
 
 int memmap_set(struct memmap *map, uint64_t base, uint64_t size, enum mem_type type)
@@ -54,37 +61,14 @@ int memmap_set(struct memmap *map, uint64_t base, uint64_t size, enum mem_type t
 		return -EINVAL;
 	}
 	out->count = 0;
-	out->dropped = map->dropped;
-	memmap_append_part(out, map, 0, low);
-	memmap_append(out, low, high, type);
-	memmap_append_part(out, map, high, MEMMAP_TOP);
+	memmap_append_part(out, map, 0, low, 0, false);
+	memmap_append_part(out, map, low, high, type, true);
+	memmap_append_part(out, map, high, MEMMAP_TOP, 0, false);
 	if (out->count > MEMMAP_MAX) {
 		return -ENOSPC;
 	}
 	*map = *out;
 	return 0;
-}
-
-int memmap_build(struct memmap *map, const struct mem_range *raw, unsigned count)
-{
-	map->count = 0;
-	map->dropped = 0;
-	if (count > MEMMAP_RAW_MAX) {
-		return -ENOSPC;
-	}
-	/* Type by type, so that the last one set is the one that wins. */
-	for (enum mem_type type = 0; type < MEM_TYPE_COUNT; type++) {
-		for (unsigned i = 0; i < count; i++) {
-			if (raw[i].type != type) {
-				continue;
-			}
-			bool wraps = raw[i].size > UINT64_MAX - raw[i].base;
-			if (memmap_set(map, raw[i].base, raw[i].size, type) != 0 || wraps) {
-				map->dropped++;
-			}
-		}
-	}
-	return memmap_bytes(map, MEM_FREE) > 0 ? 0 : -ENOENT;
 }
 
 int memmap_find(const struct memmap *map, uint64_t size, uint64_t align, uint64_t min, uint64_t max,

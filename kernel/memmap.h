@@ -11,7 +11,7 @@
 
 #include "kernel/types.h"
 
-/* Where two firmware entries overlap, the type further down in this list wins. */
+/* Where two ranges overlap, the type further down in this list wins. */
 #define MEM_TYPES(X)                                                                               \
 	X(FREE, "free")          /* RAM that nothing holds: the guests' */                         \
 	X(ACPI, "ACPI tables")   /* RAM with tables; a guest may reclaim it */                     \
@@ -35,28 +35,19 @@ struct mem_range {
 	enum mem_type type;
 };
 
-#define MEMMAP_MAX     512u             /* ranges */
-#define MEMMAP_RAW_MAX (MEMMAP_MAX / 2) /* firmware entries: n make at most 2n - 1 ranges */
+#define MEMMAP_MAX 512u /* ranges */
 
 struct memmap {
 	unsigned count;
-	unsigned dropped; /* firmware entries that held no whole page, or were cut below 2^64 */
-	struct mem_range range[MEMMAP_MAX + 2]; /* two more for memmap_set while it works */
+	struct mem_range range[MEMMAP_MAX + 1]; /* one more for memmap_set while it works */
 };
 
 /*
- * Build `map` from `count` firmware entries in any order, each as memmap_set does it. Entries that
- * are empty or wrap are counted as dropped. Returns 0, -ENOENT when no free memory is left, or
- * -ENOSPC when count is above MEMMAP_RAW_MAX (the map is then empty: an entry left out may be the
- * one that reserves).
- */
-int memmap_build(struct memmap *map, const struct mem_range *raw, unsigned count);
-
-/*
- * Give [base, base + size) the type `type`, whatever is there or not; it is rounded to pages (free
- * memory inwards, all else outwards), and what reaches into the last page below 2^64 or wraps is
- * cut there. Returns 0, -EINVAL when no page remains, -ENOSPC when the map would need too many
- * ranges (unchanged). Works in one static scratch map: one CPU at a time, at boot.
+ * Give [base, base + size) the type `type`, but where it has a type further down in the list; it is
+ * rounded to pages (free memory inwards, all else outwards), and what reaches into the last page
+ * below 2^64 or wraps is cut there. Returns 0, -EINVAL when no page remains, -ENOSPC when the map
+ * would need too many ranges (both: unchanged). Works in one static scratch map: one CPU at a time,
+ * at boot.
  */
 int memmap_set(struct memmap *map, uint64_t base, uint64_t size, enum mem_type type);
 

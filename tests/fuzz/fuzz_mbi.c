@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * tests/fuzz/fuzz_mbi.c - any bytes as the Multiboot2 boot information.
- * Links: boot/mbi.c
+ * Links: boot/mbi.c kernel/memmap.c
  */
 #include "tests/unit/fake.h"
 
@@ -26,9 +26,9 @@ static void check_info(const struct boot_info *info)
 {
 	check_text(info->cmdline, sizeof(info->cmdline));
 	check_text(info->loader, sizeof(info->loader));
-	check(info->range_count <= BOOT_RANGES_MAX);
-	for (unsigned i = 0; i < info->range_count; i++) {
-		check(info->range[i].type <= MEM_BAD);
+	check(info->memmap.count <= MEMMAP_MAX);
+	for (unsigned i = 0; i < info->memmap.count; i++) {
+		check(info->memmap.range[i].type <= MEM_BAD);
 	}
 	check(info->module_count <= BOOT_MODULES_MAX);
 	for (unsigned i = 0; i < info->module_count; i++) {

@@ -12,7 +12,7 @@
 #include "kernel/memmap.h"
 
 #define RECORD_SIZE 17u
-#define RECORDS_MAX 600u /* more than memmap_build takes, and than fit */
+#define RECORDS_MAX 600u /* more than fit */
 
 static struct memmap map;
 static struct mem_range records[RECORDS_MAX];
@@ -103,14 +103,15 @@ static void check_page(unsigned count, uint64_t at)
 
 static void check_build(unsigned count)
 {
-	int err = memmap_build(&map, records, count);
-
-	check_shape();
-	check(map.dropped <= count);
-	check((err == -ENOSPC) == (count > MEMMAP_RAW_MAX));
-	check(err != -ENOSPC || map.count == 0);
-	check((err == -ENOENT) == (err != -ENOSPC && memmap_bytes(&map, MEM_FREE) == 0));
-	for (unsigned i = 0; err != -ENOSPC && i < min_u64(count, 64); i++) {
+	map.count = 0;
+	for (unsigned i = 0; i < count; i++) {
+		int err = memmap_set(&map, records[i].base, records[i].size, records[i].type);
+		check_shape();
+		if (err == -ENOSPC) {
+			return;
+		}
+	}
+	for (unsigned i = 0; i < min_u64(count, 64); i++) {
 		uint64_t end = records[i].base + records[i].size;
 		check_page(count, records[i].base);
 		check_page(count, records[i].base - PAGE_SIZE);
@@ -137,7 +138,11 @@ static void check_set(const struct mem_range *set)
 		low = ALIGN_UP(set->base, PAGE_SIZE);
 		high = ALIGN_DOWN(high, PAGE_SIZE);
 	}
-	check(covers(low, min_u64(high, UINT64_MAX - PAGE_MASK) - low, set->type));
+	for (unsigned i = 0; i < map.count; i++) {
+		const struct mem_range *range = &map.range[i];
+		check(range->type >= set->type || range->base + range->size <= low ||
+			range->base >= high);
+	}
 }
 
 static void check_find(uint64_t size, uint64_t align, uint64_t min, uint64_t max)

@@ -3,7 +3,7 @@
  * tests/unit/test_mbi_broken.c - the Multiboot2 boot information: what is broken is refused, and
  * why.
  *
- * Links: boot/mbi.c
+ * Links: boot/mbi.c kernel/memmap.c
  */
 #include "tests/unit/fake.h"
 
@@ -83,7 +83,7 @@ static void a_missing_memory_map_has_no_memory(void **state)
 	image_end();
 	image_map(24, 1); /* behind the end */
 	assert_quiet();
-	assert_int_equal(info.range_count, 0);
+	assert_int_equal(info.memmap.count, 0);
 }
 
 static void what_follows_the_end_tag_is_not_read(void **state)
@@ -252,7 +252,7 @@ static void an_unaligned_address_is_read(void **state)
 	for (size_t shift = 1; shift < 8; shift++) {
 		memmove(image + shift, image + shift - 1, image_size);
 		assert_int_equal(mbi_parse(image + shift, image_size, &info), 0);
-		assert_int_equal(info.range_count, 3);
+		assert_int_equal(info.memmap.count, 3);
 	}
 }
 
