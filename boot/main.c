@@ -75,15 +75,8 @@ static void read_memory_map(void)
 	if (memmap_bytes(map, MEM_FREE) == 0) {
 		refuse("the firmware's memory map has no usable memory");
 	}
-	bool full = memmap_set(map, image_base, (uint64_t)(uintptr_t)image_end - IMAGE_VA,
-			    MEM_IMAGE) != 0;
-	for (unsigned i = 0; i < boot_info.module_count; i++) {
-		const struct boot_module *module = &boot_info.module[i];
-		log_info("module: \"%s\", %lu KiB at 0x%lx", module->name, module->size / KIB,
-			module->base);
-		full |= memmap_set(map, module->base, module->size, MEM_MODULE) == -ENOSPC;
-	}
-	if (full) {
+	if (memmap_set(map, image_base, (uint64_t)(uintptr_t)image_end - IMAGE_VA, MEM_IMAGE) !=
+		0) {
 		refuse("the firmware's memory map has too many pieces");
 	}
 }

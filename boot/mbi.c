@@ -50,21 +50,27 @@ static bool mbi_copy_text(char *to, size_t size, const char *text, size_t len)
 	return kept == len;
 }
 
+/* Whatever it is called, its memory is held; "kernel" and "initrd" are remembered. */
 static bool mbi_read_module(struct boot_info *info, const struct mbi_tag *tag)
 {
 	struct {
 		uint32_t start, end;
 	} span;
 	if (!mbi_copy(tag, &span, sizeof(span)) || tag->size == sizeof(span) ||
-		span.end < span.start || info->module_count == BOOT_MODULES_MAX) {
+		span.end < span.start ||
+		memmap_set(&info->memmap, span.start, span.end - span.start, MEM_MODULE) ==
+			-ENOSPC) {
 		return false;
 	}
-	struct boot_module *module = &info->module[info->module_count++];
-	module->base = span.start;
-	module->size = span.end - span.start;
 	const char *name = (const char *)tag->body + sizeof(span);
 	const char *args = strchr(name, ' ') ?: name + strlen(name);
-	mbi_copy_text(module->name, sizeof(module->name), name, (size_t)(args - name));
+	bool kernel = strncmp(name, "kernel", 6) == 0, initrd = strncmp(name, "initrd", 6) == 0;
+	if (args - name != 6 || (!kernel && !initrd)) {
+		return true;
+	}
+	struct boot_module *module = kernel ? &info->kernel : &info->initrd;
+	module->base = span.start;
+	module->size = span.end - span.start;
 	args += *args == ' ';
 	return mbi_copy_text(module->args, sizeof(module->args), args, strlen(args));
 }
@@ -120,7 +126,6 @@ static bool mbi_read_tag(struct boot_info *info, const struct mbi_tag *tag)
 	case 3:
 		return ended && mbi_read_module(info, tag);
 	case 6:
-		info->memmap.count = 0;
 		return mbi_read_map(info, tag, sizeof(struct mbi_range), mbi_read_range);
 	case 8:
 		memset(&info->screen, 0, sizeof(info->screen));

@@ -13,15 +13,13 @@
 #define MBI_MAGIC 0x36d76289u /* Multiboot2 specification 3.3, EAX at entry */
 
 #define BOOT_CMDLINE_MAX 1024u
-#define BOOT_MODULES_MAX 8u
 #define BOOT_RSDP1_SIZE  20u /* ACPI 6.5, 5.2.5.3: the first 20 bytes are ACPI 1.0's */
 #define BOOT_RSDP2_SIZE  36u
 
 struct boot_module {
 	uint64_t base;               /* host-physical */
-	uint64_t size;               /* bytes, may be 0 */
-	char name[32];               /* its command line up to the first space, cut to fit */
-	char args[BOOT_CMDLINE_MAX]; /* the rest, cut to fit */
+	uint64_t size;               /* bytes; 0: there is none */
+	char args[BOOT_CMDLINE_MAX]; /* its command line behind its name */
 };
 
 /* The text or pixel screen the loader left on, laid out as in specification 3.6.12. width 0: none.
@@ -49,9 +47,8 @@ struct efi_memory {
 struct boot_info {
 	char cmdline[BOOT_CMDLINE_MAX];
 	char loader[64];
-	struct memmap memmap; /* the firmware's */
-	unsigned module_count;
-	struct boot_module module[BOOT_MODULES_MAX];
+	struct memmap memmap;              /* the firmware's, and all modules */
+	struct boot_module kernel, initrd; /* the modules with these names */
 	uint8_t rsdp[BOOT_RSDP2_SIZE];
 	unsigned rsdp_size; /* bytes: 20 (ACPI 1), 36 (ACPI 2) or 0: none; the newer wins */
 	struct boot_screen screen;
@@ -63,9 +60,9 @@ struct boot_info {
 /*
  * Check and copy the boot information at `mbi` into *info; `limit` is how many bytes may be read at
  * most. Every tag's size is checked against what its type needs and against the whole; tags of
- * unknown type are skipped, the last of a repeated one counts. Names too long to keep are cut; of
- * an UEFI map too long nothing is kept, with a warning in the log. Returns 0, or -EBADMSG after an
- * error in the log that says which tag is malformed or more than can be kept; *info is then
- * unusable. A missing memory map is one without memory: the caller sees it.
+ * unknown type are skipped, the last of a repeated one counts (memory maps add up). The loader's
+ * name is cut to fit; of an UEFI map too long nothing is kept, with a warning in the log. Returns
+ * 0, or -EBADMSG after an error in the log that says which tag is malformed or more than can be
+ * kept; *info is then unusable. A missing memory map is one without memory: the caller sees it.
  */
 int mbi_parse(const void *mbi, size_t limit, struct boot_info *info);

@@ -36,20 +36,8 @@
 static uint8_t head[LINUX_HEAD_SIZE]; /* of the kernel's file */
 static struct linux_kernel kernel;
 static struct linux_plan plan;
-static atomic_int cpu_error;
 static const struct boot_info *boot_info;
-static const struct boot_module *kernel_module, *initrd_module; /* initrd: NULL: none */
 static bool restarted; /* UEFI's services are where the first kernel has moved them */
-
-static const struct boot_module *find_module(const char *name)
-{
-	for (unsigned i = 0; i < boot_info->module_count; i++) {
-		if (strcmp(boot_info->module[i].name, name) == 0) {
-			return &boot_info->module[i];
-		}
-	}
-	return NULL;
-}
 
 static void *stage2_page(void *context)
 {
@@ -84,50 +72,49 @@ static int map_memory(struct vm *vm)
 
 STATIC_ASSERT(sizeof(struct vcpu) <= PAGE_SIZE, "a vCPU fits a frame");
 
-static int make_vcpu(struct vm *vm, struct pcpu *cpu)
+/* On each CPU: switch virtualisation on, and make its vCPU. */
+static void make_vcpu(void *argument)
 {
+	struct vm *vm = argument;
 	struct vcpu *vcpu = frame_alloc(1, FRAME_VCPU);
-	if (vcpu != NULL) {
+	int err = backend->cpu_start();
+	if (err == 0 && vcpu != NULL) {
 		vcpu->lapic.reg = frame_alloc(1, FRAME_VCPU);
 	}
-	if (vcpu == NULL || vcpu->lapic.reg == NULL) {
-		return trace_err(-ENOMEM);
+	if (err != 0 || vcpu == NULL || vcpu->lapic.reg == NULL) {
+		return;
 	}
 	vcpu->vm = vm;
 	vcpu->index = vm->vcpu_count;
-	vcpu->cpu = cpu->index;
-	vcpu->state = VCPU_WAIT_SIPI;
-	vlapic_init(&vcpu->lapic, cpu->apic_id, vm->vcpu_count == 0, 1);
-	vm->vcpu[vm->vcpu_count++] = vcpu;
-	return 0;
+	vcpu->cpu = this_cpu()->index;
+	if (backend->vcpu_create(vcpu) == 0 && context_create(vcpu) == 0) {
+		vm->vcpu[vm->vcpu_count++] = vcpu;
+	}
 }
 
 static struct vm *make_vm(void)
 {
 	struct vm *vm = frame_alloc(VM_FRAMES, FRAME_VCPU);
-	int err = vm != NULL ? map_memory(vm) : -ENOMEM;
-	if (err != 0 || backend->vm_create(vm) != 0) {
+	if (vm == NULL || map_memory(vm) != 0 || backend->vm_create(vm) != 0) {
 		return NULL;
 	}
 	msr_open_all(vm);
-	for (unsigned i = 0; i < cpu_count && err == 0; i++) {
-		if (cpu_table[i]->state == CPU_ONLINE) {
-			err = make_vcpu(vm, cpu_table[i]);
-		}
+	for (unsigned i = 0; i < cpu_count; i++) {
+		smp_call(i, make_vcpu, vm);
 	}
-	return err == 0 ? vm : NULL;
+	return vm->vcpu_count == smp_online_count() ? vm : NULL;
 }
 
 static int write_params(const struct vm *vm, uint8_t *params)
 {
 	static uint32_t apic_ids[CPUS_MAX];
 	for (unsigned i = 0; i < vm->vcpu_count; i++) {
-		apic_ids[i] = vm->vcpu[i]->lapic.id;
+		apic_ids[i] = cpu_table[vm->vcpu[i]->cpu]->apic_id;
 	}
 	bool acpi = linux_write_acpi(&machine.acpi, apic_ids, vm->vcpu_count,
 		plan.params + LINUX_ACPI, params + LINUX_ACPI);
 	struct linux_setup setup = {.map = &machine.memmap,
-		.cmdline = kernel_module->args,
+		.cmdline = boot_info->kernel.args,
 		.rsdp = acpi ? plan.params + LINUX_ACPI : 0,
 		.boot = boot_info,
 		.efi = !restarted};
@@ -155,19 +142,15 @@ static int copy(uint64_t to, uint64_t from, uint64_t size)
  */
 static int make_plan(void)
 {
-	const void *image = window_map(hpa(kernel_module->base), sizeof(head), 0);
+	const void *image = window_map(hpa(boot_info->kernel.base), sizeof(head), 0);
 	if (image == NULL) {
 		return trace_err(-ENOMEM);
 	}
 	memcpy(head, image, sizeof(head));
 	window_unmap(image, sizeof(head));
-	int err = linux_check(head, kernel_module->size, &kernel);
-	if (err == 0) {
-		err = linux_plan(&kernel, &machine.memmap,
-			initrd_module != NULL ? initrd_module->size : 0, &plan);
-	}
-	return err != 0 ? err
-			: memmap_set(&machine.memmap, plan.params, LINUX_PARAMS_SIZE, MEM_ACPI);
+	int err = linux_check(head, boot_info->kernel.size, &kernel);
+	err = err ?: linux_plan(&kernel, &machine.memmap, boot_info->initrd.size, &plan);
+	return err ?: memmap_set(&machine.memmap, plan.params, LINUX_PARAMS_SIZE, MEM_ACPI);
 }
 
 /* Everything into its place, at the first start and at each restart. */
@@ -179,12 +162,9 @@ static int load(const struct vm *vm)
 	}
 	int err = write_params(vm, params);
 	window_unmap(params, LINUX_PARAMS_SIZE);
-	if (err == 0 && plan.initrd_size != 0) {
-		err = copy(plan.initrd, initrd_module->base, initrd_module->size);
-	}
-	return err != 0
-		? err
-		: copy(plan.kernel, kernel_module->base + kernel.payload, kernel.payload_size);
+	err = err ?: copy(plan.initrd, boot_info->initrd.base, plan.initrd_size);
+	return err
+		?: copy(plan.kernel, boot_info->kernel.base + kernel.payload, kernel.payload_size);
 }
 
 /* The 64-bit boot protocol's state at entry. */
@@ -232,22 +212,6 @@ static void reset_here(void *argument)
 	this_cpu()->vcpu = vcpu;
 }
 
-/* On each CPU: switch virtualisation on, and make its vCPU's hardware state. */
-static void start_here(void *argument)
-{
-	struct vm *vm = argument;
-	int err = backend->cpu_start();
-	for (unsigned i = 0; i < vm->vcpu_count && err == 0; i++) {
-		if (vm->vcpu[i]->cpu == this_cpu()->index) {
-			err = backend->vcpu_create(vm->vcpu[i]);
-			err = err == 0 ? context_create(vm->vcpu[i]) : err;
-		}
-	}
-	if (err != 0) {
-		cpu_error = err;
-	}
-}
-
 static void stop_here(void *argument)
 {
 	this_cpu()->vcpu = NULL;
@@ -286,30 +250,21 @@ static const struct backend *choose_backend(void)
 void service_start(const struct boot_info *info)
 {
 	boot_info = info;
-	kernel_module = find_module("kernel");
-	initrd_module = find_module("initrd");
-	if (kernel_module == NULL) {
+	if (info->kernel.size == 0) {
 		log_info("service VM: none: there is no boot module \"kernel\"");
 		return;
 	}
 	backend = choose_backend();
 	struct vm *vm = backend != NULL && make_plan() == 0 ? make_vm() : NULL;
-	if (vm == NULL) {
-		log_error("service VM: cannot be started");
-		return;
+	if (vm != NULL) {
+		pvclock_set_date(rtc_read());
+		devices_init(vm, boot_console_port, boot_console_line.gsi);
+		log_info("service VM: %u vCPUs by %s; Ctrl-\\ switches between it and the monitor",
+			vm->vcpu_count, backend->name);
+		service_vm = vm;
+		service_restart = restart;
 	}
-	smp_call_all(start_here, vm);
-	if (cpu_error != 0) {
-		log_error("service VM: cannot be started: error %d", -cpu_error);
-		return;
-	}
-	pvclock_set_date(rtc_read());
-	devices_init(vm, boot_console_port, boot_console_line.gsi);
-	log_info("service VM: %u vCPUs by %s; Ctrl-\\ switches between it and the monitor",
-		vm->vcpu_count, backend->name);
-	service_vm = vm;
-	service_restart = restart;
-	if (launch(vm) != 0) {
+	if (vm == NULL || launch(vm) != 0) {
 		log_error("service VM: cannot be started");
 	}
 }

@@ -28,15 +28,12 @@ static void check_info(const struct boot_info *info)
 	check_text(info->loader, sizeof(info->loader));
 	check(info->memmap.count <= MEMMAP_MAX);
 	for (unsigned i = 0; i < info->memmap.count; i++) {
-		check(info->memmap.range[i].type <= MEM_BAD);
+		check(info->memmap.range[i].type <= MEM_MODULE);
 	}
-	check(info->module_count <= BOOT_MODULES_MAX);
-	for (unsigned i = 0; i < info->module_count; i++) {
-		const struct boot_module *module = &info->module[i];
+	for (unsigned i = 0; i < 2; i++) {
+		const struct boot_module *module = i == 0 ? &info->kernel : &info->initrd;
 		check(module->base + module->size <= UINT32_MAX);
-		check_text(module->name, sizeof(module->name));
 		check_text(module->args, sizeof(module->args));
-		check(strchr(module->name, ' ') == NULL);
 	}
 	check(info->efi_count <= BOOT_EFI_MAX);
 	check(info->rsdp_size == 0 || info->rsdp_size == 20 || info->rsdp_size == 36);
