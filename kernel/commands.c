@@ -84,7 +84,7 @@ void command_irqs(const char *argument)
 	struct ioapic_info info;
 
 	for (unsigned slot = 0; slot < VECTOR_OWN_COUNT; slot++) {
-		const char *name = trap_handler_name((uint8_t)(VECTOR_OWN_FIRST + slot));
+		const char *name = trap_handlers[slot].name;
 		uint64_t count = 0;
 		for (unsigned i = 0; i < cpu_count; i++) {
 			count += cpu_table[i]->interrupts[slot];
@@ -153,8 +153,6 @@ void command_loglevel(const char *argument)
 
 void command_mem(const char *argument)
 {
-	struct frame_stats frames;
-
 	for (unsigned i = 0; i < machine.memmap.count; i++) {
 		const struct mem_range *range = &machine.memmap.range[i];
 		console_printf("%012lx-%012lx %10lu KiB  %s\n", range->base,
@@ -165,10 +163,9 @@ void command_mem(const char *argument)
 		console_printf("%10lu KiB  %s\n", memmap_bytes(&machine.memmap, type) / KIB,
 			mem_type_names[type]);
 	}
-	frame_stats_get(&frames);
-	console_printf("Pintle's frames: %zu\n", frames.total);
+	console_printf("Pintle's frames: %zu\n", frame_total);
 	for (unsigned owner = 0; owner < FRAME_OWNER_COUNT; owner++) {
-		console_printf("%10zu  %s\n", frames.owned[owner], frame_owner_names[owner]);
+		console_printf("%10zu  %s\n", frame_count(owner), frame_owner_names[owner]);
 	}
 }
 

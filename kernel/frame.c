@@ -12,7 +12,7 @@
 static struct spinlock frame_lock = SPINLOCK(FRAME);
 /* [I] the region, which begins with this map  [F] a byte for each frame: its owner */
 static uint8_t *frame_map;
-static struct frame_stats frame_stats; /* [F] but total: [I] */
+size_t frame_total;
 
 /* What debug builds leave in freed frames, so that a later write to them shows. Eight of these are
  * no canonical address (SDM vol. 1, ch. 3): a pointer read from junk faults. */
@@ -30,13 +30,6 @@ static bool junk_intact(const uint8_t *memory, size_t len)
 	return !DEBUG_BUILD || (memory[0] == JUNK_BYTE && memcmp(memory, memory + 1, len - 1) == 0);
 }
 
-static void frame_mark(size_t first, size_t count, enum frame_owner from, enum frame_owner to)
-{
-	memset(frame_map + first, (int)to, count);
-	frame_stats.owned[from] -= count;
-	frame_stats.owned[to] += count;
-}
-
 int frame_init(void *base, size_t count)
 {
 	size_t map_count = ALIGN_UP(count, PAGE_SIZE) / PAGE_SIZE;
@@ -45,9 +38,9 @@ int frame_init(void *base, size_t count)
 		return -ENOMEM;
 	}
 	frame_map = base;
-	frame_stats = (struct frame_stats){.total = count, .owned[FRAME_FREE] = count};
+	frame_total = count;
 	memset(frame_map, FRAME_FREE, count);
-	frame_mark(0, map_count, FRAME_FREE, FRAME_MAP);
+	memset(frame_map, FRAME_MAP, map_count);
 	junk_fill(frame_map + map_count * PAGE_SIZE, (count - map_count) * PAGE_SIZE);
 	return 0;
 }
@@ -57,12 +50,12 @@ void *frame_alloc(size_t count, enum frame_owner owner)
 	uint64_t flags = lock_acquire(&frame_lock);
 	size_t run = 0, end = 0;
 
-	while (run < count && end < frame_stats.total) {
+	while (run < count && end < frame_total) {
 		run = frame_map[end++] == FRAME_FREE ? run + 1 : 0;
 	}
 	bool found = run == count && count != 0;
 	if (found) {
-		frame_mark(end - count, count, FRAME_FREE, owner);
+		memset(frame_map + end - count, (int)owner, count);
 	}
 	lock_release(&frame_lock, flags);
 	if (!found) {
@@ -80,8 +73,8 @@ void frame_free(void *frames, size_t count, enum frame_owner owner)
 	/* Below the region it wraps, and so lies above it. */
 	uintptr_t offset = (uintptr_t)frames - (uintptr_t)frame_map;
 	size_t first = offset / PAGE_SIZE;
-	bool good = offset % PAGE_SIZE == 0 && owner > FRAME_MAP && first < frame_stats.total &&
-		count <= frame_stats.total - first;
+	bool good = offset % PAGE_SIZE == 0 && owner > FRAME_MAP && first < frame_total &&
+		count <= frame_total - first;
 	uint64_t flags = lock_acquire(&frame_lock);
 
 	for (size_t i = first; good && i < first + count; i++) {
@@ -92,16 +85,17 @@ void frame_free(void *frames, size_t count, enum frame_owner owner)
 			frame_owner_names[owner]);
 	}
 	junk_fill(frames, count * PAGE_SIZE);
-	frame_mark(first, count, owner, FRAME_FREE);
+	memset(frame_map + first, FRAME_FREE, count);
 	lock_release(&frame_lock, flags);
 }
 
-void frame_stats_get(struct frame_stats *stats)
+size_t frame_count(enum frame_owner owner)
 {
-	uint64_t flags = lock_acquire(&frame_lock);
-
-	*stats = frame_stats;
-	lock_release(&frame_lock, flags);
+	size_t count = 0;
+	for (size_t i = 0; i < frame_total; i++) {
+		count += frame_map[i] == owner;
+	}
+	return count;
 }
 
 const char *const frame_owner_names[] = {

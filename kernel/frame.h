@@ -2,7 +2,7 @@
 /*
  * kernel/frame.h - the frames (4 KiB pages) of Pintle's fixed region.
  *
- * The region is chosen once at boot and never grows. Every frame has an owner, counted, so that a
+ * The region is chosen once at boot and never grows. Every frame has an owner, so that a
  * leak shows as a count that does not return to what it was. Debug builds fill freed frames with
  * junk and check it on allocation. A frame handed out is zeroed.
  */
@@ -27,11 +27,6 @@ enum frame_owner {
 	FRAME_OWNER_COUNT
 };
 
-struct frame_stats {
-	size_t total; /* frames in the region, the sum of those owned */
-	size_t owned[FRAME_OWNER_COUNT];
-};
-
 /*
  * Take over the region of `count` frames that is mapped at `base` (page aligned); its first frames
  * hold the map. Called once, before any other function here, on one CPU. Returns 0, or -ENOMEM
@@ -51,5 +46,8 @@ void *frame_alloc(size_t count, enum frame_owner owner);
  */
 void frame_free(void *frames, size_t count, enum frame_owner owner);
 
-void frame_stats_get(struct frame_stats *stats);
+extern size_t frame_total; /* [I] frames in the region */
+
+/* Frames that `owner` holds. Takes no lock: an idle machine is exact. */
+size_t frame_count(enum frame_owner owner);
 extern const char *const frame_owner_names[];

@@ -201,7 +201,7 @@ void *paging_peek(hpa_t page)
 	/* No other CPU touches the entry. */
 	uint64_t va = stack_top(this_cpu()->index, STACK_MAIN) - STACK_STRIDE;
 	*entry_make(va, 0) = leaf(page, PAGING_WRITE);
-	tlb_flush_page(va);
+	__asm__ volatile("invlpg (%0)" : : "r"(va) : "memory");
 	return (void *)(uintptr_t)va;
 }
 

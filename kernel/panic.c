@@ -7,6 +7,7 @@
 
 #include "drivers/power.h"
 #include "kernel/console.h"
+#include "kernel/layout.h"
 #include "kernel/fmt.h"
 #include "kernel/lock.h"
 #include "kernel/log.h"
@@ -79,7 +80,7 @@ static void print_backtrace(const struct trap_frame *frame)
 	uint64_t rip = frame->rip;
 	uint64_t rbp = frame->rbp;
 	uint64_t floor = frame->rsp;
-	uint64_t ceiling = stack_end(frame->rsp);
+	uint64_t ceiling = frame->rsp < STACK_VA ? 0 : ALIGN_UP(frame->rsp + 1, STACK_STRIDE);
 
 	for (unsigned number = 0; number < BACKTRACE_MAX && (rip != 0 || number == 0); number++) {
 		/* All but the first are return addresses, which may lie just behind the function

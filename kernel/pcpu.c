@@ -29,11 +29,6 @@ uint64_t stack_top(unsigned slot, enum stack_kind kind)
 	return STACK_VA + ((uint64_t)slot * STACK_KIND_COUNT + kind + 1) * STACK_STRIDE;
 }
 
-uint64_t stack_end(uint64_t address)
-{
-	return address < STACK_VA ? 0 : ALIGN_DOWN(address, STACK_STRIDE) + STACK_STRIDE;
-}
-
 int stack_map(unsigned slot)
 {
 	int err = 0;
@@ -73,26 +68,10 @@ void cpu_load(struct pcpu *cpu)
 		(tss >> 24 & 0xff) << 56;
 	cpu->gdt[GDT_TSS / 8 + 1] = tss >> 32;
 	cpu->tss.io_map = sizeof(cpu->tss);
-	__asm__ volatile("lgdt %0; ltr %w1" : : "m"(gdtr), "r"(GDT_TSS), "m"(*cpu));
+	__asm__ volatile("lgdt %0; ltr %w1; lidt %2"
+			 :
+			 : "m"(gdtr), "r"(GDT_TSS), "m"(trap_idtr), "m"(*cpu));
 	msr_write(MSR_GS_BASE, (uintptr_t)cpu);
-	trap_load();
-}
-
-/* SDM vol. 3, 16.8: let every bank report, after saying what an earlier run has left. */
-static void enable_machine_checks(void)
-{
-	if (!(cpuid_read(1, 0).edx & BIT(14))) {
-		return;
-	}
-	for (unsigned bank = 0; bank < (msr_read(MSR_MCG_CAP) & MCG_CAP_BANKS); bank++) {
-		uint64_t status = msr_read(MSR_MC_STATUS(bank));
-		if (status & MC_STATUS_VALID) {
-			log_warning("cpu %u: machine check bank %u holds 0x%lx from before",
-				this_cpu()->index, bank, status);
-		}
-		msr_write(MSR_MC_CONTROL(bank), UINT64_MAX);
-		msr_write(MSR_MC_STATUS(bank), 0);
-	}
 }
 
 void cpu_enable_features(void)
@@ -108,7 +87,12 @@ void cpu_enable_features(void)
 	cr4 |= extended.ebx & BIT(20) ? CR4_SMAP : 0;
 	cr4 |= extended.ecx & BIT(2) ? CR4_UMIP : 0;
 	msr_write(MSR_PAT, PAT_RESET_VALUE);
-	enable_machine_checks();
+	/* SDM vol. 3, 16.8: let every bank report; what an earlier run has left is gone. */
+	unsigned banks = cpuid_read(1, 0).edx & BIT(14) ? (uint8_t)msr_read(MSR_MCG_CAP) : 0;
+	for (unsigned bank = 0; bank < banks; bank++) {
+		msr_write(MSR_MC_STATUS(bank) - 1, UINT64_MAX);
+		msr_write(MSR_MC_STATUS(bank), 0);
+	}
 	cr4_write(cr4);
 	if (this_cpu() == &cpu_boot) {
 		log_info("cpu: no-execute%s%s%s", cr4 & CR4_SMEP ? ", SMEP" : "",

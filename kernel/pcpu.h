@@ -96,9 +96,5 @@ void cpu_enable_features(void);
 /* One past the last byte of a stack of slot `slot` (a CPU's index). */
 uint64_t stack_top(unsigned slot, enum stack_kind kind);
 
-/* One past the last byte of the stack that `address` lies in, or just below of; 0 when it is none.
- */
-uint64_t stack_end(uint64_t address);
-
 /* Map the stacks of `slot`. At boot. Returns 0 or -ENOMEM. */
 int stack_map(unsigned slot);

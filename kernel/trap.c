@@ -24,10 +24,8 @@ struct gate {
 STATIC_ASSERT(sizeof(struct gate) == 16, "64-bit gates");
 
 static struct gate idt[VECTORS];
-static struct {
-	trap_handler *handler;
-	const char *name;
-} handlers[VECTOR_OWN_COUNT]; /* [I] once interrupts are on */
+const struct table_register trap_idtr = {sizeof(idt) - 1, (uintptr_t)idt};
+struct trap_handler trap_handlers[VECTOR_OWN_COUNT];
 
 extern const char trap_entries[], try_first[], try_last[], try_failed[];
 void trap_dispatch(struct trap_frame *frame);
@@ -55,31 +53,17 @@ void trap_init(void)
 	idt[VECTOR_MACHINE_CHECK].type_ist |= STACK_MACHINE_CHECK;
 }
 
-void trap_load(void)
+void trap_set_handler(uint8_t vector, void (*run)(void), const char *name)
 {
-	const struct table_register idtr = {sizeof(idt) - 1, (uintptr_t)idt};
-	__asm__ volatile("lidt %0" : : "m"(idtr));
-}
-
-void trap_set_handler(uint8_t vector, trap_handler *handler, const char *name)
-{
-	unsigned slot = vector - VECTOR_OWN_FIRST;
-	ASSERT(vector >= VECTOR_OWN_FIRST && handlers[slot].handler == NULL);
-	handlers[slot].name = name;
-	handlers[slot].handler = handler;
-}
-
-const char *trap_handler_name(uint8_t vector)
-{
-	return vector >= VECTOR_OWN_FIRST ? handlers[vector - VECTOR_OWN_FIRST].name : NULL;
+	trap_handlers[vector - VECTOR_OWN_FIRST] = (struct trap_handler){run, name};
 }
 
 static void interrupt(struct pcpu *cpu, unsigned vector)
 {
 	unsigned slot = vector - VECTOR_OWN_FIRST;
-	if (vector >= VECTOR_OWN_FIRST && handlers[slot].handler != NULL) {
+	if (vector >= VECTOR_OWN_FIRST && trap_handlers[slot].run != NULL) {
 		atomic_fetch_add_explicit(&cpu->interrupts[slot], 1, memory_order_relaxed);
-		handlers[slot].handler();
+		trap_handlers[slot].run();
 		return;
 	}
 	if (devices_host_interrupt((uint8_t)vector)) {
@@ -107,18 +91,19 @@ void trap_report_nmis(void)
 NORETURN static void machine_check(const struct trap_frame *frame)
 {
 	uint64_t worst = 0;
-	uint32_t worst_bank = 0;
+	uint32_t where = 0;
 
-	for (uint32_t bank = 0; bank < (msr_read(MSR_MCG_CAP) & MCG_CAP_BANKS); bank++) {
+	for (uint32_t bank = 0; bank < (uint8_t)msr_read(MSR_MCG_CAP); bank++) {
 		uint64_t status = msr_read(MSR_MC_STATUS(bank));
-		if ((status & MC_STATUS_VALID) && (worst == 0 || (status & MC_STATUS_UC))) {
+		/* Valid; uncorrected */
+		if ((status & BIT(63)) && (worst == 0 || (status & BIT(61)))) {
 			worst = status;
-			worst_bank = bank;
+			where = bank;
 		}
 	}
 	panic_at(frame, "machine check, bank %u: status 0x%lx, address 0x%lx, global status 0x%lx",
-		worst_bank, worst, worst & MC_STATUS_ADDRV ? msr_read(MSR_MC_ADDR(worst_bank)) : 0,
-		msr_read(MSR_MCG_STATUS));
+		where, worst, worst & BIT(58) ? msr_read(MSR_MC_STATUS(where) + 1) : 0,
+		msr_read(MSR_MCG_CAP + 1));
 }
 
 void trap_dispatch(struct trap_frame *frame)

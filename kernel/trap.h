@@ -17,24 +17,20 @@ struct trap_frame {
 
 STATIC_ASSERT(offsetof(struct trap_frame, rax) == 14 * 8, "trap.S pushes fifteen registers");
 
-/* An interrupt handler; runs with interrupts off on the CPU that took it, and ends the interrupt
- * itself (EOI). */
-typedef void trap_handler(void);
-
 /* Fill the IDT. Once, on the boot CPU, before cpu_load(). */
 void trap_init(void);
 
-/* Load the IDT on this CPU. */
-void trap_load(void);
+/* What LIDT takes. */
+extern const struct table_register trap_idtr;
 
-/*
- * Let `handler` take interrupt `vector` (VECTOR_OWN_FIRST..0xff) on every CPU; `name` is for the
- * monitor. Before the interrupt can come. Panics when the vector has a handler.
- */
-void trap_set_handler(uint8_t vector, trap_handler *handler, const char *name);
+/* By vector from VECTOR_OWN_FIRST on; with its name for the monitor. [I] once interrupts are on */
+extern struct trap_handler {
+	void (*run)(void); /* interrupts off; ends the interrupt itself (EOI) */
+	const char *name;
+} trap_handlers[];
 
-/* The name of `vector`'s handler, or NULL when there is none. */
-const char *trap_handler_name(uint8_t vector);
+/* Let `run` take interrupt `vector` on every CPU. Before the interrupt can come. */
+void trap_set_handler(uint8_t vector, void (*run)(void), const char *name);
 
 /* Log the NMIs that came to this CPU and that nobody had asked for. For the idle loops: an NMI
  * itself cannot log. */

@@ -29,27 +29,20 @@
 #define DR6_STEP    BIT(14)
 
 /* Model-specific registers (SDM vol. 4). */
-#define MSR_APIC_BASE        0x1bu
-#define APIC_BASE_X2APIC     BIT(10)
-#define APIC_BASE_ENABLE     BIT(11)
-#define APIC_BASE_ADDRESS    0xffffffffff000ull
-#define MSR_MCG_CAP          0x179u
-#define MCG_CAP_BANKS        0xffu
-#define MSR_MCG_STATUS       0x17au
-#define MSR_PAT              0x277u
-#define PAT_RESET_VALUE      0x0007040600070406ull /* entry 3, PCD and PWT: uncached */
-#define MSR_MC_CONTROL(bank) (0x400u + 4 * (bank))
-#define MSR_MC_STATUS(bank)  (0x401u + 4 * (bank))
-#define MC_STATUS_VALID      BIT(63)
-#define MC_STATUS_ADDRV      BIT(58)
-#define MC_STATUS_UC         BIT(61)
-#define MSR_MC_ADDR(bank)    (0x402u + 4 * (bank))
-#define MSR_TSC_DEADLINE     0x6e0u
-#define MSR_X2APIC           0x800u
-#define MSR_EFER             0xc0000080u
-#define EFER_LME             BIT(8)
-#define EFER_NXE             BIT(11)
-#define MSR_GS_BASE          0xc0000101u
+#define MSR_APIC_BASE       0x1bu
+#define APIC_BASE_X2APIC    BIT(10)
+#define APIC_BASE_ENABLE    BIT(11)
+#define APIC_BASE_ADDRESS   0xffffffffff000ull
+#define MSR_MCG_CAP         0x179u /* its low byte counts the banks; MCG_STATUS follows */
+#define MSR_PAT             0x277u
+#define PAT_RESET_VALUE     0x0007040600070406ull /* entry 3, PCD and PWT: uncached */
+#define MSR_MC_STATUS(bank) (0x401u + 4 * (bank)) /* behind MCi_CTL, before MCi_ADDR */
+#define MSR_TSC_DEADLINE    0x6e0u
+#define MSR_X2APIC          0x800u
+#define MSR_EFER            0xc0000080u
+#define EFER_LME            BIT(8)
+#define EFER_NXE            BIT(11)
+#define MSR_GS_BASE         0xc0000101u
 
 /* Exception vectors with an IST stack or a name of their own (SDM vol. 3, 6.3). */
 #define VECTOR_NMI           2u
@@ -177,11 +170,6 @@ static inline uint64_t tsc_read(void)
 static inline void cpu_pause(void)
 {
 	__asm__ volatile("pause" : : : "memory");
-}
-
-static inline void tlb_flush_page(uintptr_t va)
-{
-	__asm__ volatile("invlpg (%0)" : : "r"(va) : "memory");
 }
 
 static inline uint64_t irq_save(void)

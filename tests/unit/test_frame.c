@@ -39,16 +39,14 @@ static int region_teardown(void **state)
 
 static void expect_free(size_t want)
 {
-	struct frame_stats stats;
 	size_t sum;
 
-	frame_stats_get(&stats);
-	assert_int_equal(stats.owned[FRAME_FREE], want);
+	assert_int_equal(frame_count(FRAME_FREE), want);
 	sum = 0;
 	for (unsigned i = 0; i < FRAME_OWNER_COUNT; i++) {
-		sum += stats.owned[i];
+		sum += frame_count(i);
 	}
-	assert_int_equal(sum, stats.total);
+	assert_int_equal(sum, frame_total);
 }
 
 static void a_region_without_room_for_one_frame_is_refused(void **state)
@@ -66,20 +64,19 @@ static void the_map_takes_a_frame_for_4096(void **state)
 	static const struct {
 		size_t frames, map;
 	} cases[] = {{4096, 1}, {4097, 2}};
-	struct frame_stats stats;
 
 	(void)state;
 	for (size_t i = 0; i < ARRAY_COUNT(cases); i++) {
 		region_new(cases[i].frames);
 		assert_int_equal(frame_init(region, cases[i].frames), 0);
-		frame_stats_get(&stats);
-		assert_int_equal(stats.total, cases[i].frames);
-		assert_int_equal(stats.owned[FRAME_MAP], cases[i].map);
-		assert_int_equal(stats.owned[FRAME_FREE], cases[i].frames - cases[i].map);
-		uint8_t *all = frame_alloc(stats.owned[FRAME_FREE], FRAME_TEST);
+		assert_int_equal(frame_total, cases[i].frames);
+		assert_int_equal(frame_count(FRAME_MAP), cases[i].map);
+		assert_int_equal(frame_count(FRAME_FREE), cases[i].frames - cases[i].map);
+		size_t count = frame_count(FRAME_FREE);
+		uint8_t *all = frame_alloc(count, FRAME_TEST);
 		assert_ptr_equal(all, region + cases[i].map * PAGE_SIZE);
 		expect_free(0);
-		frame_free(all + (stats.owned[FRAME_FREE] - 1) * PAGE_SIZE, 1, FRAME_TEST);
+		frame_free(all + (count - 1) * PAGE_SIZE, 1, FRAME_TEST);
 		expect_free(1);
 	}
 }
@@ -113,18 +110,15 @@ static void no_frames_or_too_many_give_null(void **state)
 
 static void frames_are_counted_for_their_owner(void **state)
 {
-	struct frame_stats stats;
-
 	(void)state;
 	void *stack = frame_alloc(3, FRAME_STACK);
 	void *table = frame_alloc(1, FRAME_PAGE_TABLE);
-	frame_stats_get(&stats);
-	assert_int_equal(stats.total, REGION_FRAMES);
-	assert_int_equal(stats.owned[FRAME_FREE], REGION_FRAMES - 5);
-	assert_int_equal(stats.owned[FRAME_MAP], 1);
-	assert_int_equal(stats.owned[FRAME_STACK], 3);
-	assert_int_equal(stats.owned[FRAME_PAGE_TABLE], 1);
-	assert_int_equal(stats.owned[FRAME_CPU], 0);
+	assert_int_equal(frame_total, REGION_FRAMES);
+	assert_int_equal(frame_count(FRAME_FREE), REGION_FRAMES - 5);
+	assert_int_equal(frame_count(FRAME_MAP), 1);
+	assert_int_equal(frame_count(FRAME_STACK), 3);
+	assert_int_equal(frame_count(FRAME_PAGE_TABLE), 1);
+	assert_int_equal(frame_count(FRAME_CPU), 0);
 	frame_free(stack, 3, FRAME_STACK);
 	frame_free(table, 1, FRAME_PAGE_TABLE);
 	expect_free(REGION_FRAMES - 1);
