@@ -33,6 +33,8 @@ STATIC_ASSERT(sizeof(struct e820_entry) == 20, "as firmware gives it: ACPI 6.5, 
 STATIC_ASSERT((BOOT_EFI_MAX + E820_MAX) * sizeof(struct efi_memory) <= LINUX_ACPI - LINUX_EFI_MAP,
 	"UEFI's memory map fits");
 
+STATIC_ASSERT(BOOT_CMDLINE_MAX <= LINUX_GDT - LINUX_CMDLINE, "a command line fits");
+
 /* Page-table entries that are present and writable: SDM vol. 3, 4.5. */
 #define TABLE_ENTRY 0x3u
 #define LARGE_ENTRY 0x83u
@@ -64,8 +66,9 @@ int linux_check(const uint8_t *image, size_t size, struct linux_kernel *kernel)
 		.initrd_end = xloadflags & ABOVE_4G ? 4 * GIB : get(image, size, 0x22c, 4) + 1,
 		.cmdline_max = (uint32_t)get(image, size, 0x238, 4), /* cmdline_size */
 	};
+	memcpy(kernel->head, image, min_u64(size, LINUX_HEAD_SIZE));
 	if (size < LINUX_HEAD_SIZE || get(image, size, 0x1fe, 2) != 0xaa55 || /* boot_flag */
-		memcmp(image + SETUP_MAGIC, "HdrS", 4) != 0 ||
+		memcmp(kernel->head + SETUP_MAGIC, "HdrS", 4) != 0 ||
 		(get(image, size, 0x211, 1) & LOADED_HIGH) == 0) {
 		fault = "it is not a Linux bzImage";
 	} else if (get(image, size, 0x206, 2) < 0x20c) { /* version */
@@ -86,30 +89,29 @@ int linux_check(const uint8_t *image, size_t size, struct linux_kernel *kernel)
 	return 0;
 }
 
-int linux_plan(const struct linux_kernel *kernel, const struct memmap *map, uint64_t initrd_size,
-	struct linux_plan *plan)
+int linux_plan(struct linux_kernel *kernel, const struct memmap *map, uint64_t initrd_size)
 {
 	uint64_t used = ALIGN_UP(kernel->init_size, PAGE_SIZE);
 	uint64_t size = used + LINUX_PARAMS_SIZE; /* in one piece */
 	uint64_t low = kernel->preferred; /* loaded below it, Linux would move up to it by itself */
 	uint64_t end = min_u64(low + size, 4 * GIB);
-	*plan = (struct linux_plan){.initrd_size = initrd_size};
-	int err = memmap_find(map, size, kernel->alignment, low, end, &plan->kernel);
+	kernel->initrd_size = initrd_size;
+	int err = memmap_find(map, size, kernel->alignment, low, end, &kernel->base);
 	if (err != 0 && kernel->relocatable) {
-		err = memmap_find(map, size, kernel->alignment, low, 4 * GIB, &plan->kernel);
+		err = memmap_find(map, size, kernel->alignment, low, 4 * GIB, &kernel->base);
 	}
 	if (err != 0) {
 		log_error("kernel: no %lu KiB are free for it %s 0x%lx, below 4 GiB", size / KIB,
 			kernel->relocatable ? "from" : "at", low);
 		return trace_err(err);
 	}
-	plan->entry = plan->kernel + ENTRY_64;
-	plan->params = plan->kernel + used;
+	kernel->entry = kernel->base + ENTRY_64;
+	kernel->params = kernel->base + used;
 	if (initrd_size != 0 &&
-		memmap_find(map, initrd_size, PAGE_SIZE, plan->kernel + size, kernel->initrd_end,
-			&plan->initrd) != 0 &&
+		memmap_find(map, initrd_size, PAGE_SIZE, kernel->base + size, kernel->initrd_end,
+			&kernel->initrd) != 0 &&
 		memmap_find(map, initrd_size, PAGE_SIZE, MIB,
-			min_u64(plan->kernel, kernel->initrd_end), &plan->initrd) != 0) {
+			min_u64(kernel->base, kernel->initrd_end), &kernel->initrd) != 0) {
 		log_error("initrd: no %lu KiB are free for it below 0x%lx", initrd_size / KIB,
 			kernel->initrd_end);
 		return trace_err(-ENOMEM);
@@ -124,21 +126,14 @@ static const uint8_t e820_types[MEM_TYPE_COUNT] = {
 /* False when Linux has no room for all of `map`. */
 static bool e820_write(const struct memmap *map, uint8_t *params)
 {
-	struct e820_entry *const first = (struct e820_entry *)(params + E820_TABLE);
-	struct e820_entry *next = first;
-	for (const struct mem_range *r = map->range; r < map->range + map->count; r++) {
-		uint32_t type = e820_types[r->type] ?: 2;
-		if (next > first && next[-1].type == type &&
-			next[-1].base + next[-1].size == r->base) {
-			next[-1].size += r->size;
-		} else if (next < first + E820_MAX) {
-			*next++ = (struct e820_entry){r->base, r->size, type};
-		} else {
-			return false;
-		}
+	struct e820_entry *next = (struct e820_entry *)(params + E820_TABLE);
+	for (unsigned i = 0; i < map->count && i < E820_MAX; i++) {
+		const struct mem_range *range = &map->range[i];
+		*next++ =
+			(struct e820_entry){range->base, range->size, e820_types[range->type] ?: 2};
 	}
-	params[E820_COUNT] = (uint8_t)(next - first);
-	return true;
+	params[E820_COUNT] = (uint8_t)map->count;
+	return map->count <= E820_MAX;
 }
 
 /*
@@ -177,37 +172,28 @@ static bool is_pixels(const struct boot_screen *screen)
 		screen->width * screen->bpp <= 8 * screen->pitch;
 }
 
-/* The colours' bits and positions, in the order in which Linux wants them. */
-static uint64_t colours_of(const struct boot_screen *screen)
+int linux_write_params(const struct linux_kernel *kernel, const struct boot_info *boot,
+	const struct memmap *map, uint8_t *params)
 {
-	uint64_t value = 0;
-	for (unsigned i = 0; i < ARRAY_COUNT(screen->colours); i++) {
-		value |= (uint64_t)screen->colours[i ^ 1] << 8 * i;
-	}
-	return value;
-}
-
-int linux_write_params(const struct linux_kernel *kernel, const struct linux_plan *plan,
-	const struct linux_setup *setup, const uint8_t *image, uint8_t *params)
-{
-	size_t length = strlen(setup->cmdline);
+	size_t length = strlen(boot->kernel.args);
 	memset(params, 0, LINUX_ACPI);
-	if (length > min_u64(kernel->cmdline_max, LINUX_GDT - LINUX_CMDLINE - 1) ||
-		!e820_write(setup->map, params)) {
+	if (length > kernel->cmdline_max || !e820_write(map, params)) {
 		log_error("kernel: its command line is too long, or memory in more than %u pieces",
 			E820_MAX);
 		return trace_err(-E2BIG);
 	}
 	static const struct boot_screen none;
-	const struct boot_info *boot = setup->boot;
 	const struct boot_screen *screen = &boot->screen;
 	const struct boot_screen *text = is_text(screen) ? screen : &none;
 	const struct boot_screen *pixels = is_pixels(screen) ? screen : &none;
-	bool efi = boot->efi_table != 0, told = setup->efi && efi && boot->efi_count != 0;
+	bool efi = boot->efi_table != 0, told = efi && boot->efi_count != 0;
 	uint64_t video = pixels->width != 0 ? (efi ? 0x70 : 0x23) : text->width != 0;
-	uint64_t tables = plan->params + LINUX_PAGE_TABLES;
+	uint64_t tables = kernel->params + LINUX_PAGE_TABLES;
 	uint64_t *pdpt = (uint64_t *)(params + LINUX_PAGE_TABLES) + ENTRIES;
-	uint64_t bytes = (uint64_t)pixels->pitch * pixels->height;
+	uint64_t bytes = (uint64_t)pixels->pitch * pixels->height, colours = 0;
+	memcpy(&colours, pixels->colours, sizeof(pixels->colours));
+	/* Of each its position and bits; Linux wants them the other way round. */
+	colours = (colours & 0x00ff00ff00ff) << 8 | (colours >> 8 & 0x00ff00ff00ff);
 	const struct {
 		uint16_t offset, bytes;
 		uint64_t value;
@@ -223,32 +209,32 @@ int linux_write_params(const struct linux_kernel *kernel, const struct linux_pla
 		{0x18, 4, pixels->base},                         /* lfb_base */
 		{0x1c, 4, efi ? bytes : (bytes + 0xffff) >> 16}, /* lfb_size: VESA counts 64 KiB */
 		{0x24, 2, pixels->pitch},                        /* lfb_linelength */
-		{0x26, 6, colours_of(pixels)},                   /* red_size and on */
+		{0x26, 6, colours},                              /* red_size and on */
 		{0x36, 4, pixels->base >> 32 != 0 ? 2 : 0}, /* capabilities: ext_lfb_base counts */
 		{0x3a, 4, pixels->base >> 32},              /* ext_lfb_base */
-		{0x70, 8, setup->rsdp},                     /* acpi_rsdp_addr */
+		{0x70, 8, kernel->rsdp},                    /* acpi_rsdp_addr */
 		/* efi_info */
 		{0x1c0, 4, told ? EFI_SIGNATURE : 0},
 		{0x1c4, 4, boot->efi_table},
 		{0x1c8, 4, sizeof(struct efi_memory)},
 		{0x1cc, 4, 1}, /* its version */
-		{0x1d0, 4, plan->params + LINUX_EFI_MAP},
+		{0x1d0, 4, kernel->params + LINUX_EFI_MAP},
 		{0x1d4, 4, told ? efi_write(boot, params) : 0},
 		{0x1d8, 4, boot->efi_table >> 32},
-		{0x210, 1, 0xff},                         /* type_of_loader: one without a number */
-		{0x214, 4, plan->kernel},                 /* code32_start */
-		{0x218, 4, plan->initrd},                 /* ramdisk_image */
-		{0x21c, 4, plan->initrd_size},            /* ramdisk_size */
-		{0x228, 4, plan->params + LINUX_CMDLINE}, /* cmd_line_ptr */
+		{0x210, 1, 0xff},                /* type_of_loader: one without a number */
+		{0x214, 4, kernel->base},        /* code32_start */
+		{0x218, 4, kernel->initrd},      /* ramdisk_image */
+		{0x21c, 4, kernel->initrd_size}, /* ramdisk_size */
+		{0x228, 4, kernel->params + LINUX_CMDLINE}, /* cmd_line_ptr */
 		/* Flat 64-bit code and data at the selectors that Linux wants: SDM vol. 3, 3.4.5.
 		 */
 		{LINUX_GDT + 0x10, 8, 0x00af9b000000ffff},
 		{LINUX_GDT + 0x18, 8, 0x00cf93000000ffff},
 		{LINUX_PAGE_TABLES, 8, (tables + PAGE_SIZE) | TABLE_ENTRY},
 	};
-	memcpy(params + LINUX_CMDLINE, setup->cmdline, length);
-	memcpy(params + SETUP, image + SETUP,
-		min_u64(SETUP_MAGIC + image[SETUP_JUMP], LINUX_HEAD_SIZE) - SETUP);
+	memcpy(params + LINUX_CMDLINE, boot->kernel.args, length);
+	memcpy(params + SETUP, kernel->head + SETUP,
+		min_u64(SETUP_MAGIC + kernel->head[SETUP_JUMP], LINUX_HEAD_SIZE) - SETUP);
 	for (size_t i = 0; i < ARRAY_COUNT(fields); i++) {
 		memcpy(params + fields[i].offset, &fields[i].value, fields[i].bytes);
 	}

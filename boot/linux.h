@@ -11,8 +11,12 @@
 #include "kernel/memmap.h"
 #include "kernel/types.h"
 
-/* What the header of a bzImage says, checked. */
+#define LINUX_HEAD_SIZE 0x290u /* all that is read of a bzImage here */
+
+/* A bzImage: what its header says, checked; and where it goes: all host-physical, which is
+ * guest-physical, in memory that was free. */
 struct linux_kernel {
+	uint8_t head[LINUX_HEAD_SIZE];
 	uint32_t payload; /* offset of the protected-mode part in the file */
 	uint32_t payload_size;
 	uint64_t init_size; /* bytes that the kernel uses from its load address on until it has
@@ -22,26 +26,14 @@ struct linux_kernel {
 	bool relocatable;
 	uint64_t initrd_end;  /* the initrd lies below it */
 	uint32_t cmdline_max; /* bytes without the ending zero */
-};
-
-#define LINUX_HEAD_SIZE 0x290u /* all that is read of a bzImage here */
-
-/*
- * Check the bzImage of `size` bytes, of which only the first LINUX_HEAD_SIZE are read. 0, or
- * -EINVAL after an error in the log that says in a sentence what it is not.
- */
-int linux_check(const uint8_t *image, size_t size, struct linux_kernel *kernel);
-
-/* Where everything goes, all host-physical (= guest-physical), in memory that `map` calls free. */
-struct linux_plan {
-	uint64_t kernel; /* init_size bytes, aligned */
-	uint64_t entry;  /* the 64-bit entry: kernel + 0x200 */
-	uint64_t params; /* PARAMS_SIZE bytes: zero page, then command line, page tables, GDT, ACPI
-			    tables: offsets below */
+	uint64_t base;        /* init_size bytes, aligned */
+	uint64_t entry;       /* the 64-bit entry: base + 0x200 */
+	uint64_t params;      /* PARAMS_SIZE bytes: zero page, then command line, page tables, GDT,
+				 ACPI tables: offsets below */
 	uint64_t initrd, initrd_size; /* size 0: none */
+	uint64_t rsdp;                /* 0: none; the caller's to set */
 };
 #define LINUX_PARAMS_SIZE (128 * KIB)
-#define LINUX_ZERO_PAGE   0x0000u
 #define LINUX_CMDLINE     0x1000u
 #define LINUX_GDT         0x2000u
 #define LINUX_PAGE_TABLES 0x3000u /* six pages, the PML4 first: 4 GiB identity */
@@ -49,30 +41,27 @@ struct linux_plan {
 #define LINUX_ACPI        0xc000u /* to the end */
 
 /*
+ * Check the bzImage of `size` bytes, of which only the first LINUX_HEAD_SIZE are read. 0, or
+ * -EINVAL after an error in the log that says in a sentence what it is not.
+ */
+int linux_check(const uint8_t *image, size_t size, struct linux_kernel *kernel);
+
+/*
  * Choose the places, below 4 GiB: for the kernel the preferred address, else for a relocatable one
  * the highest one above it; params follow the kernel, and the initrd lies above or below both. 0,
  * or -ENOMEM when there is no room (said in the log). The caller then marks params as MEM_ACPI in
  * the map that it gives to linux_write_params: Linux must not take them for free RAM.
  */
-int linux_plan(const struct linux_kernel *kernel, const struct memmap *map, uint64_t initrd_size,
-	struct linux_plan *plan);
-
-/* What the guest is told. */
-struct linux_setup {
-	const struct memmap *map; /* FREE, ACPI, NVS, BAD as such, else reserved */
-	const char *cmdline;
-	uint64_t rsdp;                /* guest-physical; 0: none */
-	const struct boot_info *boot; /* the screen and UEFI that the loader left */
-	bool efi; /* UEFI's services may be used: by one kernel, which moves them for good */
-};
+int linux_plan(struct linux_kernel *kernel, const struct memmap *map, uint64_t initrd_size);
 
 /*
  * Write zero page, command line, GDT, page tables and UEFI's memory map into params[0..LINUX_ACPI),
- * 8-byte aligned; `image` is the bzImage, as linux_check accepted it. 0, or -E2BIG for a command
+ * 8-byte aligned. The guest is told `map` (FREE, ACPI, NVS, BAD as such, else reserved), the kernel
+ * module's command line, and the screen and UEFI that the loader left. 0, or -E2BIG for a command
  * line or a memory map beyond what Linux takes (said in the log).
  */
-int linux_write_params(const struct linux_kernel *kernel, const struct linux_plan *plan,
-	const struct linux_setup *setup, const uint8_t *image, uint8_t *params);
+int linux_write_params(const struct linux_kernel *kernel, const struct boot_info *boot,
+	const struct memmap *map, uint8_t *params);
 
 /*
  * Write an RSDP and an XSDT for the guest to to[0..LINUX_PARAMS_SIZE - LINUX_ACPI), which lies at

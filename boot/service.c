@@ -33,11 +33,8 @@
 #define ENTRY_CS   0x10u
 #define ENTRY_DS   0x18u
 
-static uint8_t head[LINUX_HEAD_SIZE]; /* of the kernel's file */
 static struct linux_kernel kernel;
-static struct linux_plan plan;
-static const struct boot_info *boot_info;
-static bool restarted; /* UEFI's services are where the first kernel has moved them */
+static struct boot_info *boot_info;
 
 static void *stage2_page(void *context)
 {
@@ -112,13 +109,9 @@ static int write_params(const struct vm *vm, uint8_t *params)
 		apic_ids[i] = cpu_table[vm->vcpu[i]->cpu]->apic_id;
 	}
 	bool acpi = linux_write_acpi(&machine.acpi, apic_ids, vm->vcpu_count,
-		plan.params + LINUX_ACPI, params + LINUX_ACPI);
-	struct linux_setup setup = {.map = &machine.memmap,
-		.cmdline = boot_info->kernel.args,
-		.rsdp = acpi ? plan.params + LINUX_ACPI : 0,
-		.boot = boot_info,
-		.efi = !restarted};
-	return linux_write_params(&kernel, &plan, &setup, head, params);
+		kernel.params + LINUX_ACPI, params + LINUX_ACPI);
+	kernel.rsdp = acpi ? kernel.params + LINUX_ACPI : 0;
+	return linux_write_params(&kernel, boot_info, &machine.memmap, params);
 }
 
 /* From one host-physical place to another, through windows. */
@@ -142,29 +135,28 @@ static int copy(uint64_t to, uint64_t from, uint64_t size)
  */
 static int make_plan(void)
 {
-	const void *image = window_map(hpa(boot_info->kernel.base), sizeof(head), 0);
+	const void *image = window_map(hpa(boot_info->kernel.base), LINUX_HEAD_SIZE, 0);
 	if (image == NULL) {
 		return trace_err(-ENOMEM);
 	}
-	memcpy(head, image, sizeof(head));
-	window_unmap(image, sizeof(head));
-	int err = linux_check(head, boot_info->kernel.size, &kernel);
-	err = err ?: linux_plan(&kernel, &machine.memmap, boot_info->initrd.size, &plan);
-	return err ?: memmap_set(&machine.memmap, plan.params, LINUX_PARAMS_SIZE, MEM_ACPI);
+	int err = linux_check(image, boot_info->kernel.size, &kernel);
+	window_unmap(image, LINUX_HEAD_SIZE);
+	err = err ?: linux_plan(&kernel, &machine.memmap, boot_info->initrd.size);
+	return err ?: memmap_set(&machine.memmap, kernel.params, LINUX_PARAMS_SIZE, MEM_ACPI);
 }
 
 /* Everything into its place, at the first start and at each restart. */
 static int load(const struct vm *vm)
 {
-	uint8_t *params = window_map(hpa(plan.params), LINUX_PARAMS_SIZE, PAGING_WRITE);
+	uint8_t *params = window_map(hpa(kernel.params), LINUX_PARAMS_SIZE, PAGING_WRITE);
 	if (params == NULL) {
 		return trace_err(-ENOMEM);
 	}
 	int err = write_params(vm, params);
 	window_unmap(params, LINUX_PARAMS_SIZE);
-	err = err ?: copy(plan.initrd, boot_info->initrd.base, plan.initrd_size);
+	err = err ?: copy(kernel.initrd, boot_info->initrd.base, kernel.initrd_size);
 	return err
-		?: copy(plan.kernel, boot_info->kernel.base + kernel.payload, kernel.payload_size);
+		?: copy(kernel.base, boot_info->kernel.base + kernel.payload, kernel.payload_size);
 }
 
 /* The 64-bit boot protocol's state at entry. */
@@ -176,7 +168,7 @@ static void set_entry(struct vcpu *vcpu)
 		SEGMENT_GRAN | SEGMENT_BIG | SEGMENT_PRESENT | SEGMENT_S | 0x3};
 
 	backend->set(vcpu, VCPU_EFER, ENTRY_EFER);
-	backend->set(vcpu, VCPU_CR3, plan.params + LINUX_PAGE_TABLES);
+	backend->set(vcpu, VCPU_CR3, kernel.params + LINUX_PAGE_TABLES);
 	backend->set(vcpu, VCPU_CR4, ENTRY_CR4);
 	backend->set(vcpu, VCPU_CR0, ENTRY_CR0);
 	backend->set_segment(vcpu, SEG_CS, &code);
@@ -185,10 +177,10 @@ static void set_entry(struct vcpu *vcpu)
 			backend->set_segment(vcpu, name, &data);
 		}
 	}
-	backend->set(vcpu, VCPU_GDT_BASE, plan.params + LINUX_GDT);
+	backend->set(vcpu, VCPU_GDT_BASE, kernel.params + LINUX_GDT);
 	backend->set(vcpu, VCPU_GDT_LIMIT, 4 * 8 - 1);
-	backend->set(vcpu, VCPU_RIP, plan.entry);
-	vcpu->regs.gpr[GPR_RSI] = plan.params + LINUX_ZERO_PAGE;
+	backend->set(vcpu, VCPU_RIP, kernel.entry);
+	vcpu->regs.gpr[GPR_RSI] = kernel.params;
 	vcpu->state = VCPU_RUNNING;
 }
 
@@ -232,7 +224,7 @@ static int launch(struct vm *vm)
 
 static int restart(void)
 {
-	restarted = true;
+	boot_info->efi_count = 0; /* UEFI's services are where the first kernel has moved them */
 	smp_call_all(stop_here, NULL);
 	pci_stop_dma();
 	devices_reset();
@@ -247,7 +239,7 @@ static const struct backend *choose_backend(void)
 	return choice->probe() == 0 ? choice : NULL;
 }
 
-void service_start(const struct boot_info *info)
+void service_start(struct boot_info *info)
 {
 	boot_info = info;
 	if (info->kernel.size == 0) {

@@ -11,4 +11,4 @@
  * otherwise. Once, on the boot CPU, when all CPUs are up; its vCPUs then run in the CPUs' main
  * loops.
  */
-void service_start(const struct boot_info *info);
+void service_start(struct boot_info *info);

@@ -36,15 +36,13 @@ static bool is_free(const struct memmap *map, uint64_t base, uint64_t size)
 	return false;
 }
 
-static void check_params(const struct linux_kernel *kernel, const struct linux_plan *plan,
-	const struct memmap *map, const uint8_t *image)
+static void check_params(const struct linux_kernel *kernel, const struct memmap *map)
 {
 	static _Alignas(4096) uint8_t params[LINUX_PARAMS_SIZE + 1];
-	static const struct boot_info boot = {.efi_table = 1, .efi_count = 1};
-	struct linux_setup setup = {
-		.map = map, .cmdline = "console=ttyS0", .boot = &boot, .efi = true};
+	static const struct boot_info boot = {
+		.efi_table = 1, .efi_count = 1, .kernel.args = "console=ttyS0"};
 	params[LINUX_ACPI] = 0xa5;
-	if (linux_write_params(kernel, plan, &setup, image, params) != 0) {
+	if (linux_write_params(kernel, &boot, map, params) != 0) {
 		return;
 	}
 	require(params[LINUX_ACPI] == 0xa5, "the ACPI tables are left alone");
@@ -59,31 +57,29 @@ static void check_params(const struct linux_kernel *kernel, const struct linux_p
 		"nothing else is touched");
 }
 
-static void check_kernel(const struct linux_kernel *kernel, const struct memmap *map,
-	const uint8_t *image, size_t size)
+static void check_kernel(struct linux_kernel *kernel, const struct memmap *map, size_t size)
 {
-	struct linux_plan plan;
 	require(kernel->payload >= 1024 && kernel->payload < size &&
 			kernel->payload_size == size - kernel->payload,
 		"the kernel lies in the file");
 	require(kernel->payload_size <= kernel->init_size && kernel->payload_size > 0x200,
 		"the kernel fits where it goes");
-	if (linux_plan(kernel, map, MIB, &plan) != 0) {
+	if (linux_plan(kernel, map, MIB) != 0) {
 		return;
 	}
-	require(is_free(map, plan.kernel, kernel->init_size), "the kernel's place is free");
-	require(is_free(map, plan.params, LINUX_PARAMS_SIZE), "the parameters' place is free");
-	require(is_free(map, plan.initrd, MIB) && plan.initrd + MIB <= kernel->initrd_end &&
-			(plan.initrd + MIB <= plan.kernel ||
-				plan.initrd >= plan.params + LINUX_PARAMS_SIZE),
+	require(is_free(map, kernel->base, kernel->init_size), "the kernel's place is free");
+	require(is_free(map, kernel->params, LINUX_PARAMS_SIZE), "the parameters' place is free");
+	require(is_free(map, kernel->initrd, MIB) && kernel->initrd + MIB <= kernel->initrd_end &&
+			(kernel->initrd + MIB <= kernel->base ||
+				kernel->initrd >= kernel->params + LINUX_PARAMS_SIZE),
 		"the initrd's place is free, of the kernel too");
-	require(plan.kernel % kernel->alignment == 0 && plan.kernel >= kernel->preferred &&
-			(kernel->relocatable || plan.kernel == kernel->preferred),
+	require(kernel->base % kernel->alignment == 0 && kernel->base >= kernel->preferred &&
+			(kernel->relocatable || kernel->base == kernel->preferred),
 		"the kernel likes its place");
-	require(plan.params >= plan.kernel + kernel->init_size && plan.params % 4096 == 0 &&
-			plan.params + LINUX_PARAMS_SIZE <= 4 * GIB,
+	require(kernel->params >= kernel->base + kernel->init_size && kernel->params % 4096 == 0 &&
+			kernel->params + LINUX_PARAMS_SIZE <= 4 * GIB,
 		"the parameters lie behind it, below 4 GiB");
-	check_params(kernel, &plan, map, image);
+	check_params(kernel, map);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
@@ -108,7 +104,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	int err = linux_check(image, file, &kernel);
 	require((err != 0) == (strstr(fake_log, "error: kernel: ") != NULL), "a fault is named");
 	if (err == 0) {
-		check_kernel(&kernel, &map, image, file);
+		check_kernel(&kernel, &map, file);
 	}
 	free(image);
 	return 0;

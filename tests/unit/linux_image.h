@@ -17,7 +17,6 @@ static uint8_t image[IMAGE_SIZE];
 static _Alignas(4096) uint8_t params[LINUX_PARAMS_SIZE];
 static struct memmap map;
 static struct linux_kernel kernel;
-static struct linux_plan plan;
 
 static inline void image_set(size_t offset, uint64_t value, size_t bytes)
 {

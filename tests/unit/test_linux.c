@@ -53,20 +53,32 @@ static void plan_start(void)
 	assert_int_equal(MAP({0, 0x9f000, MEM_FREE}, {0xf0000, 64 * KIB, MEM_RESERVED},
 				 {MIB, 255 * MIB, MEM_FREE}, {4 * GIB, GIB, MEM_FREE}),
 		0);
-	assert_int_equal(linux_plan(&kernel, &map, 0, &plan), 0);
+	assert_int_equal(linux_plan(&kernel, &map, 0), 0);
 }
 
 static int replan(void)
 {
 	fake_log_clear();
-	return linux_plan(&kernel, &map, 0, &plan);
+	return linux_plan(&kernel, &map, 0);
 }
+
+struct linux_setup {
+	const struct memmap *map;
+	const char *cmdline;
+	uint64_t rsdp;
+	struct boot_info *boot;
+};
 
 static int write_setup(const struct linux_setup *setup)
 {
+	static struct boot_info copy;
+	copy = *setup->boot;
+	strcpy(copy.kernel.args, setup->cmdline);
+	kernel.rsdp = setup->rsdp;
+	memcpy(kernel.head, image, sizeof(kernel.head));
 	fake_log_clear();
 	memset(params, 0xa5, sizeof(params));
-	return linux_write_params(&kernel, &plan, setup, image, params);
+	return linux_write_params(&kernel, &copy, setup->map, params);
 }
 
 static void assert_e820(unsigned index, uint64_t base, uint64_t size, uint32_t type)
@@ -161,10 +173,10 @@ static void the_preferred_place_is_taken_where_it_is_free(void **state)
 {
 	(void)state;
 	plan_start();
-	assert_int_equal(plan.kernel, IMAGE_START);
-	assert_int_equal(plan.entry, IMAGE_START + 0x200);
-	assert_int_equal(plan.params, IMAGE_START + IMAGE_INIT);
-	assert_int_equal(plan.initrd_size, 0);
+	assert_int_equal(kernel.base, IMAGE_START);
+	assert_int_equal(kernel.entry, IMAGE_START + 0x200);
+	assert_int_equal(kernel.params, IMAGE_START + IMAGE_INIT);
+	assert_int_equal(kernel.initrd_size, 0);
 }
 
 static void a_relocatable_kernel_goes_high_where_the_preferred_place_is_taken(void **state)
@@ -174,12 +186,12 @@ static void a_relocatable_kernel_goes_high_where_the_preferred_place_is_taken(vo
 	assert_int_equal(memmap_set(&map, 20 * MIB, 4096, MEM_MODULE), 0);
 	assert_int_equal(replan(), 0);
 	/* 24 MiB and the parameters below 256 MiB, aligned to 2 MiB. */
-	assert_int_equal(plan.kernel, 230 * MIB);
-	assert_int_equal(plan.params, 254 * MIB);
+	assert_int_equal(kernel.base, 230 * MIB);
+	assert_int_equal(kernel.params, 254 * MIB);
 	kernel.init_size -= 4095; /* the parameters begin on a page */
 	assert_int_equal(replan(), 0);
-	assert_int_equal(plan.kernel, 230 * MIB);
-	assert_int_equal(plan.params, 254 * MIB);
+	assert_int_equal(kernel.base, 230 * MIB);
+	assert_int_equal(kernel.params, 254 * MIB);
 }
 
 static void a_kernel_is_never_loaded_below_where_it_would_move(void **state)
@@ -201,7 +213,7 @@ static void a_fixed_kernel_goes_to_its_place_or_nowhere(void **state)
 	plan_start();
 	kernel.relocatable = false;
 	assert_int_equal(replan(), 0);
-	assert_int_equal(plan.kernel, IMAGE_START);
+	assert_int_equal(kernel.base, IMAGE_START);
 	assert_int_equal(memmap_set(&map, 20 * MIB, 4096, MEM_OWN), 0);
 	assert_int_equal(replan(), -ENOMEM);
 	assert_logged("at 0x1000000, below 4 GiB");
@@ -211,32 +223,32 @@ static void an_initrd_lies_where_the_kernel_reaches_it(void **state)
 {
 	(void)state;
 	plan_start();
-	assert_int_equal(linux_plan(&kernel, &map, MIB + 1, &plan), 0);
-	assert_int_equal(plan.initrd, 256 * MIB - MIB - 4096);
-	assert_int_equal(plan.initrd_size, MIB + 1);
+	assert_int_equal(linux_plan(&kernel, &map, MIB + 1), 0);
+	assert_int_equal(kernel.initrd, 256 * MIB - MIB - 4096);
+	assert_int_equal(kernel.initrd_size, MIB + 1);
 	image_set(0x236, 1, 2); /* not above 4 GiB: now initrd_addr_max counts */
 	image_set(0x22c, 128 * MIB - 1, 4);
 	assert_int_equal(check(IMAGE_SIZE), 0);
-	assert_int_equal(linux_plan(&kernel, &map, MIB, &plan), 0);
-	assert_int_equal(plan.initrd, 127 * MIB);
+	assert_int_equal(linux_plan(&kernel, &map, MIB), 0);
+	assert_int_equal(kernel.initrd, 127 * MIB);
 	/* Below the kernel, where it does not fit above. */
-	image_set(0x22c, plan.params + LINUX_PARAMS_SIZE + MIB - 2, 4);
+	image_set(0x22c, kernel.params + LINUX_PARAMS_SIZE + MIB - 2, 4);
 	assert_int_equal(check(IMAGE_SIZE), 0);
-	assert_int_equal(linux_plan(&kernel, &map, MIB, &plan), 0);
-	assert_int_equal(plan.initrd, plan.kernel - MIB);
-	assert_int_equal(linux_plan(&kernel, &map, 16 * MIB, &plan), -ENOMEM);
+	assert_int_equal(linux_plan(&kernel, &map, MIB), 0);
+	assert_int_equal(kernel.initrd, kernel.base - MIB);
+	assert_int_equal(linux_plan(&kernel, &map, 16 * MIB), -ENOMEM);
 	assert_logged("initrd: no 16384 KiB are free for it below");
 	image_set(0x22c, MIB, 4);
 	assert_int_equal(check(IMAGE_SIZE), 0);
-	assert_int_equal(linux_plan(&kernel, &map, MIB, &plan), -ENOMEM);
-	assert_int_equal(linux_plan(&kernel, &map, 0, &plan), 0);
+	assert_int_equal(linux_plan(&kernel, &map, MIB), -ENOMEM);
+	assert_int_equal(linux_plan(&kernel, &map, 0), 0);
 }
 
 static void the_zero_page_holds_the_header_and_all_addresses(void **state)
 {
 	(void)state;
 	plan_start();
-	assert_int_equal(linux_plan(&kernel, &map, 3 * MIB, &plan), 0);
+	assert_int_equal(linux_plan(&kernel, &map, 3 * MIB), 0);
 	struct linux_setup setup = {
 		.map = &map, .cmdline = "quiet", .rsdp = 0x123456789a, .boot = &boot};
 	assert_int_equal(write_setup(&setup), 0);
@@ -244,11 +256,11 @@ static void the_zero_page_holds_the_header_and_all_addresses(void **state)
 	assert_int_equal(params_get(0x206, 2), 0x20f);
 	assert_int_equal(params_get(0x210, 1), 0xff);
 	assert_int_equal(params_get(0x211, 1), 1);
-	assert_int_equal(params_get(0x214, 4), plan.kernel);
-	assert_int_equal(params_get(0x218, 4), plan.initrd);
+	assert_int_equal(params_get(0x214, 4), kernel.base);
+	assert_int_equal(params_get(0x218, 4), kernel.initrd);
 	assert_int_equal(params_get(0xc0, 8), 0);
 	assert_int_equal(params_get(0x21c, 4), 3 * MIB);
-	assert_int_equal(params_get(0x228, 4), plan.params + LINUX_CMDLINE);
+	assert_int_equal(params_get(0x228, 4), kernel.params + LINUX_CMDLINE);
 	assert_int_equal(params_get(0xc8, 4), 0);
 	assert_int_equal(
 		params_get(0x1ef, 1), 0); /* the sentinel of a zero page that is not zero */
@@ -290,24 +302,25 @@ static void the_memory_map_is_told_as_the_guest_sees_it(void **state)
 	assert_int_equal(memmap_set(&map, 2 * MIB, MIB, MEM_IMAGE), 0);
 	assert_int_equal(memmap_set(&map, 3 * MIB, MIB, MEM_OWN), 0);
 	assert_int_equal(memmap_set(&map, 5 * MIB, MIB, MEM_MODULE), 0);
-	assert_int_equal(memmap_set(&map, plan.params, LINUX_PARAMS_SIZE, MEM_ACPI), 0);
+	assert_int_equal(memmap_set(&map, kernel.params, LINUX_PARAMS_SIZE, MEM_ACPI), 0);
 	struct linux_setup setup = {.map = &map, .cmdline = "", .boot = &boot};
 	assert_int_equal(write_setup(&setup), 0);
-	assert_int_equal(params[0x1e8], 14);
+	assert_int_equal(params[0x1e8], 15);
 	assert_e820(0, 0, 0x9f000, 1);
 	assert_e820(1, 0x9f000, 4096, 2);
 	assert_e820(2, MIB, MIB, 1);
-	assert_e820(3, 2 * MIB, 2 * MIB, 2);
-	assert_e820(4, 4 * MIB, MIB, 1);
-	assert_e820(5, 5 * MIB, MIB, 2);
-	assert_e820(6, 6 * MIB, 34 * MIB, 1);
-	assert_e820(7, 40 * MIB, LINUX_PARAMS_SIZE, 3);
-	assert_e820(8, 40 * MIB + LINUX_PARAMS_SIZE, 24 * MIB - LINUX_PARAMS_SIZE, 1);
-	assert_e820(9, 64 * MIB, MIB, 3);
-	assert_e820(10, 65 * MIB, MIB, 4);
-	assert_e820(11, 66 * MIB, MIB, 5);
-	assert_e820(12, GIB, 4096, 2);
-	assert_e820(13, 4 * GIB, GIB, 1);
+	assert_e820(3, 2 * MIB, MIB, 2);
+	assert_e820(4, 3 * MIB, MIB, 2);
+	assert_e820(5, 4 * MIB, MIB, 1);
+	assert_e820(6, 5 * MIB, MIB, 2);
+	assert_e820(7, 6 * MIB, 34 * MIB, 1);
+	assert_e820(8, 40 * MIB, LINUX_PARAMS_SIZE, 3);
+	assert_e820(9, 40 * MIB + LINUX_PARAMS_SIZE, 24 * MIB - LINUX_PARAMS_SIZE, 1);
+	assert_e820(10, 64 * MIB, MIB, 3);
+	assert_e820(11, 65 * MIB, MIB, 4);
+	assert_e820(12, 66 * MIB, MIB, 5);
+	assert_e820(13, GIB, 4096, 2);
+	assert_e820(14, 4 * GIB, GIB, 1);
 }
 
 static void a_memory_map_of_128_pieces_is_told_and_a_longer_one_refused(void **state)
@@ -323,7 +336,7 @@ static void a_memory_map_of_128_pieces_is_told_and_a_longer_one_refused(void **s
 	assert_int_equal(params[0x1e8], 128);
 	assert_e820(127, 254 * MIB, MIB, 1);
 	assert_int_equal(params_get(0xcd0, 8), 0);
-	assert_int_equal(memmap_set(&map, 255 * MIB, MIB, MEM_FREE), 0); /* merged */
+	assert_int_equal(memmap_set(&map, 255 * MIB, MIB, MEM_FREE), 0); /* the last, longer */
 	assert_int_equal(write_setup(&setup), 0);
 	assert_int_equal(memmap_set(&map, 300 * MIB, MIB, MEM_FREE), 0);
 	assert_int_equal(write_setup(&setup), -E2BIG);
@@ -333,36 +346,33 @@ static void a_memory_map_of_128_pieces_is_told_and_a_longer_one_refused(void **s
 static void a_command_line_longer_than_the_kernel_takes_is_refused(void **state)
 {
 	(void)state;
-	static char text[LINUX_GDT - LINUX_CMDLINE + 1];
+	static char text[BOOT_CMDLINE_MAX];
 	plan_start();
 	struct linux_setup setup = {.map = &map, .cmdline = text, .boot = &boot};
-	memset(text, 'x', 2047);
+	memset(text, 'x', sizeof(text) - 1);
 	assert_int_equal(write_setup(&setup), 0);
 	assert_string_equal((char *)params + LINUX_CMDLINE, text);
-	text[2047] = 'x';
+	kernel.cmdline_max = sizeof(text) - 1;
+	assert_int_equal(write_setup(&setup), 0);
+	kernel.cmdline_max = sizeof(text) - 2;
 	assert_int_equal(write_setup(&setup), -E2BIG);
 	assert_logged("command line is too long");
-	kernel.cmdline_max = UINT32_MAX;
-	memset(text, 'x', sizeof(text) - 2);
-	assert_int_equal(write_setup(&setup), 0);
-	assert_int_equal(params[LINUX_GDT - 1], 0);
-	text[sizeof(text) - 2] = 'x';
-	assert_int_equal(write_setup(&setup), -E2BIG);
 }
 
 /* Walk the tables as a CPU does. */
 static uint64_t translate(uint64_t address)
 {
 	const uint64_t address_bits = 0xffffffffff000;
-	uint64_t table = plan.params + LINUX_PAGE_TABLES;
+	uint64_t table = kernel.params + LINUX_PAGE_TABLES;
 	for (unsigned shift = 39; shift > 21; shift -= 9) {
-		uint64_t entry = params_get(table - plan.params + (address >> shift & 511) * 8, 8);
+		uint64_t entry =
+			params_get(table - kernel.params + (address >> shift & 511) * 8, 8);
 		assert_int_equal(entry & 0x83, 3);
 		table = entry & address_bits;
-		assert_in_range(
-			table, plan.params + LINUX_PAGE_TABLES, plan.params + LINUX_ACPI - 4096);
+		assert_in_range(table, kernel.params + LINUX_PAGE_TABLES,
+			kernel.params + LINUX_ACPI - 4096);
 	}
-	uint64_t leaf = params_get(table - plan.params + (address >> 21 & 511) * 8, 8);
+	uint64_t leaf = params_get(table - kernel.params + (address >> 21 & 511) * 8, 8);
 	assert_int_equal(leaf & ~address_bits, 0x83);
 	return (leaf & address_bits) | (address & (LARGE_SIZE - 1));
 }
@@ -476,13 +486,13 @@ static void uefi_is_told_with_a_memory_map_as_the_guest_sees_it(void **state)
 	boot.efi[1] = (struct efi_memory){11, 0, 0xffc00000, 0, 0x400, 1};
 	boot.efi_count = 2;
 	assert_int_equal(memmap_set(&map, 128 * MIB, MIB, MEM_OWN), 0);
-	struct linux_setup setup = {.map = &map, .cmdline = "", .boot = &boot, .efi = true};
+	struct linux_setup setup = {.map = &map, .cmdline = "", .boot = &boot};
 	assert_int_equal(write_setup(&setup), 0);
 	assert_memory_equal(params + 0x1c0, "EL64", 4);
 	assert_int_equal(params_get(0x1c4, 4), 0x9abcdef0);
 	assert_int_equal(params_get(0x1c8, 4), 40);
 	assert_int_equal(params_get(0x1cc, 4), 1);
-	assert_int_equal(params_get(0x1d0, 4), plan.params + LINUX_EFI_MAP);
+	assert_int_equal(params_get(0x1d0, 4), kernel.params + LINUX_EFI_MAP);
 	assert_int_equal(params_get(0x1d4, 4), 6 * 40);
 	assert_int_equal(params_get(0x1d8, 4), 0x12345678);
 	assert_int_equal(params_get(0x1dc, 4), 0);
@@ -509,7 +519,7 @@ static void the_largest_uefi_memory_map_fits(void **state)
 	}
 	boot.efi_table = 1;
 	boot.efi_count = BOOT_EFI_MAX;
-	struct linux_setup setup = {.map = &map, .cmdline = "", .boot = &boot, .efi = true};
+	struct linux_setup setup = {.map = &map, .cmdline = "", .boot = &boot};
 	assert_int_equal(write_setup(&setup), 0);
 	assert_int_equal(params_get(0x1d4, 4), (BOOT_EFI_MAX + 128) * 40);
 	assert_int_equal(params[LINUX_ACPI], 0xa5);
@@ -518,12 +528,11 @@ static void the_largest_uefi_memory_map_fits(void **state)
 static void uefi_that_is_not_whole_or_not_wanted_is_not_told(void **state)
 {
 	(void)state;
-	for (unsigned i = 0; i < 3; i++) {
+	for (unsigned i = 0; i < 2; i++) {
 		plan_start();
 		boot.efi_table = i != 0;
 		boot.efi_count = i != 1;
-		struct linux_setup setup = {
-			.map = &map, .cmdline = "", .boot = &boot, .efi = i != 2};
+		struct linux_setup setup = {.map = &map, .cmdline = "", .boot = &boot};
 		assert_int_equal(write_setup(&setup), 0);
 		assert_int_equal(params_get(0x1c0, 4), 0);
 		assert_int_equal(params_get(0x1d4, 4), 0);
