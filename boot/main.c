@@ -26,10 +26,6 @@
 #include "kernel/vcpu.h"
 #include "kernel/x86.h"
 
-#define INFORMATION_LIMIT MIB /* bytes; more is no boot information */
-#define OWN_BASE          (4 * MIB)
-#define OWN_PER_CPU       (64 * KIB)
-
 struct machine machine;
 extern uint64_t image_base;
 extern const char image_end[];
@@ -56,27 +52,21 @@ static void read_information(uint32_t magic, hpa_t information)
 	}
 	/* The loader left it below 4 GiB, where the boot page tables map everything at its own
 	 * address. */
-	if (mbi_parse((const void *)(uintptr_t)information.raw, INFORMATION_LIMIT, &boot_info) !=
-		0) {
+	if (mbi_parse((const void *)(uintptr_t)information.raw, MIB, &boot_info) != 0) {
 		refuse("the loader's boot information is damaged");
 	}
 	machine.cmdline = boot_info.cmdline;
 	machine.loader = boot_info.loader;
 	machine.efi = boot_info.efi_table != 0;
+	machine.memmap = boot_info.memmap;
 	options_parse(&options, boot_info.cmdline);
 	log_level = options.loglevel;
 	panic_action = options.panic;
-}
-
-static void read_memory_map(void)
-{
-	struct memmap *map = &machine.memmap;
-	*map = boot_info.memmap;
-	if (memmap_bytes(map, MEM_FREE) == 0) {
+	if (memmap_bytes(&machine.memmap, MEM_FREE) == 0) {
 		refuse("the firmware's memory map has no usable memory");
 	}
-	if (memmap_set(map, image_base, (uint64_t)(uintptr_t)image_end - IMAGE_VA, MEM_IMAGE) !=
-		0) {
+	if (memmap_set(&machine.memmap, image_base, (uint64_t)(uintptr_t)image_end - IMAGE_VA,
+		    MEM_IMAGE) != 0) {
 		refuse("the firmware's memory map has too many pieces");
 	}
 }
@@ -107,8 +97,8 @@ static void start_lapic(void)
 	pic_disable(); /* first, while the LAPIC still passes on that it withdraws its requests */
 	enum apic_mode want = options.apic;
 	for (unsigned i = 0; i < machine.acpi.cpu_count && want == APIC_AUTO; i++) {
-		want = machine.acpi.cpu[i].apic_id > 254 ? APIC_X2APIC
-							 : want; /* no other way there */
+		/* There is no other way there. */
+		want = machine.acpi.cpu[i].apic_id > 254 ? APIC_X2APIC : want;
 	}
 	if (lapic_init(want) != 0) {
 		refuse("the CPU has no local APIC");
@@ -120,7 +110,7 @@ static void start_lapic(void)
 static void take_memory(void)
 {
 	uint64_t base;
-	uint64_t size = ALIGN_UP(OWN_BASE + cpus_wanted * OWN_PER_CPU, LARGE_SIZE);
+	uint64_t size = ALIGN_UP(4 * MIB + cpus_wanted * 64 * KIB, LARGE_SIZE);
 	/* Below 4 GiB, where the boot page tables reach it; as high as can be, next to the
 	 * firmware's own. */
 	if (memmap_find(&machine.memmap, size, LARGE_SIZE, MIB, 4 * GIB, &base) != 0 ||
@@ -133,14 +123,6 @@ static void take_memory(void)
 	}
 	log_info("memory: %lu MiB free, %lu MiB Pintle's own at 0x%lx, image at 0x%lx",
 		memmap_bytes(&machine.memmap, MEM_FREE) / MIB, size / MIB, base, image_base);
-}
-
-static void start_interrupts(void)
-{
-	ioapic_init(machine.acpi.ioapic, machine.acpi.ioapic_count);
-	smp_init();
-	boot_console_interrupt();
-	irq_enable();
 }
 
 static void start_cpus(void)
@@ -156,7 +138,10 @@ static void start_cpus(void)
 static void boot_on_own_stack(void)
 {
 	cpu_prepare(&cpu_boot, 0, cpu_boot.apic_id, cpu_boot.acpi_uid);
-	start_interrupts();
+	ioapic_init(machine.acpi.ioapic, machine.acpi.ioapic_count);
+	smp_init();
+	boot_console_interrupt();
+	irq_enable();
 	start_cpus();
 	log_info("This is the monitor; help lists its commands.");
 	service_start(&boot_info);
@@ -170,7 +155,6 @@ void boot_main(uint32_t magic, hpa_t information)
 	log_info("Pintle %s, a microhypervisor (%s)", PINTLE_VERSION,
 		DEBUG_BUILD ? "debug" : "release");
 	read_information(magic, information);
-	read_memory_map();
 	read_acpi();
 	start_clock();
 	boot_console_open(&options.console, &boot_info.screen);

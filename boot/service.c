@@ -25,16 +25,11 @@
 #include "kernel/vcpu.h"
 #include "kernel/x86.h"
 
-#define COPY_SIZE  (256 * KIB) /* through one window */
-#define VM_FRAMES  ((sizeof(struct vm) + PAGE_SIZE - 1) / PAGE_SIZE)
-#define ENTRY_CR0  0x80050033ull /* PG, AM, WP, NE, ET, MP, PE */
-#define ENTRY_CR4  0x20ull       /* PAE */
-#define ENTRY_EFER 0x500ull      /* LMA, LME */
-#define ENTRY_CS   0x10u
-#define ENTRY_DS   0x18u
+#define COPY_SIZE (256 * KIB) /* through one window */
 
 static struct linux_kernel kernel;
 static struct boot_info *boot_info;
+static uint32_t apic_ids[CPUS_MAX]; /* of the vCPUs */
 
 static void *stage2_page(void *context)
 {
@@ -73,17 +68,15 @@ STATIC_ASSERT(sizeof(struct vcpu) <= PAGE_SIZE, "a vCPU fits a frame");
 static void make_vcpu(void *argument)
 {
 	struct vm *vm = argument;
-	struct vcpu *vcpu = frame_alloc(1, FRAME_VCPU);
-	int err = backend->cpu_start();
-	if (err == 0 && vcpu != NULL) {
-		vcpu->lapic.reg = frame_alloc(1, FRAME_VCPU);
-	}
-	if (err != 0 || vcpu == NULL || vcpu->lapic.reg == NULL) {
+	struct vcpu *vcpu = frame_alloc(2, FRAME_VCPU); /* the second is its LAPIC page */
+	if (vcpu == NULL || backend->cpu_start() != 0) {
 		return;
 	}
+	vcpu->lapic.reg = (void *)((char *)vcpu + PAGE_SIZE);
 	vcpu->vm = vm;
 	vcpu->index = vm->vcpu_count;
 	vcpu->cpu = this_cpu()->index;
+	apic_ids[vcpu->index] = this_cpu()->apic_id;
 	if (backend->vcpu_create(vcpu) == 0 && context_create(vcpu) == 0) {
 		vm->vcpu[vm->vcpu_count++] = vcpu;
 	}
@@ -91,7 +84,7 @@ static void make_vcpu(void *argument)
 
 static struct vm *make_vm(void)
 {
-	struct vm *vm = frame_alloc(VM_FRAMES, FRAME_VCPU);
+	struct vm *vm = frame_alloc(ALIGN_UP(sizeof(*vm), PAGE_SIZE) / PAGE_SIZE, FRAME_VCPU);
 	if (vm == NULL || map_memory(vm) != 0 || backend->vm_create(vm) != 0) {
 		return NULL;
 	}
@@ -100,18 +93,6 @@ static struct vm *make_vm(void)
 		smp_call(i, make_vcpu, vm);
 	}
 	return vm->vcpu_count == smp_online_count() ? vm : NULL;
-}
-
-static int write_params(const struct vm *vm, uint8_t *params)
-{
-	static uint32_t apic_ids[CPUS_MAX];
-	for (unsigned i = 0; i < vm->vcpu_count; i++) {
-		apic_ids[i] = cpu_table[vm->vcpu[i]->cpu]->apic_id;
-	}
-	bool acpi = linux_write_acpi(&machine.acpi, apic_ids, vm->vcpu_count,
-		kernel.params + LINUX_ACPI, params + LINUX_ACPI);
-	kernel.rsdp = acpi ? kernel.params + LINUX_ACPI : 0;
-	return linux_write_params(&kernel, boot_info, &machine.memmap, params);
 }
 
 /* From one host-physical place to another, through windows. */
@@ -145,37 +126,20 @@ static int make_plan(void)
 	return err ?: memmap_set(&machine.memmap, kernel.params, LINUX_PARAMS_SIZE, MEM_ACPI);
 }
 
-/* Everything into its place, at the first start and at each restart. */
-static int load(const struct vm *vm)
-{
-	uint8_t *params = window_map(hpa(kernel.params), LINUX_PARAMS_SIZE, PAGING_WRITE);
-	if (params == NULL) {
-		return trace_err(-ENOMEM);
-	}
-	int err = write_params(vm, params);
-	window_unmap(params, LINUX_PARAMS_SIZE);
-	err = err ?: copy(kernel.initrd, boot_info->initrd.base, kernel.initrd_size);
-	return err
-		?: copy(kernel.base, boot_info->kernel.base + kernel.payload, kernel.payload_size);
-}
-
 /* The 64-bit boot protocol's state at entry. */
 static void set_entry(struct vcpu *vcpu)
 {
-	struct segment code = {0, UINT32_MAX, ENTRY_CS,
+	struct segment code = {0, UINT32_MAX, 0x10,
 		SEGMENT_GRAN | SEGMENT_LONG | SEGMENT_PRESENT | SEGMENT_S | 0xb};
-	struct segment data = {0, UINT32_MAX, ENTRY_DS,
+	struct segment data = {0, UINT32_MAX, 0x18,
 		SEGMENT_GRAN | SEGMENT_BIG | SEGMENT_PRESENT | SEGMENT_S | 0x3};
 
-	backend->set(vcpu, VCPU_EFER, ENTRY_EFER);
+	backend->set(vcpu, VCPU_EFER, 0x500); /* LMA, LME */
 	backend->set(vcpu, VCPU_CR3, kernel.params + LINUX_PAGE_TABLES);
-	backend->set(vcpu, VCPU_CR4, ENTRY_CR4);
-	backend->set(vcpu, VCPU_CR0, ENTRY_CR0);
-	backend->set_segment(vcpu, SEG_CS, &code);
+	backend->set(vcpu, VCPU_CR4, CR4_PAE);
+	backend->set(vcpu, VCPU_CR0, 0x80050033); /* PG, AM, WP, NE, ET, MP, PE */
 	for (enum segment_name name = SEG_ES; name <= SEG_GS; name++) {
-		if (name != SEG_CS) {
-			backend->set_segment(vcpu, name, &data);
-		}
+		backend->set_segment(vcpu, name, name == SEG_CS ? &code : &data);
 	}
 	backend->set(vcpu, VCPU_GDT_BASE, kernel.params + LINUX_GDT);
 	backend->set(vcpu, VCPU_GDT_LIMIT, 4 * 8 - 1);
@@ -209,10 +173,21 @@ static void stop_here(void *argument)
 	this_cpu()->vcpu = NULL;
 }
 
-/* Load everything and let the vCPUs go, the one that boots last. */
+/* Everything into its place, and let the vCPUs go, the one that boots last. */
 static int launch(struct vm *vm)
 {
-	int err = load(vm);
+	uint8_t *params = window_map(hpa(kernel.params), LINUX_PARAMS_SIZE, PAGING_WRITE);
+	if (params == NULL) {
+		return trace_err(-ENOMEM);
+	}
+	bool acpi = linux_write_acpi(&machine.acpi, apic_ids, vm->vcpu_count,
+		kernel.params + LINUX_ACPI, params + LINUX_ACPI);
+	kernel.rsdp = acpi ? kernel.params + LINUX_ACPI : 0;
+	int err = linux_write_params(&kernel, boot_info, &machine.memmap, params);
+	window_unmap(params, LINUX_PARAMS_SIZE);
+	err = err ?: copy(kernel.initrd, boot_info->initrd.base, kernel.initrd_size);
+	err = err
+		?: copy(kernel.base, boot_info->kernel.base + kernel.payload, kernel.payload_size);
 	for (unsigned i = vm->vcpu_count; i-- > 0 && err == 0;) {
 		smp_call(vm->vcpu[i]->cpu, reset_here, vm->vcpu[i]);
 	}

@@ -53,17 +53,6 @@ void smp_init(void)
 	trap_set_handler(VECTOR_CALL, call_interrupt, "cross-CPU call");
 }
 
-/* Take back what the CPUs of [first, end) have not begun to do; returns how many had not. */
-static unsigned take_back(unsigned first, unsigned end, unsigned asker)
-{
-	uint64_t mine = BIT(asker % 64);
-	unsigned count = 0;
-	for (unsigned i = first; i < end; i++) {
-		count += (atomic_fetch_and(&cpu_table[i]->calls[asker / 64], ~mine) & mine) != 0;
-	}
-	return count;
-}
-
 /* Ask the CPUs of [first, end) but this one; answer others while waiting. Returns how many did not
  * begin in time, and now never will. */
 static unsigned call_range(
@@ -72,7 +61,8 @@ static unsigned call_range(
 	uint64_t flags = irq_save();
 	struct pcpu *self = this_cpu();
 	struct request *request = &requests[self->index];
-	unsigned deaf = 0;
+	unsigned deaf = 0, word = self->index / 64;
+	uint64_t mine = BIT(self->index % 64);
 
 	DEBUG_ASSERT(self->locks == 0 && request->unanswered == 0);
 	request->function = function;
@@ -81,7 +71,7 @@ static unsigned call_range(
 		struct pcpu *target = cpu_table[i];
 		if (target != self && target->state == CPU_ONLINE) {
 			atomic_fetch_add(&request->unanswered, 1);
-			atomic_fetch_or(&target->calls[self->index / 64], BIT(self->index % 64));
+			atomic_fetch_or(&target->calls[word], mine);
 			smp_wake(i);
 		}
 	}
@@ -93,7 +83,11 @@ static unsigned call_range(
 		answer(self);
 		cpu_pause();
 		if (time_ns() - start > ANSWER_LIMIT_NS) {
-			deaf = take_back(first, end, self->index);
+			/* Take back what they have not begun to do. */
+			for (unsigned i = first; i < end; i++) {
+				deaf += (atomic_fetch_and(&cpu_table[i]->calls[word], ~mine) &
+						mine) != 0;
+			}
 			if (atomic_fetch_sub(&request->unanswered, deaf) != deaf) {
 				panic("a CPU does not come back from a cross-CPU call");
 			}
