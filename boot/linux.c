@@ -12,11 +12,7 @@
 
 /* The setup header; it lies at the same place in a bzImage and in the zero page. */
 #define SETUP       0x1f1u
-#define SETUP_JUMP  0x201u /* a jump over the rest of it, from SETUP_MAGIC on: this many bytes */
 #define SETUP_MAGIC 0x202u
-#define LOADED_HIGH BIT(0) /* of loadflags: not a zImage */
-#define KERNEL_64   BIT(0) /* of xloadflags: there is a 64-bit entry */
-#define ABOVE_4G    BIT(1) /* and initrd_addr_max does not count */
 #define ENTRY_64    0x200u /* from the payload's start */
 
 #define E820_TABLE 0x2d0u /* in the zero page */
@@ -38,42 +34,37 @@ STATIC_ASSERT(BOOT_CMDLINE_MAX <= LINUX_GDT - LINUX_CMDLINE, "a command line fit
 /* Page-table entries that are present and writable: SDM vol. 3, 4.5. */
 #define TABLE_ENTRY 0x3u
 #define LARGE_ENTRY 0x83u
-#define ENTRIES     512u
 
-/* A number in the header; 0 when the file ends before it. */
-static uint64_t get(const uint8_t *image, size_t size, size_t offset, size_t bytes)
+static uint64_t get(const struct linux_kernel *kernel, size_t offset, size_t bytes)
 {
 	uint64_t value = 0;
-	if (offset + bytes <= size) {
-		memcpy(&value, image + offset, bytes);
-	}
+	memcpy(&value, kernel->head + offset, bytes);
 	return value;
 }
 
 int linux_check(const uint8_t *image, size_t size, struct linux_kernel *kernel)
 {
-	uint64_t payload = ((get(image, size, 0x1f1, 1) ?: 4) + 1) * 512; /* setup_sects */
-	uint64_t promised = 16 * get(image, size, 0x1f4, 4);              /* syssize */
-	uint64_t xloadflags = get(image, size, 0x236, 2);
 	const char *fault = NULL;
-	*kernel = (struct linux_kernel){
-		.payload = (uint32_t)payload,
-		.payload_size = (uint32_t)(size - payload),
-		.init_size = get(image, size, 0x260, 4),
-		.alignment = get(image, size, 0x230, 4), /* kernel_alignment */
-		.preferred = get(image, size, 0x258, 8), /* pref_address */
-		.relocatable = get(image, size, 0x234, 1) != 0,
-		.initrd_end = xloadflags & ABOVE_4G ? 4 * GIB : get(image, size, 0x22c, 4) + 1,
-		.cmdline_max = (uint32_t)get(image, size, 0x238, 4), /* cmdline_size */
-	};
+	*kernel = (struct linux_kernel){0};
 	memcpy(kernel->head, image, min_u64(size, LINUX_HEAD_SIZE));
-	if (size < LINUX_HEAD_SIZE || get(image, size, 0x1fe, 2) != 0xaa55 || /* boot_flag */
+	uint64_t payload = ((get(kernel, 0x1f1, 1) ?: 4) + 1) * 512; /* setup_sects */
+	uint64_t promised = 16 * get(kernel, 0x1f4, 4);              /* syssize */
+	uint64_t xloadflags = get(kernel, 0x236, 2);
+	kernel->payload = (uint32_t)payload;
+	kernel->payload_size = (uint32_t)(size - payload);
+	kernel->init_size = get(kernel, 0x260, 4);
+	kernel->alignment = get(kernel, 0x230, 4); /* kernel_alignment */
+	kernel->preferred = get(kernel, 0x258, 8); /* pref_address */
+	kernel->relocatable = get(kernel, 0x234, 1) != 0;
+	kernel->initrd_end = xloadflags & BIT(1) ? 4 * GIB : get(kernel, 0x22c, 4) + 1;
+	kernel->cmdline_max = (uint32_t)get(kernel, 0x238, 4);           /* cmdline_size */
+	if (size < LINUX_HEAD_SIZE || get(kernel, 0x1fe, 2) != 0xaa55 || /* boot_flag */
 		memcmp(kernel->head + SETUP_MAGIC, "HdrS", 4) != 0 ||
-		(get(image, size, 0x211, 1) & LOADED_HIGH) == 0) {
+		(get(kernel, 0x211, 1) & BIT(0)) == 0 /* loadflags: no zImage */) {
 		fault = "it is not a Linux bzImage";
-	} else if (get(image, size, 0x206, 2) < 0x20c) { /* version */
+	} else if (get(kernel, 0x206, 2) < 0x20c) { /* version */
 		fault = "it is older than Linux 3.8";
-	} else if ((xloadflags & KERNEL_64) == 0) {
+	} else if ((xloadflags & BIT(0)) == 0) {
 		fault = "it is for 32-bit CPUs";
 	} else if (size < payload + max_u64(promised, ENTRY_64 + 1)) {
 		fault = "it is cut off: the file ends before the kernel does";
@@ -189,7 +180,7 @@ int linux_write_params(const struct linux_kernel *kernel, const struct boot_info
 	bool efi = boot->efi_table != 0, told = efi && boot->efi_count != 0;
 	uint64_t video = pixels->width != 0 ? (efi ? 0x70 : 0x23) : text->width != 0;
 	uint64_t tables = kernel->params + LINUX_PAGE_TABLES;
-	uint64_t *pdpt = (uint64_t *)(params + LINUX_PAGE_TABLES) + ENTRIES;
+	uint64_t *pdpt = (uint64_t *)(params + LINUX_PAGE_TABLES) + 512;
 	uint64_t bytes = (uint64_t)pixels->pitch * pixels->height, colours = 0;
 	memcpy(&colours, pixels->colours, sizeof(pixels->colours));
 	/* Of each its position and bits; Linux wants them the other way round. */
@@ -233,14 +224,15 @@ int linux_write_params(const struct linux_kernel *kernel, const struct boot_info
 		{LINUX_PAGE_TABLES, 8, (tables + PAGE_SIZE) | TABLE_ENTRY},
 	};
 	memcpy(params + LINUX_CMDLINE, boot->kernel.args, length);
+	/* The byte before the magic number tells the length behind it. */
 	memcpy(params + SETUP, kernel->head + SETUP,
-		min_u64(SETUP_MAGIC + kernel->head[SETUP_JUMP], LINUX_HEAD_SIZE) - SETUP);
+		min_u64(SETUP_MAGIC + kernel->head[0x201], LINUX_HEAD_SIZE) - SETUP);
 	for (size_t i = 0; i < ARRAY_COUNT(fields); i++) {
 		memcpy(params + fields[i].offset, &fields[i].value, fields[i].bytes);
 	}
 	for (uint64_t i = 0; i < 4 * GIB / LARGE_SIZE; i++) {
-		pdpt[i / ENTRIES] = (tables + (2 + i / ENTRIES) * PAGE_SIZE) | TABLE_ENTRY;
-		pdpt[ENTRIES + i] = i * LARGE_SIZE | LARGE_ENTRY;
+		pdpt[i / 512] = (tables + (2 + i / 512) * PAGE_SIZE) | TABLE_ENTRY;
+		pdpt[512 + i] = i * LARGE_SIZE | LARGE_ENTRY;
 	}
 	return 0;
 }

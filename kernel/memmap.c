@@ -11,11 +11,6 @@
 /* What memmap_set builds: too large for a stack, and the old map survives a failure. */
 static struct memmap memmap_scratch;
 
-static uint64_t memmap_range_end(const struct mem_range *range)
-{
-	return range->base + range->size;
-}
-
 /* Add [base, end), perhaps empty, above all that the map holds. One range too many is kept to show.
  */
 static void memmap_append(struct memmap *map, uint64_t base, uint64_t end, enum mem_type type)
@@ -25,7 +20,7 @@ static void memmap_append(struct memmap *map, uint64_t base, uint64_t end, enum 
 	if (base >= end) {
 		return;
 	}
-	if (last != NULL && last->type == type && memmap_range_end(last) == base) {
+	if (last != NULL && last->type == type && last->base + last->size == base) {
 		last->size += end - base;
 	} else if (map->count <= MEMMAP_MAX) {
 		map->range[map->count++] = (struct mem_range){base, end - base, type};
@@ -39,7 +34,7 @@ static void memmap_append_part(struct memmap *out, const struct memmap *map, uin
 	for (unsigned i = 0; i < map->count; i++) {
 		const struct mem_range *range = &map->range[i];
 		uint64_t base = max_u64(range->base, low),
-			 end = min_u64(memmap_range_end(range), high);
+			 end = min_u64(range->base + range->size, high);
 		if (range->type >= least && base < end) {
 			memmap_append(out, low, fill ? base : 0, least);
 			memmap_append(out, base, end, range->type);
@@ -76,7 +71,7 @@ int memmap_find(const struct memmap *map, uint64_t size, uint64_t align, uint64_
 {
 	for (unsigned i = map->count; i-- > 0;) {
 		const struct mem_range *range = &map->range[i];
-		uint64_t high = min_u64(memmap_range_end(range), max);
+		uint64_t high = min_u64(range->base + range->size, max);
 		if (range->type != MEM_FREE || high < size) {
 			continue;
 		}

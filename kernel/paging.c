@@ -21,18 +21,15 @@
 #define PTE_NX      BIT(63)
 #define PTE_ADDRESS 0x000ffffffffff000ull
 
-#define ENTRIES     512u
 #define LEVEL_TOP   3u /* PML4; 0: page table */
 #define LEVEL_LARGE 1u
 
 #define WINDOW_STALE BIT(1) /* not present: unmapped, but other CPUs may not know yet */
 
 uint64_t paging_root;
-static uint64_t own_base, own_size; /* [I] after paging_init: Pintle's memory */
 
 extern uint64_t boot_pt_window[WINDOW_PAGES];
-extern const char text_start[], text_end[], rodata_start[], rodata_end[], data_start[], data_end[],
-	image_end[];
+extern const char text_start[], text_end[], rodata_start[], rodata_end[], data_start[], data_end[];
 extern uint64_t image_base;
 
 /* The windows' page table. [L] window_lock to take entries that are 0, the others are their
@@ -42,18 +39,13 @@ static struct spinlock window_lock = SPINLOCK(WINDOW);
 
 void *phys_to_virt(hpa_t base)
 {
-	DEBUG_ASSERT(own_size == 0 || base.raw - own_base < own_size);
 	return (void *)(uintptr_t)(DIRECT_VA + base.raw);
 }
 
 hpa_t virt_to_phys(const void *va)
 {
 	uint64_t address = (uint64_t)(uintptr_t)va;
-	if (address >= IMAGE_VA && address < (uint64_t)(uintptr_t)image_end) {
-		return hpa(address - IMAGE_VA + image_base);
-	}
-	DEBUG_ASSERT(own_size == 0 || address - DIRECT_VA - own_base < own_size);
-	return hpa(address - DIRECT_VA);
+	return hpa(address - (address >= IMAGE_VA ? IMAGE_VA - image_base : DIRECT_VA));
 }
 
 /* The entry for `va` at `level`, or above where the tables end; *at: its level. */
@@ -62,7 +54,7 @@ static uint64_t *entry_find(uint64_t va, unsigned level, unsigned *at)
 	uint64_t table = paging_root != 0 ? paging_root : cr3_read();
 	for (*at = LEVEL_TOP;; --*at) {
 		uint64_t *entry = phys_to_virt(hpa(table & PTE_ADDRESS));
-		entry += va >> (PAGE_SHIFT + 9 * *at) & (ENTRIES - 1);
+		entry += va >> (PAGE_SHIFT + 9 * *at) & 511;
 		if (*at == level || !(*entry & PTE_PRESENT) || *entry & PTE_LARGE) {
 			return entry;
 		}
@@ -93,7 +85,6 @@ static uint64_t leaf(hpa_t base, unsigned flags)
 
 int paging_map(uint64_t va, hpa_t base, uint64_t size, unsigned flags)
 {
-	ASSERT(!(flags & PAGING_WRITE) || !(flags & PAGING_EXECUTE));
 	for (uint64_t step; size != 0; va += step, base.raw += step, size -= step) {
 		bool large = ((va | base.raw) & (LARGE_SIZE - 1)) == 0 && size >= LARGE_SIZE;
 		uint64_t *entry = entry_make(va, large ? LEVEL_LARGE : 0);
@@ -133,8 +124,6 @@ int paging_init(hpa_t base, uint64_t size)
 		return trace_err(-ENOMEM);
 	}
 	window_table = memcpy(windows, window_table, PAGE_SIZE);
-	own_base = base.raw;
-	own_size = size;
 	return 0;
 }
 

@@ -30,9 +30,8 @@ NORETURN void paging_enter(uint64_t top, void (*next)(void));
 
 /*
  * Map [va, va + size) to host-physical memory from `base` on; all multiples of a page; large pages
- * are used where `va`, `base` and `size` allow. Panics when flags ask for write and execute, or a
- * page is mapped already. Returns 0, or -ENOMEM with a part mapped (callers give up). At boot, on
- * one CPU; takes frame.lock.
+ * are used where `va`, `base` and `size` allow. Panics when a page is mapped already. Returns 0, or
+ * -ENOMEM with a part mapped (callers give up). At boot, on one CPU; takes frame.lock.
  */
 int paging_map(uint64_t va, hpa_t base, uint64_t size, unsigned flags);
 
@@ -46,8 +45,7 @@ struct paging_run {
  */
 void paging_walk(void (*visit)(void *context, const struct paging_run *run), void *context);
 
-/* Pintle's own memory and its image between virtual and host-physical; anything else is a bug
- * (panics in debug). */
+/* Pintle's own memory and its image between virtual and host-physical; anything else is a bug. */
 void *phys_to_virt(hpa_t base);
 hpa_t virt_to_phys(const void *va);
 

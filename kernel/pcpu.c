@@ -71,7 +71,7 @@ void cpu_load(struct pcpu *cpu)
 	__asm__ volatile("lgdt %0; ltr %w1; lidt %2"
 			 :
 			 : "m"(gdtr), "r"(GDT_TSS), "m"(trap_idtr), "m"(*cpu));
-	msr_write(MSR_GS_BASE, (uintptr_t)cpu);
+	msr_write(0xc0000101 /* GS_BASE */, (uintptr_t)cpu);
 }
 
 void cpu_enable_features(void)
@@ -80,7 +80,7 @@ void cpu_enable_features(void)
 	 * needed for its sake. */
 	uint32_t max_leaf = cpuid_read(0, 0).eax;
 	struct cpuid extended = max_leaf >= 7 ? cpuid_read(7, 0) : (struct cpuid){0};
-	uint64_t cr4 = CR4_PAE | CR4_DE | CR4_MCE | CR4_PGE;
+	uint64_t cr4 = BIT(3) | CR4_PAE | CR4_MCE | BIT(7); /* and DE, PGE */
 
 	cr4 |= cpuid_read(1, 0).ecx & BIT(26) ? CR4_OSXSAVE : 0; /* for a guest's XSETBV */
 	cr4 |= extended.ebx & BIT(7) ? CR4_SMEP : 0;

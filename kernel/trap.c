@@ -11,19 +11,13 @@
 #include "kernel/panic.h"
 #include "kernel/pcpu.h"
 
-#define VECTORS        256u
-#define EXCEPTIONS     32u
-#define ENTRY_SIZE     16u /* trap.S */
-/* Present, privilege 0, 64-bit interrupt gate (SDM vol. 3, 6.14.1). */
-#define GATE_INTERRUPT 0x8e00u
-
 struct gate {
 	uint16_t offset_low, selector, type_ist, offset_mid;
 	uint32_t offset_high, reserved;
 };
 STATIC_ASSERT(sizeof(struct gate) == 16, "64-bit gates");
 
-static struct gate idt[VECTORS];
+static struct gate idt[256];
 const struct table_register trap_idtr = {sizeof(idt) - 1, (uintptr_t)idt};
 struct trap_handler trap_handlers[VECTOR_OWN_COUNT];
 
@@ -38,12 +32,13 @@ static const char *const exception_names[] = {"divide error", "debug", "NMI", "b
 
 void trap_init(void)
 {
-	for (unsigned vector = 0; vector < VECTORS; vector++) {
-		uint64_t entry = (uint64_t)(uintptr_t)trap_entries + vector * ENTRY_SIZE;
+	for (unsigned vector = 0; vector < ARRAY_COUNT(idt); vector++) {
+		uint64_t entry = (uint64_t)(uintptr_t)trap_entries + vector * 16; /* trap.S */
 		idt[vector] = (struct gate){
 			.offset_low = (uint16_t)entry,
 			.selector = GDT_CODE,
-			.type_ist = GATE_INTERRUPT,
+			/* Present, privilege 0, 64-bit interrupt gate (SDM vol. 3, 6.14.1). */
+			.type_ist = 0x8e00,
 			.offset_mid = (uint16_t)(entry >> 16),
 			.offset_high = (uint32_t)(entry >> 32),
 		};
@@ -112,7 +107,7 @@ void trap_dispatch(struct trap_frame *frame)
 	unsigned vector = (unsigned)frame->vector;
 	uint64_t rip = frame->rip;
 
-	if (vector >= EXCEPTIONS) {
+	if (vector >= 32) {
 		interrupt(cpu, vector);
 	} else if (vector == VECTOR_NMI) {
 		panic_stop_if_asked();

@@ -13,11 +13,9 @@
 #define CR0_NW      BIT(29)
 #define CR0_CD      BIT(30)
 #define CR0_PG      BIT(31)
-#define CR4_DE      BIT(3)
 #define CR4_PSE     BIT(4)
 #define CR4_PAE     BIT(5)
 #define CR4_MCE     BIT(6)
-#define CR4_PGE     BIT(7)
 #define CR4_UMIP    BIT(11)
 #define CR4_LA57    BIT(12)
 #define CR4_VMXE    BIT(13)
@@ -42,7 +40,6 @@
 #define MSR_EFER            0xc0000080u
 #define EFER_LME            BIT(8)
 #define EFER_NXE            BIT(11)
-#define MSR_GS_BASE         0xc0000101u
 
 /* Exception vectors with an IST stack or a name of their own (SDM vol. 3, 6.3). */
 #define VECTOR_NMI           2u
