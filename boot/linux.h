@@ -72,3 +72,10 @@ int linux_write_params(const struct linux_kernel *kernel, const struct boot_info
  */
 bool linux_write_acpi(const struct acpi *acpi, const uint32_t *apic_ids, unsigned cpu_count,
 	uint64_t at, uint8_t *to);
+
+/*
+ * Start the service VM if there is a module named "kernel" and the CPUs can virtualise; say why not
+ * otherwise. Once, on the boot CPU, when all CPUs are up; its vCPUs then run in the CPUs' main
+ * loops.
+ */
+void service_start(struct boot_info *info);

@@ -3,10 +3,9 @@
  * boot/service.c - the service VM: memory, vCPUs, Linux in its place.
  * Runs: on the boot CPU, once, at the end of the start-up.
  */
-#include "boot/service.h"
+#include "boot/linux.h"
 
 #include "boot/console.h"
-#include "boot/linux.h"
 #include "drivers/pci.h"
 #include "drivers/rtc.h"
 #include "kernel/devices.h"
@@ -20,7 +19,6 @@
 #include "kernel/paging.h"
 #include "kernel/pcpu.h"
 #include "kernel/pvclock.h"
-#include "kernel/smp.h"
 #include "kernel/string.h"
 #include "kernel/vcpu.h"
 #include "kernel/x86.h"

@@ -15,7 +15,6 @@
 #include "kernel/monitor.h"
 #include "kernel/panic.h"
 #include "kernel/pcpu.h"
-#include "kernel/smp.h"
 #include "kernel/string.h"
 #include "kernel/time.h"
 #include "kernel/trap.h"

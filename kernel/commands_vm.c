@@ -5,7 +5,7 @@
  */
 #include "kernel/console.h"
 #include "kernel/monitor.h"
-#include "kernel/smp.h"
+#include "kernel/pcpu.h"
 #include "kernel/vcpu.h"
 
 #define EFER_LMA BIT(10)

@@ -12,7 +12,6 @@
 #include "kernel/lock.h"
 #include "kernel/log.h"
 #include "kernel/pcpu.h"
-#include "kernel/smp.h"
 #include "kernel/string.h"
 #include "kernel/time.h"
 #include "kernel/trap.h"

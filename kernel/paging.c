@@ -11,7 +11,7 @@
 #include "kernel/layout.h"
 #include "kernel/log.h"
 #include "kernel/panic.h"
-#include "kernel/smp.h"
+#include "kernel/pcpu.h"
 #include "kernel/string.h"
 
 /* SDM vol. 3, 4.5.4: the bits of an entry; those of enum paging_flags are among them. */

@@ -7,6 +7,7 @@
  */
 #pragma once
 
+#include "kernel/layout.h"
 #include "kernel/types.h"
 
 /* Bits of an entry (SDM vol. 3, 4.5.4). */

@@ -5,6 +5,7 @@
 #pragma once
 
 #include "kernel/lock.h"
+#include "kernel/trap.h"
 #include "kernel/x86.h"
 
 /*
@@ -37,10 +38,6 @@ STATIC_ASSERT(sizeof(struct tss) == 104, "TSS layout");
 #define GDT_DATA  0x10u
 #define GDT_TSS   0x18u /* two entries */
 #define GDT_COUNT 5u
-
-/* Pintle's interrupt vectors are 0xf0-0xff, above all that a guest chooses. */
-#define VECTOR_OWN_FIRST 0xf0u
-#define VECTOR_OWN_COUNT 16u
 
 enum cpu_state {
 	CPU_STARTING,
@@ -98,3 +95,31 @@ uint64_t stack_top(unsigned slot, enum stack_kind kind);
 
 /* Map the stacks of `slot`. At boot. Returns 0 or -ENOMEM. */
 int stack_map(unsigned slot);
+
+/*
+ * Cross-CPU calls (smp.c). Each CPU owns one request; a CPU that is asked has a bit for each asker.
+ * So nothing is queued, nothing is locked, and a CPU that waits for an answer answers others
+ * meanwhile.
+ */
+
+/*
+ * Run `function(argument)` on CPU `index` and wait until it has returned there. Interrupts may be
+ * on or off; no locks may be held. On this CPU itself it is a plain call. False: the CPU is not
+ * online or does not answer for seconds, and did not and will not run it.
+ */
+bool smp_call(unsigned index, void (*function)(void *argument), void *argument);
+
+/* The same on all online CPUs, this one included, at the same time. `function` may not call again
+ * on the asking CPU. Panics when a CPU does not answer for seconds. */
+void smp_call_all(void (*function)(void *argument), void *argument);
+
+unsigned smp_online_count(void);
+
+/* Make CPU `index` leave its idle sleep. Any context but NMI. */
+void smp_wake(unsigned index);
+
+/* Stop all other CPUs by NMI, for good. Any context. */
+void smp_stop_others(void);
+
+/* Take VECTOR_CALL and VECTOR_TIMER. Once, after the LAPIC driver is up. */
+void smp_init(void);

@@ -11,7 +11,6 @@
 #include "kernel/log.h"
 #include "kernel/monitor.h"
 #include "kernel/pcpu.h"
-#include "kernel/smp.h"
 #include "kernel/string.h"
 #include "kernel/time.h"
 #include "kernel/trap.h"

@@ -10,7 +10,6 @@
 #include "kernel/paging.h"
 #include "kernel/panic.h"
 #include "kernel/pcpu.h"
-#include "kernel/smp.h"
 #include "kernel/string.h"
 #include "kernel/time.h"
 #include "kernel/trap.h"

@@ -3,7 +3,7 @@
  * kernel/smp.c - cross-CPU calls, wake-ups and stops.
  * Runs: anywhere; the functions asked for run with interrupts off on their CPU.
  */
-#include "kernel/smp.h"
+#include "kernel/pcpu.h"
 
 #include "drivers/lapic.h"
 #include "kernel/panic.h"

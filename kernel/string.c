@@ -6,7 +6,7 @@
  * function itself would never end. The copies are string instructions (SDM vol. 1, 7.3.9; APM
  * vol. 3, MOVS and STOS), and the loops at risk hold a barrier.
  */
-#include "kernel/string.h"
+#include "kernel/types.h"
 
 #define NOT_AN_IDIOM() __asm__ volatile("" ::: "memory")
 

@@ -5,7 +5,7 @@
  */
 #pragma once
 
-#include "kernel/types.h"
+#include <stddef.h>
 
 void *memcpy(void *restrict dst, const void *restrict src, size_t len);
 void *memset(void *dst, int byte, size_t len);

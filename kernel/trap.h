@@ -36,6 +36,10 @@ void trap_set_handler(uint8_t vector, void (*run)(void), const char *name);
  * itself cannot log. */
 void trap_report_nmis(void);
 
+/* Pintle's interrupt vectors are 0xf0-0xff, above all that a guest chooses. */
+#define VECTOR_OWN_FIRST 0xf0u
+#define VECTOR_OWN_COUNT 16u
+
 #define VECTOR_PANIC 31u /* an exception that no CPU has */
 
 /* The vectors in use. Higher is more urgent. */

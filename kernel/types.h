@@ -11,6 +11,7 @@
 #include <stdint.h>
 
 #include "kernel/errno.h"
+#include "kernel/string.h"
 
 /* A host-physical address. Wrapped, so that it is never mistaken for a virtual or guest one. */
 typedef struct {

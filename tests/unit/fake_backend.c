@@ -18,7 +18,6 @@
 #include "kernel/monitor.h"
 #include "kernel/paging.h"
 #include "kernel/pcpu.h"
-#include "kernel/smp.h"
 #include "kernel/time.h"
 #include "kernel/trap.h"
 
