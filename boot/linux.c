@@ -25,15 +25,10 @@ struct e820_entry {
 STATIC_ASSERT(sizeof(struct e820_entry) == 20, "as firmware gives it: ACPI 6.5, 15.1");
 #define E820_RAM 1u
 
-#define EFI_SIGNATURE 0x34364c45u /* "EL64" */
 STATIC_ASSERT((BOOT_EFI_MAX + E820_MAX) * sizeof(struct efi_memory) <= LINUX_ACPI - LINUX_EFI_MAP,
 	"UEFI's memory map fits");
 
 STATIC_ASSERT(BOOT_CMDLINE_MAX <= LINUX_GDT - LINUX_CMDLINE, "a command line fits");
-
-/* Page-table entries that are present and writable: SDM vol. 3, 4.5. */
-#define TABLE_ENTRY 0x3u
-#define LARGE_ENTRY 0x83u
 
 static uint64_t get(const struct linux_kernel *kernel, size_t offset, size_t bytes)
 {
@@ -205,7 +200,7 @@ int linux_write_params(const struct linux_kernel *kernel, const struct boot_info
 		{0x3a, 4, pixels->base >> 32},              /* ext_lfb_base */
 		{0x70, 8, kernel->rsdp},                    /* acpi_rsdp_addr */
 		/* efi_info */
-		{0x1c0, 4, told ? EFI_SIGNATURE : 0},
+		{0x1c0, 4, told ? 0x34364c45 : 0}, /* "EL64" */
 		{0x1c4, 4, boot->efi_table},
 		{0x1c8, 4, sizeof(struct efi_memory)},
 		{0x1cc, 4, 1}, /* its version */
@@ -221,7 +216,7 @@ int linux_write_params(const struct linux_kernel *kernel, const struct boot_info
 		 */
 		{LINUX_GDT + 0x10, 8, 0x00af9b000000ffff},
 		{LINUX_GDT + 0x18, 8, 0x00cf93000000ffff},
-		{LINUX_PAGE_TABLES, 8, (tables + PAGE_SIZE) | TABLE_ENTRY},
+		{LINUX_PAGE_TABLES, 8, (tables + PAGE_SIZE) | 3},
 	};
 	memcpy(params + LINUX_CMDLINE, boot->kernel.args, length);
 	/* The byte before the magic number tells the length behind it. */
@@ -230,9 +225,10 @@ int linux_write_params(const struct linux_kernel *kernel, const struct boot_info
 	for (size_t i = 0; i < ARRAY_COUNT(fields); i++) {
 		memcpy(params + fields[i].offset, &fields[i].value, fields[i].bytes);
 	}
+	/* Entries that are present and writable, and of large pages: SDM vol. 3, 4.5. */
 	for (uint64_t i = 0; i < 4 * GIB / LARGE_SIZE; i++) {
-		pdpt[i / 512] = (tables + (2 + i / 512) * PAGE_SIZE) | TABLE_ENTRY;
-		pdpt[512 + i] = i * LARGE_SIZE | LARGE_ENTRY;
+		pdpt[i / 512] = (tables + (2 + i / 512) * PAGE_SIZE) | 3;
+		pdpt[512 + i] = i * LARGE_SIZE | 0x83;
 	}
 	return 0;
 }

@@ -204,14 +204,6 @@ static int restart(void)
 	return launch(service_vm);
 }
 
-static const struct backend *choose_backend(void)
-{
-	bool amd = cpuid_read(0x80000000, 0).eax >= 0x80000001 &&
-		(cpuid_read(0x80000001, 0).ecx & BIT(2));
-	const struct backend *choice = amd ? &svm_backend : &vmx_backend;
-	return choice->probe() == 0 ? choice : NULL;
-}
-
 void service_start(struct boot_info *info)
 {
 	boot_info = info;
@@ -219,8 +211,8 @@ void service_start(struct boot_info *info)
 		log_info("service VM: none: there is no boot module \"kernel\"");
 		return;
 	}
-	backend = choose_backend();
-	struct vm *vm = backend != NULL && make_plan() == 0 ? make_vm() : NULL;
+	backend = cpuid_read(0x80000001, 0).ecx & BIT(2) ? &svm_backend : &vmx_backend; /* SVM */
+	struct vm *vm = backend->probe() == 0 && make_plan() == 0 ? make_vm() : NULL;
 	if (vm != NULL) {
 		pvclock_set_date(rtc_read());
 		devices_init(vm, boot_console_port, boot_console_line.gsi);

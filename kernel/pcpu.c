@@ -13,7 +13,7 @@
 
 /* Until the boot CPU's own stacks are mapped, faults are taken here, so that a broken boot stack
  * still reports. */
-static alignas(16) uint8_t fault_stack[PAGE_SIZE];
+static _Alignas(16) uint8_t fault_stack[PAGE_SIZE];
 #define FAULT_STACK_TOP ((uintptr_t)(fault_stack + sizeof(fault_stack)))
 
 struct pcpu cpu_boot = {

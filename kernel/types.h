@@ -4,7 +4,6 @@
  */
 #pragma once
 
-#include <stdalign.h>
 #include <stdarg.h>
 #include <stdbool.h>
 #include <stddef.h>
@@ -38,10 +37,8 @@ typedef struct {
 #define PRINTF_LIKE(fmt, a) __attribute__((format(printf, fmt, a)))
 #define STATIC_ASSERT       _Static_assert
 
-/* The debug flavour pays for checks that a release does not. Both branches always compile. */
-#ifndef DEBUG_BUILD
-#define DEBUG_BUILD 0
-#endif
+/* DEBUG_BUILD, 0 or 1 by the build: the debug flavour pays for checks that a release does not. Both
+ * branches always compile. */
 
 static inline hpa_t hpa(uint64_t raw)
 {
