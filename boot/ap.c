@@ -6,16 +6,13 @@
 #include "boot/ap.h"
 
 #include "drivers/lapic.h"
-#include "kernel/errno.h"
 #include "kernel/frame.h"
 #include "kernel/log.h"
 #include "kernel/machine.h"
 #include "kernel/paging.h"
 #include "kernel/pcpu.h"
-#include "kernel/string.h"
 #include "kernel/time.h"
 #include "kernel/vcpu.h"
-#include "kernel/x86.h"
 
 #define INIT_DELAY_NS    10000000ull /* SDM vol. 3, 9.4.4.1 */
 #define STARTUP_DELAY_NS 200000ull

@@ -6,7 +6,6 @@
 #include "boot/console.h"
 
 #include "drivers/screen.h"
-#include "kernel/log.h"
 #include "kernel/machine.h"
 
 uint16_t boot_console_port;

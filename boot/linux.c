@@ -6,9 +6,7 @@
  */
 #include "boot/linux.h"
 
-#include "kernel/errno.h"
 #include "kernel/log.h"
-#include "kernel/string.h"
 
 /* The setup header; it lies at the same place in a bzImage and in the zero page. */
 #define SETUP       0x1f1u

@@ -8,8 +8,6 @@
 
 #include "boot/mbi.h"
 #include "drivers/acpi.h"
-#include "kernel/memmap.h"
-#include "kernel/types.h"
 
 #define LINUX_HEAD_SIZE 0x290u /* all that is read of a bzImage here */
 

@@ -5,25 +5,17 @@
  */
 #include "boot/ap.h"
 #include "boot/console.h"
-#include "boot/mbi.h"
-#include "boot/options.h"
 #include "boot/linux.h"
 #include "drivers/clock.h"
 #include "drivers/ioapic.h"
 #include "drivers/lapic.h"
 #include "drivers/power.h"
 #include "kernel/frame.h"
-#include "kernel/layout.h"
-#include "kernel/log.h"
 #include "kernel/machine.h"
-#include "kernel/monitor.h"
 #include "kernel/paging.h"
-#include "kernel/panic.h"
 #include "kernel/pcpu.h"
 #include "kernel/time.h"
-#include "kernel/trap.h"
 #include "kernel/vcpu.h"
-#include "kernel/x86.h"
 
 struct machine machine;
 extern uint64_t image_base;

@@ -5,9 +5,7 @@
  */
 #include "boot/mbi.h"
 
-#include "kernel/errno.h"
 #include "kernel/log.h"
-#include "kernel/string.h"
 
 struct mbi_tag_head { /* 3.6.2; the head of the whole, 3.6.1, is its size and a reserved word */
 	uint32_t type;

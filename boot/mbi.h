@@ -8,7 +8,6 @@
 #pragma once
 
 #include "kernel/memmap.h"
-#include "kernel/types.h"
 
 #define MBI_MAGIC 0x36d76289u /* Multiboot2 specification 3.3, EAX at entry */
 

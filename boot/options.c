@@ -6,7 +6,6 @@
 #include "boot/options.h"
 
 #include "kernel/fmt.h"
-#include "kernel/string.h"
 
 #define SHOWN_MAX 60u /* bytes of a refused word */
 #define BAUD_MIN  2u  /* below, the divisor does not fit in its 16 bits */

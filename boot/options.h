@@ -8,7 +8,6 @@
 #include "drivers/uart.h"
 #include "kernel/log.h"
 #include "kernel/panic.h"
-#include "kernel/types.h"
 
 /* Where the console is: console=auto | none | com1..com4 | io:PORT | mmio:ADDRESS, each with an
  * optional ,BAUD. */

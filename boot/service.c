@@ -9,19 +9,14 @@
 #include "drivers/pci.h"
 #include "drivers/rtc.h"
 #include "kernel/devices.h"
-#include "kernel/errno.h"
 #include "kernel/exit.h"
 #include "kernel/frame.h"
-#include "kernel/log.h"
 #include "kernel/machine.h"
 #include "kernel/monitor.h"
 #include "kernel/mtrr.h"
 #include "kernel/paging.h"
 #include "kernel/pcpu.h"
 #include "kernel/pvclock.h"
-#include "kernel/string.h"
-#include "kernel/vcpu.h"
-#include "kernel/x86.h"
 
 #define COPY_SIZE (256 * KIB) /* through one window */
 

@@ -11,7 +11,6 @@
 #include "kernel/errno.h"
 #include "kernel/log.h"
 #include "kernel/paging.h"
-#include "kernel/string.h"
 
 /* Untrusted bytes: a table, or an entry of the one that `table` names. */
 struct span {

@@ -5,7 +5,6 @@
 #pragma once
 
 #include "drivers/acpi.h"
-#include "kernel/types.h"
 
 /*
  * Find the TSC's frequency and tell it to time_set_frequency(): from CPUID, else measured against

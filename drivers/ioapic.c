@@ -5,7 +5,6 @@
  */
 #include "drivers/ioapic.h"
 
-#include "kernel/errno.h"
 #include "kernel/lock.h"
 #include "kernel/log.h"
 #include "kernel/paging.h"

@@ -6,7 +6,6 @@
 #pragma once
 
 #include "drivers/acpi.h"
-#include "kernel/types.h"
 
 /* Map the I/O APICs that the MADT lists and mask every pin. Once. One that does not answer is
  * reported and left out. */

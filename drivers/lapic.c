@@ -5,7 +5,6 @@
  */
 #include "drivers/lapic.h"
 
-#include "kernel/errno.h"
 #include "kernel/log.h"
 #include "kernel/paging.h"
 #include "kernel/time.h"

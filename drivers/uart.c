@@ -4,7 +4,6 @@
  */
 #include "drivers/uart.h"
 
-#include "kernel/errno.h"
 #include "kernel/paging.h"
 #include "kernel/x86.h"
 

@@ -9,13 +9,9 @@
 #include "drivers/lapic.h"
 #include "drivers/screen.h"
 #include "kernel/fmt.h"
-#include "kernel/lock.h"
 #include "kernel/log.h"
 #include "kernel/pcpu.h"
-#include "kernel/string.h"
 #include "kernel/time.h"
-#include "kernel/trap.h"
-#include "kernel/x86.h"
 
 #define OUT_SIZE    (128 * KIB) /* powers of two; for the longest output of a command */
 #define HELD_SIZE   8192u

@@ -10,7 +10,6 @@
 #pragma once
 
 #include "drivers/uart.h"
-#include "kernel/types.h"
 
 enum console_phase {
 	CONSOLE_BOOT,

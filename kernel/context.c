@@ -5,13 +5,10 @@
  */
 #include "kernel/context.h"
 
-#include "kernel/errno.h"
 #include "kernel/frame.h"
 #include "kernel/log.h"
 #include "kernel/pcpu.h"
-#include "kernel/string.h"
 #include "kernel/vcpu.h"
-#include "kernel/x86.h"
 
 #define LEAF_XSAVE   0xdu
 #define FXSAVE_SIZE  512u

@@ -3,8 +3,6 @@
  * kernel/fmt.c - text from values, and numbers from text.
  */
 #include "kernel/fmt.h"
-#include "kernel/errno.h"
-#include "kernel/string.h"
 
 #define FMT_DIGITS_MAX 24u   /* UINT64_MAX in decimal and a sign fit; zeros fill no further */
 #define FMT_WIDTH_MAX  9999u /* the greatest width in a format */

@@ -6,7 +6,6 @@
 
 #include "kernel/lock.h"
 #include "kernel/panic.h"
-#include "kernel/string.h"
 
 /* [I] constant after frame_init  [F] frame_lock */
 static struct spinlock frame_lock = SPINLOCK(FRAME);

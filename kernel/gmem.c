@@ -7,8 +7,6 @@
 #include "kernel/gmem.h"
 
 #include "kernel/paging.h"
-#include "kernel/string.h"
-#include "kernel/x86.h"
 
 #define RFLAGS_AC BIT(18)
 #define EFER_LMA  BIT(10)

@@ -7,8 +7,6 @@
  */
 #include "kernel/insn.h"
 
-#include "kernel/errno.h"
-
 #define REX_W 0x08
 #define REX_R 0x04
 

@@ -9,7 +9,6 @@
 #pragma once
 
 #include "kernel/backend.h"
-#include "kernel/types.h"
 
 #define INSN_MAX 15u /* bytes (SDM vol. 2, 2.3.11) */
 

@@ -6,7 +6,6 @@
  * width; so offsets are columns, and the screen needs no model. Sequences are those of ECMA-48.
  */
 #include "kernel/lineedit.h"
-#include "kernel/string.h"
 
 #define CTRL(letter)  ((letter)&0x1f)
 #define KEY_ESCAPE    0x1b

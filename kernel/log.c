@@ -6,10 +6,8 @@
 
 #include "kernel/console.h"
 #include "kernel/fmt.h"
-#include "kernel/lock.h"
 #include "kernel/pcpu.h"
 #include "kernel/time.h"
-#include "kernel/x86.h"
 
 #define RECORDS 256u
 

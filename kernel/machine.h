@@ -6,7 +6,6 @@
 
 #include "drivers/acpi.h"
 #include "kernel/memmap.h"
-#include "kernel/types.h"
 
 #define PINTLE_VERSION "0.1"
 

@@ -10,8 +10,6 @@
 #include "kernel/devices.h"
 #include "kernel/lineedit.h"
 #include "kernel/pcpu.h"
-#include "kernel/string.h"
-#include "kernel/x86.h"
 
 static atomic_bool take_focus; /* [A] keys come back to the monitor at its next step */
 static bool guest_has_focus;   /* keys go to the service VM's UART */

@@ -6,7 +6,6 @@
 #pragma once
 
 #include "kernel/stage2.h"
-#include "kernel/types.h"
 
 /* The MSRs. All CPUs have the same. */
 struct mtrrs {

@@ -4,7 +4,6 @@
  * which the build turns the strings "@define ..." into offsets.h.
  */
 #include "kernel/pcpu.h"
-#include "kernel/trap.h"
 
 #define OFFSET(name, type, member)                                                                 \
 	__asm__ volatile(".ascii \"@define " #name " %c0\"" : : "i"(offsetof(type, member)))

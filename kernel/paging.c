@@ -8,11 +8,9 @@
 #include "kernel/paging.h"
 
 #include "kernel/frame.h"
-#include "kernel/layout.h"
 #include "kernel/log.h"
 #include "kernel/panic.h"
 #include "kernel/pcpu.h"
-#include "kernel/string.h"
 
 /* SDM vol. 3, 4.5.4: the bits of an entry; those of enum paging_flags are among them. */
 #define PTE_PRESENT BIT(0)

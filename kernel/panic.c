@@ -9,14 +9,10 @@
 #include "kernel/console.h"
 #include "kernel/layout.h"
 #include "kernel/fmt.h"
-#include "kernel/lock.h"
 #include "kernel/log.h"
 #include "kernel/monitor.h"
 #include "kernel/pcpu.h"
-#include "kernel/string.h"
 #include "kernel/time.h"
-#include "kernel/trap.h"
-#include "kernel/x86.h"
 
 #define NOBODY        UINT32_MAX
 #define BACKTRACE_MAX 32u

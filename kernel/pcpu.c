@@ -6,10 +6,8 @@
 #include "kernel/pcpu.h"
 
 #include "kernel/frame.h"
-#include "kernel/layout.h"
 #include "kernel/log.h"
 #include "kernel/paging.h"
-#include "kernel/trap.h"
 
 /* Until the boot CPU's own stacks are mapped, faults are taken here, so that a broken boot stack
  * still reports. */

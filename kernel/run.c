@@ -11,11 +11,7 @@
 #include "kernel/log.h"
 #include "kernel/monitor.h"
 #include "kernel/pcpu.h"
-#include "kernel/string.h"
 #include "kernel/time.h"
-#include "kernel/trap.h"
-#include "kernel/vcpu.h"
-#include "kernel/x86.h"
 
 #define NMI_LOOK_NS 100000ull    /* AMD-V cannot always tell when an NMI can be taken */
 #define LOOK_NS     250000000ull /* the console may be wired elsewhere than we believe */

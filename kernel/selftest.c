@@ -10,10 +10,7 @@
 #include "kernel/paging.h"
 #include "kernel/panic.h"
 #include "kernel/pcpu.h"
-#include "kernel/string.h"
 #include "kernel/time.h"
-#include "kernel/trap.h"
-#include "kernel/x86.h"
 
 #define TIMER_NS     2000000ull
 #define TIMER_MAX_NS 1000000000ull /* an emulator may be late, but not that late */

@@ -8,7 +8,6 @@
 #include "drivers/lapic.h"
 #include "kernel/panic.h"
 #include "kernel/time.h"
-#include "kernel/trap.h"
 
 #define ANSWER_LIMIT_NS (10 * 1000000000ull) /* an emulated CPU may be paused for seconds */
 

@@ -16,7 +16,6 @@
 #pragma once
 
 #include "kernel/backend.h"
-#include "kernel/types.h"
 
 enum stage2_rights {
 	STAGE2_READ = 1,

@@ -4,13 +4,9 @@
  */
 #pragma once
 
-#include <stdatomic.h>
-
-#include "kernel/backend.h"
 #include "kernel/context.h"
 #include "kernel/lock.h"
 #include "kernel/stage2.h"
-#include "kernel/types.h"
 #include "vdev/lapic.h"
 
 /* What a vCPU does. */

@@ -5,13 +5,10 @@
  */
 #include "svm/svm.h"
 
-#include "kernel/errno.h"
 #include "kernel/frame.h"
 #include "kernel/log.h"
 #include "kernel/paging.h"
 #include "kernel/pcpu.h"
-#include "kernel/string.h"
-#include "kernel/x86.h"
 
 uint32_t svm_features;
 static uint32_t asid_count;           /* [I] after probe */

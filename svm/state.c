@@ -7,7 +7,6 @@
 
 #include "kernel/log.h"
 #include "kernel/paging.h"
-#include "kernel/string.h"
 #include "kernel/x86.h"
 
 #define NESTED_PAGING_ENABLE BIT(0)

@@ -5,8 +5,6 @@
  */
 #pragma once
 
-#include "kernel/backend.h"
-#include "kernel/types.h"
 #include "kernel/vcpu.h"
 
 #define MSR_VM_CR    0xc0010114u

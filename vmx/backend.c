@@ -3,12 +3,9 @@
  * vmx/backend.c - VT-x behind struct backend: what the CPU can, VMX operation, VMCSs, runs.
  * Runs: on the CPU that the vCPU is pinned to, interrupts off.
  */
-#include "kernel/errno.h"
 #include "kernel/frame.h"
 #include "kernel/log.h"
 #include "kernel/paging.h"
-#include "kernel/pcpu.h"
-#include "kernel/string.h"
 #include "kernel/time.h"
 #include "vmx/vmx.h"
 

@@ -11,9 +11,7 @@
 #ifndef __ASSEMBLER__
 #include "kernel/panic.h"
 #include "kernel/pcpu.h"
-#include "kernel/types.h"
 #include "kernel/vcpu.h"
-#include "kernel/x86.h"
 
 /*
  * Appendix B; the fields that Pintle knows by name, all others are zero. What each holds from a
