@@ -7,12 +7,9 @@
  */
 #include "kernel/lineedit.h"
 
-#define CTRL(letter)  ((letter)&0x1f)
-#define KEY_ESCAPE    0x1b
-#define KEY_BACKSPACE 0x7f
-
-STATIC_ASSERT(
-	(LINE_HISTORY & (LINE_HISTORY - 1)) == 0, "slots follow one another when the count wraps");
+#define CTRL(letter) ((letter)&0x1f)
+#define ESCAPE       0x1b
+#define BACKSPACE    0x7f
 
 static void emit(struct lineedit *edit, const char *text)
 {
@@ -66,114 +63,56 @@ static void recall(struct lineedit *edit, unsigned n)
 	replace(edit, 0, edit->len, line, strlen(line));
 }
 
-/* The next word from the n-th on that continues what stands before the cursor. */
-static const char *candidate(struct lineedit *edit, unsigned *n)
-{
-	const char *word;
-	do {
-		word = edit->word((*n)++);
-	} while (word != NULL && strncmp(word, edit->text, edit->cursor) != 0);
-	return word;
-}
-
-/* A tab adds what all candidates share; when that is nothing, as on a second tab, it lists them. */
+/* A tab lists the words that continue what stands before the cursor, and adds what they share. */
 static void complete(struct lineedit *edit)
 {
-	unsigned n = 0;
 	size_t done = edit->cursor;
-	const char *first = candidate(edit, &n);
-	const char *word = first;
-	size_t shared = first != NULL ? strlen(first) : 0;
-	while (word != NULL) {
-		while (strncmp(word, first, shared) != 0) {
-			shared--;
-		}
-		word = candidate(edit, &n);
-	}
-	if (shared > done) {
-		replace(edit, done, done, first + done, shared - done);
-		return;
-	}
+	size_t shared = done;
+	const char *first = NULL;
+	const char *word;
+
 	emit(edit, "\r\n");
-	for (n = 0; (word = candidate(edit, &n)) != NULL;) {
-		emit(edit, word);
-		emit(edit, "  ");
+	for (unsigned n = 0; (word = edit->word(n)) != NULL; n++) {
+		if (strncmp(word, edit->text, done) == 0) {
+			emit(edit, word);
+			emit(edit, "  ");
+			shared = first != NULL ? shared : strlen(word);
+			first = first != NULL ? first : word;
+			while (strncmp(word, first, shared) != 0) {
+				shared--;
+			}
+		}
 	}
 	emit(edit, "\r\n");
 	lineedit_show(edit);
+	if (shared > done) {
+		replace(edit, done, done, first + done, shared - done);
+	}
 }
 
 /*
- * A key takes away what lies between two places, and to take away nothing is to move there. What
- * ends its escape sequences: a letter, or the digit before a tilde.
- */
-static const char places[] = "^<|>$"; /* start, left of the cursor, cursor, right of it, end */
-static const struct key {
-	char control;
-	char sequence[3];
-	char from, to;
-} keys[] = {
-	{CTRL('A'), "H1", '^', '^'},
-	{CTRL('B'), "D", '<', '<'},
-	{CTRL('C'), "", '$', '$'},
-	{CTRL('D'), "3", '|', '>'},
-	{CTRL('E'), "F4", '$', '$'},
-	{CTRL('F'), "C", '>', '>'},
-	{CTRL('H'), "", '<', '|'},
-	{CTRL('K'), "", '|', '$'},
-	{CTRL('N'), "B", '|', '|'}, /* the history's, like Ctrl-P */
-	{CTRL('P'), "A", '|', '|'},
-	{CTRL('U'), "", '^', '|'},
-	{KEY_BACKSPACE, "", '<', '|'},
-};
-
-/*
- * Follow escape sequences: the key that a byte stands for or ends, 0 for none. Control bytes and
- * bytes of 0x7f and above end a sequence unfinished and count as themselves, so that enter and
- * Ctrl-C always work.
+ * Follow escape sequences: the key that a byte is or ends, 0 for none. Control bytes and bytes of
+ * 0x7f and above end a sequence unfinished and count as themselves, so that enter and Ctrl-C always
+ * work.
  */
 static char decode(struct lineedit *edit, char byte)
 {
+	/* What ends the sequences: a letter, or the digit before a tilde; and the same keys. */
+	static const char ends[] = "ABCDFH134";
+	static const char same[] = "PNFBEAADE";
 	char last = edit->sequence;
-	edit->sequence = byte == KEY_ESCAPE ? byte : 0;
+
+	edit->sequence = byte == ESCAPE ? byte : 0;
 	if (last == 0 || byte < ' ' || byte > '~') {
-		return byte;
+		return byte == BACKSPACE ? CTRL('H') : byte;
 	}
 	if (byte < '@' || byte == '[' || byte == 'O') {
 		/* Of numbers only those of one digit are any key's. */
 		edit->sequence = byte >= '@' || last == '[' ? byte : '?';
 		return 0;
 	}
-	for (unsigned i = 0; i < ARRAY_COUNT(keys); i++) {
-		if (strchr(keys[i].sequence, byte == '~' ? last : byte) != NULL) {
-			return keys[i].control;
-		}
-	}
-	return 0;
-}
-
-static void obey(struct lineedit *edit, char key)
-{
-	size_t cursor = edit->cursor;
-	const size_t offsets[] = {0, cursor - 1, cursor, cursor + 1, edit->len};
-	if (key >= ' ' && key <= '~') {
-		replace(edit, cursor, cursor, &key, 1);
-	} else if (key == CTRL('I')) {
-		complete(edit);
-	} else if (key == CTRL('N') || key == CTRL('P')) {
-		recall(edit, edit->history_at + (key == CTRL('P') ? 1 : -1u));
-	} else {
-		for (unsigned i = 0; i < ARRAY_COUNT(keys); i++) {
-			if (keys[i].control == key) {
-				replace(edit, offsets[strchr(places, keys[i].from) - places],
-					offsets[strchr(places, keys[i].to) - places], "", 0);
-			}
-		}
-	}
-	if (key == CTRL('C')) {
-		emit(edit, "^C\r\n");
-		lineedit_begin(edit);
-	}
+	const char *end = strchr(ends, byte == '~' ? last : byte);
+	return end != NULL ? CTRL(same[end - ends]) : 0;
 }
 
 void lineedit_begin(struct lineedit *edit)
@@ -187,17 +126,44 @@ void lineedit_begin(struct lineedit *edit)
 
 bool lineedit_feed(struct lineedit *edit, char byte)
 {
+	/* A key takes away what lies between two places, and to take away nothing is to move there:
+	 * 1 is the start, 2 left of the cursor, 3 the cursor, 4 right of it, 5 the end. */
+	static const uint8_t ranges[' '][2] = {[CTRL('A')] = {1, 1},
+		[CTRL('B')] = {2, 2},
+		[CTRL('C')] = {5, 5},
+		[CTRL('D')] = {3, 4},
+		[CTRL('E')] = {5, 5},
+		[CTRL('F')] = {4, 4},
+		[CTRL('H')] = {2, 3},
+		[CTRL('K')] = {3, 5},
+		[CTRL('U')] = {1, 3}};
+	size_t at = edit->cursor;
+	const size_t places[] = {0, 0, at - 1, at, at + 1, edit->len};
 	char key = decode(edit, byte);
-	if (key != '\r' && key != '\n') {
-		obey(edit, key);
-		return false;
+
+	if (key == '\r' || key == '\n') {
+		emit(edit, "\r\n");
+		if (edit->len > 0 && strcmp(edit->text, slot(edit, 1)) != 0) {
+			memcpy(slot(edit, 0), edit->text, LINE_MAX);
+			edit->history_next++;
+		}
+		return true;
 	}
-	emit(edit, "\r\n");
-	if (edit->len > 0 && strcmp(edit->text, slot(edit, 1)) != 0) {
-		memcpy(slot(edit, 0), edit->text, LINE_MAX);
-		edit->history_next++;
+	if (key >= ' ') {
+		replace(edit, at, at, &key, 1);
+	} else if (key == '\t') {
+		complete(edit);
+	} else if (key == CTRL('N') || key == CTRL('P')) {
+		recall(edit, edit->history_at + (key == CTRL('P') ? 1 : -1u));
+	} else if (key > 0 && ranges[(uint8_t)key][0] != 0) {
+		const uint8_t *range = ranges[(uint8_t)key];
+		replace(edit, places[range[0]], places[range[1]], "", 0);
 	}
-	return true;
+	if (key == CTRL('C')) {
+		emit(edit, "^C\r\n");
+		lineedit_begin(edit);
+	}
+	return false;
 }
 
 void lineedit_hide(struct lineedit *edit)
