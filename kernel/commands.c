@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * kernel/commands.c - the monitor's commands. Their names and help are in kernel/commands.def.
+ * Those about virtual machines are in kernel/commands_vm.c.
  * Runs: on the monitor's stack on CPU 0, or in a panic; output goes through console_printf.
  */
 #include "drivers/ioapic.h"
@@ -13,9 +14,13 @@
 #include "kernel/log.h"
 #include "kernel/machine.h"
 #include "kernel/monitor.h"
+#include "kernel/paging.h"
 #include "kernel/panic.h"
 #include "kernel/pcpu.h"
 #include "kernel/time.h"
+
+#define TIMER_NS     2000000ull
+#define TIMER_MAX_NS 1000000000ull /* an emulator may be late, but not that late */
 
 const struct command commands[] = {
 #define COMMAND(name, needs, usage, help, more) {#name, NEEDS_##needs, usage, help, command_##name},
@@ -51,15 +56,11 @@ void command_acpi(const char *argument)
 		console_printf("%-5s  %3u  %6u  %016lx  %s\n", table->signature, table->revision,
 			table->size, table->base.raw, table->valid ? "good" : "bad");
 	}
-	console_printf("power-off: %s, reset register: %s\n",
-		acpi->fadt.has_s5 ? "S5" : "not found",
-		acpi->fadt.reset.address != 0 ? "yes" : "no");
-	console_printf("%u CPUs, %u I/O APICs, %u PCI segments, %u IOMMUs\n", acpi->cpu_count,
-		acpi->ioapic_count, acpi->segment_count, acpi->remapper_count);
-	if (acpi->spcr.base.address != 0) {
-		console_printf("console named by SPCR: %s 0x%lx\n",
-			acpi->spcr.base.in_memory ? "memory" : "port", acpi->spcr.base.address);
-	}
+	console_printf("power-off: %s, reset register: %s, console: %s\n%u CPUs, %u I/O APICs, "
+		       "%u PCI segments, %u IOMMUs\n",
+		acpi->fadt.has_s5 ? "S5" : "no", acpi->fadt.reset.address != 0 ? "yes" : "no",
+		acpi->spcr.base.address != 0 ? "SPCR" : "no", acpi->cpu_count, acpi->ioapic_count,
+		acpi->segment_count, acpi->remapper_count);
 }
 
 void command_cpus(const char *argument)
@@ -91,14 +92,11 @@ void command_irqs(const char *argument)
 		}
 	}
 	for (unsigned n = 0; ioapic_info(n, &info); n++) {
-		console_printf("I/O APIC %u at 0x%lx: GSI %u-%u\n", info.id, info.base.raw,
-			info.gsi_base, info.gsi_base + info.pins - 1);
 		for (unsigned pin = 0; pin < info.pins; pin++) {
 			uint64_t entry = ioapic_entry(n, pin);
 			if (!(entry & IOAPIC_MASKED)) {
-				console_printf("  GSI %u: vector 0x%02x on APIC %u, %s, %s\n",
-					info.gsi_base + pin, (uint8_t)entry,
-					(unsigned)(entry >> 56),
+				console_printf("GSI %u: vector 0x%02x on APIC %lu, %s, %s\n",
+					info.gsi_base + pin, (uint8_t)entry, entry >> 56,
 					entry & IOAPIC_LEVEL ? "level" : "edge",
 					entry & IOAPIC_ACTIVE_LOW ? "low" : "high");
 			}
@@ -112,31 +110,31 @@ void command_irqs(const char *argument)
 /* Read an argument as a level, if there is one. False after the complaint that it is none. */
 static bool read_level(const char *argument, enum log_level *level)
 {
-	for (unsigned i = 0; i < LOG_LEVEL_COUNT; i++) {
-		if (strcmp(log_level_names[i], argument) == 0) {
-			*level = i;
-			return true;
-		}
+	enum log_level named = 0;
+
+	while (named < LOG_LEVEL_COUNT && strcmp(log_level_names[named], argument) != 0) {
+		named++;
 	}
-	if (*argument != '\0') {
-		console_printf("\"%s\" is no level; there are error, warning, info and debug.\n",
-			argument);
+	if (named < LOG_LEVEL_COUNT) {
+		*level = named;
+	} else if (*argument != '\0') {
+		console_printf("\"%s\" is no level.\n", argument);
+		return false;
 	}
-	return *argument == '\0';
+	return true;
 }
 
 void command_log(const char *argument)
 {
 	enum log_level level = log_level;
 	char line[LOG_LINE_MAX];
-	size_t len;
+	size_t len = 1;
 	uint64_t cursor = 0;
-	uint64_t end = log_count; /* what comes meanwhile is not for now */
+	uint64_t end = read_level(argument, &level) ? log_count : 0; /* not what comes meanwhile */
 
-	if (read_level(argument, &level)) {
-		while (cursor < end && (len = log_next(&cursor, level, line)) != 0) {
-			console_put(line, len);
-		}
+	while (cursor < end && len != 0) {
+		len = log_next(&cursor, level, line);
+		console_put(line, len);
 	}
 }
 
@@ -159,9 +157,8 @@ void command_mem(const char *argument)
 		console_printf("%10lu KiB  %s\n", memmap_bytes(&machine.memmap, type) / KIB,
 			mem_type_names[type]);
 	}
-	console_printf("Pintle's frames: %zu\n", frame_total);
 	for (unsigned owner = 0; owner < FRAME_OWNER_COUNT; owner++) {
-		console_printf("%10zu  %s\n", frame_count(owner), frame_owner_names[owner]);
+		console_printf("%10zu frames  %s\n", frame_count(owner), frame_owner_names[owner]);
 	}
 }
 
@@ -207,8 +204,7 @@ void command_poweroff(const char *argument)
 	console_printf("Switching off.\n");
 	console_drain();
 	power_off();
-	console_printf(
-		"This machine cannot be switched off by software: use its switch, or reboot.\n");
+	console_printf("Software cannot switch this machine off: use its switch, or reboot.\n");
 }
 
 void command_reboot(const char *argument)
@@ -221,14 +217,12 @@ void command_reboot(const char *argument)
 void command_timers(const char *argument)
 {
 	uint64_t us = time_ns() / 1000;
-	uint64_t tsc = time_frequency;
+	uint64_t tsc = time_frequency, timer = lapic_timer_hz;
 
-	console_printf("up:    %lu.%06lu s\n", us / 1000000, us % 1000000);
-	console_printf(
-		"TSC:   %lu.%06lu MHz, from %s\n", tsc / 1000000, tsc % 1000000, machine.clock);
-	console_printf("timer: %s, %lu kHz\n",
-		lapic_timer_hz == 0 ? "TSC deadline" : "LAPIC one-shot",
-		(lapic_timer_hz == 0 ? tsc : lapic_timer_hz) / 1000);
+	console_printf("up:    %lu.%06lu s\nTSC:   %lu.%06lu MHz, from %s\n", us / 1000000,
+		us % 1000000, tsc / 1000000, tsc % 1000000, machine.clock);
+	console_printf("timer: %s, %lu kHz\n", timer == 0 ? "TSC deadline" : "LAPIC one-shot",
+		(timer == 0 ? tsc : timer) / 1000);
 }
 
 void command_version(const char *argument)
@@ -241,6 +235,112 @@ void command_version(const char *argument)
 	console_printf("started by %s on %s, options: %s\n", machine.loader,
 		machine.efi ? "UEFI" : "BIOS", *machine.cmdline != '\0' ? machine.cmdline : "none");
 	console_printf("local APIC: %s\n", lapic_mode == APIC_X2APIC ? "x2APIC" : "xAPIC");
-	console_printf("boot took %lu TSC ticks (%lu ms) from entry to the prompt\n",
-		ready - boot_entry_tsc, time_from_tsc(ready) / 1000000);
+	console_printf(
+		"boot took %lu TSC ticks (%lu ms) to the prompt, from the entry at TSC %lu\n",
+		ready - boot_entry_tsc, time_from_tsc(ready) / 1000000, boot_entry_tsc);
+}
+
+static void show_run(void *context, const struct paging_run *run)
+{
+	console_printf("%016lx-%016lx %8lu KiB  r%c%c%c\n", run->va, run->va + run->size - 1,
+		run->size / KIB, run->flags & PAGING_WRITE ? 'w' : '-',
+		run->flags & PAGING_EXECUTE ? 'x' : '-', run->flags & PAGING_UNCACHED ? 'u' : '-');
+}
+
+static void count_bad(void *bad, const struct paging_run *run)
+{
+	*(unsigned *)bad += (run->flags & PAGING_WRITE) && (run->flags & PAGING_EXECUTE);
+}
+
+static bool nothing_is_writable_and_executable(void)
+{
+	unsigned bad = 0;
+	paging_walk(count_bad, &bad);
+	return bad == 0;
+}
+
+void command_map(const char *argument)
+{
+	paging_walk(show_run, NULL);
+	console_printf("%s is both writable and executable\n",
+		nothing_is_writable_and_executable() ? "nothing" : "SOMETHING");
+}
+
+static void count_call(void *count)
+{
+	atomic_fetch_add((atomic_uint *)count, 1);
+}
+
+/* All but the first asker ask at once, so that each waits for the others while they wait for it. */
+static void call_all(void *count)
+{
+	if (this_cpu()->index != 0) {
+		smp_call_all(count_call, count);
+	}
+}
+
+static bool every_cpu_answers_every_other(void)
+{
+	atomic_uint answers = 0;
+	smp_call_all(count_call, &answers);
+	smp_call_all(call_all, &answers);
+	return answers == smp_online_count() * smp_online_count();
+}
+
+/* Two pages that are seen through one window, one after the other, by all CPUs. */
+static uint64_t marks[2][PAGE_SIZE / sizeof(uint64_t)];
+static const volatile uint64_t *window;
+static atomic_uint wrong_looks;
+
+static void look(void *mark)
+{
+	wrong_looks += *window != *(uint64_t *)mark;
+}
+
+static bool every_cpu_forgets_old_mappings(void)
+{
+	const volatile uint64_t *last = NULL;
+
+	for (unsigned i = 0; i < ARRAY_COUNT(marks); i++) {
+		marks[i][0] = i + 1;
+		last = window;
+		window = window_map(virt_to_phys(marks[i]), sizeof(**marks), 0);
+		if (window != NULL) {
+			smp_call_all(look, marks[i]);
+			window_unmap(window, sizeof(**marks));
+		}
+	}
+	return wrong_looks == 0 && window != NULL && window == last;
+}
+
+static bool the_timer_fires_on_time(void)
+{
+	atomic_ulong *count = &this_cpu()->interrupts[VECTOR_TIMER - VECTOR_OWN_FIRST];
+	uint64_t before = *count;
+	uint64_t start = time_ns();
+
+	lapic_timer_arm(TIMER_NS);
+	while (*count == before && time_ns() - start < TIMER_MAX_NS) {
+		cpu_pause();
+	}
+	return *count != before && time_ns() - start >= TIMER_NS * 9 / 10;
+}
+
+void command_selftest(const char *argument)
+{
+	static const struct {
+		bool (*holds)(void);
+		const char *what;
+	} checks[] = {{nothing_is_writable_and_executable, "nothing is writable and executable"},
+		{every_cpu_answers_every_other, "every CPU answers every other"},
+		{every_cpu_forgets_old_mappings, "every CPU forgets old mappings"},
+		{the_timer_fires_on_time, "the timer fires on time"}};
+	unsigned passed = 0;
+
+	for (unsigned i = 0; i < ARRAY_COUNT(checks); i++) {
+		bool holds = checks[i].holds();
+		passed += holds;
+		console_printf("%-6s  %s\n", holds ? "ok" : "FAILED", checks[i].what);
+	}
+	console_printf("selftest: %u passed, %zu failed\n", passed, ARRAY_COUNT(checks) - passed);
 }
