@@ -102,7 +102,7 @@ void command_irqs(const char *argument)
 			}
 		}
 	}
-	if (console_is_polled()) {
+	if (console_polled) {
 		console_printf("The console has no interrupt; it is looked at by timer.\n");
 	}
 }

@@ -26,14 +26,10 @@ enum console_phase console_phase;
 uint64_t console_ready_tsc;
 
 static struct spinlock console_lock = SPINLOCK(CONSOLE);
-static enum {
-	SINK_NONE,
-	SINK_UART,
-	SINK_SCREEN
-} sink;                    /* [I] after console_open */
-static struct uart uart;   /* [console_lock] */
-static bool polled = true; /* [console_lock] to write */
-static bool holding;       /* [CPU 0] to write: the monitor has the screen */
+bool console_polled;
+static bool opened, has_uart; /* [I] after console_open; without a UART the screen */
+static struct uart uart;      /* [console_lock] */
+static bool holding;          /* [CPU 0] to write: the monitor has the screen */
 
 /* Bytes out, in, and what the guest wrote while the monitor had the screen, the last of it.
  * [console_lock]; counts only grow, an index is its count modulo the size. */
@@ -41,18 +37,6 @@ static char out[OUT_SIZE], in[IN_SIZE], held[HELD_SIZE];
 static uint32_t out_head, out_tail, in_head, in_tail;
 static uint64_t held_count;
 static uint64_t log_cursor; /* [console_lock] what of the log was shown */
-
-static void move_out(void)
-{
-	while (out_tail != out_head && (uart_status(&uart) & UART_EMPTY)) {
-		for (unsigned n = 0; n < uart.depth && out_tail != out_head; n++) {
-			uart_write(&uart, out[out_tail++ % OUT_SIZE]);
-		}
-	}
-	if (console_ready_tsc == 0 && console_phase == CONSOLE_MONITOR && out_tail == out_head) {
-		console_ready_tsc = tsc_read();
-	}
-}
 
 static void move_in(void)
 {
@@ -69,15 +53,22 @@ static void move_in(void)
 
 static void move_locked(void)
 {
-	if (sink == SINK_UART) {
+	while (!has_uart && out_tail != out_head) {
+		screen_write(&out[out_tail++ % OUT_SIZE], 1);
+	}
+	if (has_uart) {
 		move_in();
-		move_out();
-		if (!polled && console_phase != CONSOLE_PANIC) {
+		while (out_tail != out_head && (uart_status(&uart) & UART_EMPTY)) {
+			for (unsigned n = 0; n < uart.depth && out_tail != out_head; n++) {
+				uart_write(&uart, out[out_tail++ % OUT_SIZE]);
+			}
+		}
+		if (!console_polled && console_phase != CONSOLE_PANIC) {
 			uart_interrupts(&uart, out_tail != out_head);
 		}
 	}
-	while (sink == SINK_SCREEN && out_tail != out_head) {
-		screen_write(&out[out_tail++ % OUT_SIZE], 1);
+	if (console_ready_tsc == 0 && console_phase == CONSOLE_MONITOR && out_tail == out_head) {
+		console_ready_tsc = tsc_read();
 	}
 }
 
@@ -88,7 +79,7 @@ void console_poll(void)
 	/* Its interrupt is edge triggered: leave only when the UART has no cause left. */
 	do {
 		move_locked();
-	} while (sink == SINK_UART && uart_interrupt_pending(&uart) && --tries > 0);
+	} while (has_uart && uart_interrupt_pending(&uart) && --tries > 0);
 	lock_release(&console_lock, flags);
 }
 
@@ -126,7 +117,7 @@ void console_printf(const char *fmt, ...)
 	console_put(text, min_u64((uint64_t)len, sizeof(text) - 1));
 }
 
-bool console_guest_put(char byte)
+void console_guest_put(char byte)
 {
 	uint64_t flags = lock_acquire(&console_lock);
 	if (holding) {
@@ -135,9 +126,7 @@ bool console_guest_put(char byte)
 		out[out_head++ % OUT_SIZE] = byte;
 	}
 	move_locked();
-	bool room = console_guest_room();
 	lock_release(&console_lock, flags);
-	return room;
 }
 
 bool console_guest_room(void)
@@ -155,22 +144,17 @@ void console_hold_guest(bool hold)
 	holding = hold;
 }
 
-bool console_show_log(void)
+void console_show_log(void)
 {
 	char line[LOG_LINE_MAX];
 	size_t len;
-	bool shown = false;
 	uint64_t flags = lock_acquire(&console_lock);
 	do {
 		move_locked();
-		len = sink != SINK_NONE && console_has_room()
-			? log_next(&log_cursor, log_level, line)
-			: 0;
+		len = opened && console_has_room() ? log_next(&log_cursor, log_level, line) : 0;
 		queue(line, len);
-		shown |= len != 0;
 	} while (len != 0);
 	lock_release(&console_lock, flags);
-	return shown;
 }
 
 void console_log_grew(void)
@@ -211,49 +195,41 @@ void console_drain(void)
 	uint32_t tail = out_tail;
 	uint64_t since = time_ns();
 	/* The UART's own FIFO too: a machine that goes off at once would lose the last words. */
-	while ((console_show_log() ||
-		       (sink == SINK_UART &&
-			       (out_tail != out_head || !(uart_status(&uart) & UART_IDLE)))) &&
-		time_ns() - since < STUCK_NS) {
+	do {
+		console_show_log();
 		since = out_tail != tail ? time_ns() : since;
 		tail = out_tail;
 		cpu_pause();
-	}
+	} while ((console_log_waits() ||
+			 (has_uart &&
+				 (out_tail != out_head || !(uart_status(&uart) & UART_IDLE)))) &&
+		time_ns() - since < STUCK_NS);
 }
 
 void console_begin_panic(void)
 {
 	console_phase = CONSOLE_PANIC;
 	/* Too early for the options to be known: the port that nearly every machine has. */
-	if (sink == SINK_NONE &&
-		console_open(&(struct uart_place){.address = 0x3f8, .stride = 1, .baud = 115200}) !=
-			0) {
+	struct uart_place com1 = {.address = 0x3f8, .stride = 1, .baud = 115200};
+	if (!opened && console_open(&com1) != 0) {
 		console_open(NULL);
 	}
 }
 
 int console_open(const struct uart_place *place)
 {
-	int err = place != NULL ? uart_open(&uart, place) : 0;
-	if (err == 0) {
-		sink = place != NULL ? SINK_UART : SINK_SCREEN;
-		console_show_log();
-	}
-	return err;
+	has_uart = place != NULL && uart_open(&uart, place) == 0;
+	opened = has_uart || place == NULL;
+	console_polled = has_uart;
+	console_show_log();
+	return opened ? 0 : -ENODEV;
 }
 
 int console_use_interrupt(uint32_t gsi, bool level, bool active_low)
 {
 	trap_set_handler(VECTOR_UART, uart_interrupt, "console UART");
 	int err = ioapic_route(gsi, VECTOR_UART, this_cpu()->apic_id, level, active_low);
-	if (err == 0) {
-		polled = false;
-		console_poll();
-	}
+	console_polled = err != 0;
+	console_poll();
 	return err;
-}
-
-bool console_is_polled(void)
-{
-	return sink == SINK_UART && polled;
 }

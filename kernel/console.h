@@ -32,7 +32,7 @@ int console_open(const struct uart_place *place);
  * ioapic_route says.
  */
 int console_use_interrupt(uint32_t gsi, bool level, bool active_low);
-bool console_is_polled(void);
+extern bool console_polled; /* [console.lock] to write: a UART without interrupt */
 
 /* Move bytes between the rings and the line as far as it goes at once. Takes console.lock. */
 void console_poll(void);
@@ -54,8 +54,8 @@ bool console_guest_room(void); /* console_guest_put has room */
 void console_put(const char *text, size_t len);
 void console_printf(const char *fmt, ...) PRINTF_LIKE(1, 2);
 
-/* A byte of the service VM, as it is; true while there is room for more. Any CPU. */
-bool console_guest_put(char byte);
+/* A byte of the service VM, as it is. Any CPU. */
+void console_guest_put(char byte);
 
 /* Keep what the service VM writes for later, the last 8 KiB of it; or show that, and all from now
  * on. Monitor only. */
@@ -68,9 +68,8 @@ void console_drain(void);
 /* Enter the panic's phase, with COM1 if there is no console yet. */
 void console_begin_panic(void);
 
-/* Show what the log has beyond what was shown, as far as there is room. True when something was
- * shown. */
-bool console_show_log(void);
+/* Show what the log has beyond what was shown, as far as there is room. */
+void console_show_log(void);
 
 /* Called by the log after each line. */
 void console_log_grew(void);

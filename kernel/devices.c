@@ -201,7 +201,8 @@ static uint32_t uart_access(unsigned reg, bool write, uint32_t value)
 	uint64_t flags = lock_acquire(&vdev_lock);
 	int byte = write ? vuart_write(&uart, reg, (uint8_t)value) : -1;
 	if (byte >= 0) {
-		vuart_set_room(&uart, console_guest_put((char)byte));
+		console_guest_put((char)byte);
+		vuart_set_room(&uart, console_guest_room());
 	}
 	if (!write) {
 		value = vuart_read(&uart, reg);

@@ -268,7 +268,7 @@ static void serve_console(uint64_t now)
 	devices_poll();
 	if (now >= look_at) {
 		console_poll();
-		look_at = now + time_to_tsc(console_is_polled() ? RUN_MAX_NS : LOOK_NS);
+		look_at = now + time_to_tsc(console_polled ? RUN_MAX_NS : LOOK_NS);
 	}
 }
 

@@ -315,10 +315,7 @@ void console_poll(void)
 {
 }
 
-bool console_is_polled(void)
-{
-	return false;
-}
+bool console_polled;
 
 void devices_poll(void)
 {
