@@ -26,8 +26,8 @@ const struct command commands[] = {
 #define COMMAND(name, needs, usage, help, more) {#name, NEEDS_##needs, usage, help, command_##name},
 #include "kernel/commands.def"
 #undef COMMAND
+	{.usage = ""},
 };
-const unsigned command_count = ARRAY_COUNT(commands);
 
 bool command_number(const char *argument, const char *what, uint64_t limit, uint64_t *number)
 {
@@ -40,9 +40,8 @@ bool command_number(const char *argument, const char *what, uint64_t limit, uint
 
 void command_help(const char *argument)
 {
-	for (unsigned i = 0; i < command_count; i++) {
-		console_printf(
-			"%-9s %-16s %s\n", commands[i].name, commands[i].usage, commands[i].help);
+	for (const struct command *command = commands; command->name != NULL; command++) {
+		console_printf("%-9s %-16s %s\n", command->name, command->usage, command->help);
 	}
 }
 

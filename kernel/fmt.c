@@ -15,7 +15,7 @@ struct fmt_state {
 	size_t len; /* of the whole text, cut or not */
 	va_list args;
 	/* What stands between the percent sign and the conversion. */
-	bool left, zero, is_long;
+	bool left, zero;
 	size_t width;
 };
 
@@ -49,37 +49,36 @@ static void fmt_put_number(struct fmt_state *fmt, char conversion, uint64_t valu
 	fmt_put(fmt, text + at, sizeof(text) - at);
 }
 
-/* Read flags, width and length; returns where the conversion stands. */
-static const char *fmt_parse(struct fmt_state *fmt, const char *at)
+/* Show the next argument as flags, width, length and conversion at `at` say; returns where the
+ * conversion stands. */
+static const char *fmt_convert(struct fmt_state *fmt, const char *at)
 {
+	bool is_long = false;
+
 	fmt->left = *at == '-';
 	at += fmt->left;
 	fmt->zero = *at == '0';
 	for (; *at >= '0' && *at <= '9'; at++) {
 		fmt->width = min_u64(fmt->width * 10 + (size_t)(*at - '0'), FMT_WIDTH_MAX);
 	}
-	for (fmt->is_long = false; *at == 'l' || *at == 'z'; at++) {
-		fmt->is_long = true;
+	for (; *at == 'l' || *at == 'z'; at++) {
+		is_long = true;
 	}
-	return at;
-}
-
-static void fmt_convert(struct fmt_state *fmt, char conversion)
-{
-	if (conversion == 's') {
+	if (*at == 's') {
 		const char *text = va_arg(fmt->args, const char *);
 		text = text != NULL ? text : "(null)";
 		fmt_put(fmt, text, strlen(text));
-	} else if (conversion == 'd' && !fmt->is_long) {
-		fmt_put_number(fmt, conversion, (uint64_t)va_arg(fmt->args, int));
-	} else if (fmt->is_long || conversion == 'p') {
-		fmt_put_number(fmt, conversion, va_arg(fmt->args, uint64_t));
-	} else if (conversion == 'u' || conversion == 'x') {
-		fmt_put_number(fmt, conversion, va_arg(fmt->args, unsigned));
+	} else if (*at == 'd' && !is_long) {
+		fmt_put_number(fmt, *at, (uint64_t)va_arg(fmt->args, int));
+	} else if (is_long || *at == 'p') {
+		fmt_put_number(fmt, *at, va_arg(fmt->args, uint64_t));
+	} else if (*at == 'u' || *at == 'x') {
+		fmt_put_number(fmt, *at, va_arg(fmt->args, unsigned));
 	} else {
-		char c = conversion == 'c' ? (char)va_arg(fmt->args, int) : conversion;
+		char c = *at == 'c' ? (char)va_arg(fmt->args, int) : *at;
 		fmt_put(fmt, &c, 1);
 	}
+	return at;
 }
 
 int fmt_vwrite(char *out, size_t size, const char *fmt, va_list args)
@@ -91,8 +90,7 @@ int fmt_vwrite(char *out, size_t size, const char *fmt, va_list args)
 		if (*fmt != '%') {
 			fmt_put(&state, fmt, 1);
 		} else {
-			fmt = fmt_parse(&state, fmt + 1);
-			fmt_convert(&state, *fmt);
+			fmt = fmt_convert(&state, fmt + 1);
 		}
 		fmt += *fmt != '\0';
 	}

@@ -17,16 +17,16 @@ static int for_guest = -1;     /* a key that has no room there yet */
 
 static const char *command_name(unsigned n)
 {
-	return n < command_count ? commands[n].name : NULL;
+	return commands[n].name;
 }
 
 static struct lineedit line = {.prompt = "pintle> ", .emit = console_put, .word = command_name};
 
-/* The first word is the command, the rest its argument; its row knows when it can be of no use. */
-static void execute(const char *text)
+/* Run a line, of which nothing is left. The first word is the command, the rest its argument; its
+ * row knows when it can be of no use. */
+static void execute(char *name)
 {
-	char words[LINE_MAX];
-	char *name = memcpy(words, text, sizeof(words));
+	const struct command *command = commands;
 
 	while (*name == ' ') {
 		name++;
@@ -35,31 +35,28 @@ static void execute(const char *text)
 	while (argument != NULL && *argument == ' ') {
 		*argument++ = '\0';
 	}
-	const struct command *command = commands;
-	while (command < commands + command_count && strcmp(command->name, name) != 0) {
+	argument = argument != NULL ? argument : name + strlen(name);
+	while (command->name != NULL && strcmp(command->name, name) != 0) {
 		command++;
-	}
-	if (*name == '\0') {
-		return;
-	}
-	if (command == commands + command_count) {
-		console_printf("There is no command \"%s\"; help lists them.\n", name);
-		return;
 	}
 	bool takes_one = *command->usage != '\0';
 	bool needs_one = takes_one && *command->usage != '[';
-	bool has_one = argument != NULL && *argument != '\0';
-	if (has_one ? !takes_one : needs_one) {
-		console_printf("Usage: %s %s\n", command->name, command->usage);
+	if (*name == '\0') {
+		return;
+	}
+	if (command->name == NULL) {
+		console_printf("There is no command \"%s\"; help lists them.\n", name);
+	} else if (*argument != '\0' ? !takes_one : needs_one) {
+		console_printf("Usage: %s %s\n", name, command->usage);
 	} else if ((command->needs & NEEDS_VM) && service_vm == NULL) {
 		console_printf("There is no service VM.\n");
 	} else if ((command->needs & NEEDS_LIFE) && console_phase == CONSOLE_PANIC) {
 		console_printf("This machine has panicked, and %s needs a live one.\n", name);
-	} else if (console_phase == CONSOLE_PANIC) {
-		command->run(has_one ? argument : "");
 	} else {
-		irq_enable();
-		command->run(has_one ? argument : "");
+		if (console_phase != CONSOLE_PANIC) {
+			irq_enable();
+		}
+		command->run(argument);
 		irq_disable();
 	}
 }

@@ -45,8 +45,7 @@ struct command {
 #include "kernel/commands.def"
 #undef COMMAND
 
-extern const struct command commands[]; /* by name */
-extern const unsigned command_count;
+extern const struct command commands[]; /* by name; the last has none */
 
 /* Read an argument as a number below `limit`. False after the complaint that it is no `what`. */
 bool command_number(const char *argument, const char *what, uint64_t limit, uint64_t *number);

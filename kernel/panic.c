@@ -30,7 +30,9 @@ extern const uint32_t symbol_addresses[];
 extern const char symbol_names[];
 extern const char text_start[], text_end[];
 
-const char *symbol_find(uint64_t address, uint64_t *offset)
+/* The function that holds `address`, and the offset in it; "?" and 0 when that is not in Pintle's
+ * text. */
+static const char *symbol_find(uint64_t address, uint64_t *offset)
 {
 	const char *name = symbol_names;
 	const char *found = "?";
@@ -113,8 +115,9 @@ static void stop_others(void)
  * The first CPU to get here owns the panic; a second one stops. The same one again has failed while
  * it reported or in the monitor: it tries once more to be of use, but not for ever.
  */
-static void take_over(void)
+void panic_report(const struct trap_frame *frame, const char *fmt, va_list args)
 {
+	char reason[LOG_TEXT_MAX];
 	unsigned nobody = NOBODY;
 
 	irq_disable();
@@ -127,13 +130,6 @@ static void take_over(void)
 	} else if (depth > DEPTH_MAX) {
 		power_reset();
 	}
-}
-
-NORETURN static void report(const struct trap_frame *frame, const char *fmt, va_list args)
-{
-	char reason[LOG_TEXT_MAX];
-
-	take_over();
 	fmt_vwrite(reason, sizeof(reason), fmt, args);
 	console_put("\n", 1);
 	console_drain(); /* room for what follows, in its order */
@@ -160,14 +156,9 @@ void panic(const char *fmt, ...)
 	__builtin_unreachable();
 }
 
-void panic_called(const struct trap_frame *frame)
-{
-	report(frame, (const char *)frame->rdi, *(va_list *)frame->rsi);
-}
-
 void panic_at(const struct trap_frame *frame, const char *fmt, ...)
 {
 	va_list args;
 	va_start(args, fmt);
-	report(frame, fmt, args);
+	panic_report(frame, fmt, args);
 }

@@ -17,8 +17,8 @@ NORETURN void panic(const char *fmt, ...) PRINTF_LIKE(1, 2);
 struct trap_frame;
 NORETURN void panic_at(const struct trap_frame *frame, const char *fmt, ...) PRINTF_LIKE(2, 3);
 
-/* VECTOR_PANIC was raised: by panic(). */
-NORETURN void panic_called(const struct trap_frame *frame);
+/* The same once more, for VECTOR_PANIC, which panic() raises. */
+NORETURN void panic_report(const struct trap_frame *frame, const char *fmt, va_list args);
 
 /* In an NMI: stop here for good if a panic is going on. */
 void panic_stop_if_asked(void);
@@ -28,12 +28,6 @@ enum panic_action {
 	PANIC_REBOOT
 };
 extern enum panic_action panic_action; /* [I] once the options are read */
-
-/*
- * The function that holds `address`, and the offset in it; "?" and 0 when the address is not in
- * Pintle's text. Pure, any context.
- */
-const char *symbol_find(uint64_t address, uint64_t *offset);
 
 #define ASSERT(condition)                                                                          \
 	do {                                                                                       \

@@ -117,7 +117,7 @@ void trap_dispatch(struct trap_frame *frame)
 		rip < (uintptr_t)try_last) {
 		frame->rip = (uintptr_t)try_failed;
 	} else if (vector == VECTOR_PANIC) {
-		panic_called(frame);
+		panic_report(frame, (const char *)frame->rdi, *(va_list *)frame->rsi);
 	} else if (vector == VECTOR_MACHINE_CHECK) {
 		machine_check(frame);
 	} else if (vector == VECTOR_PAGE_FAULT) {
