@@ -42,12 +42,6 @@ void log_write(enum log_level level, const char *fmt, ...)
 	console_log_grew();
 }
 
-int log_trace_err(int err, const char *file, int line)
-{
-	log_debug("%s:%d: error %d", file, line, err);
-	return err;
-}
-
 size_t log_next(uint64_t *cursor, enum log_level most, char *line)
 {
 	struct log_record record = {.level = LOG_LEVEL_COUNT};

@@ -75,8 +75,7 @@ static void print_registers(const struct trap_frame *frame)
 static void print_backtrace(const struct trap_frame *frame)
 {
 	uint64_t rip = frame->rip;
-	uint64_t rbp = frame->rbp;
-	uint64_t floor = frame->rsp;
+	const uint64_t *link = (const uint64_t *)frame->rbp;
 	uint64_t ceiling = frame->rsp < STACK_VA ? 0 : ALIGN_UP(frame->rsp + 1, STACK_STRIDE);
 
 	for (unsigned number = 0; number < BACKTRACE_MAX && (rip != 0 || number == 0); number++) {
@@ -86,13 +85,12 @@ static void print_backtrace(const struct trap_frame *frame)
 		uint64_t offset;
 		const char *name = symbol_find(rip - back, &offset);
 		console_printf("  #%u %016lx %s+0x%lx\n", number, rip, name, offset + back);
-		if (rbp < floor || rbp >= ceiling || rbp % 8 != 0) {
+		if ((uintptr_t)link < frame->rsp || (uintptr_t)link >= ceiling ||
+			(uintptr_t)link % 8 != 0) {
 			return;
 		}
-		const uint64_t *link = (const uint64_t *)(uintptr_t)rbp;
 		rip = link[1];
-		floor = rbp + 1;
-		rbp = link[0];
+		link = (const uint64_t *)link[0];
 	}
 }
 

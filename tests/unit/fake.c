@@ -41,12 +41,6 @@ void log_write(enum log_level level, const char *fmt, ...)
 	}
 }
 
-int log_trace_err(int err, const char *file, int line)
-{
-	log_debug("%s:%d: error %d", file, line, err);
-	return err;
-}
-
 void fake_log_clear(void)
 {
 	fake_log_len = 0;
