@@ -12,7 +12,6 @@
 #include "kernel/exit.h"
 #include "kernel/frame.h"
 #include "kernel/machine.h"
-#include "kernel/monitor.h"
 #include "kernel/mtrr.h"
 #include "kernel/paging.h"
 #include "kernel/pcpu.h"
@@ -185,7 +184,7 @@ static int launch(struct vm *vm)
 		smp_call(vm->vcpu[i]->cpu, reset_here, vm->vcpu[i]);
 	}
 	if (err == 0) {
-		monitor_focus_guest();
+		console_focus(true);
 	}
 	return err;
 }

@@ -39,7 +39,7 @@ static unsigned read_range(const char *argument, unsigned *first)
 void command_console(const char *argument)
 {
 	console_printf("Ctrl-\\ comes back to the monitor.\n");
-	monitor_focus_guest();
+	console_focus(true);
 }
 
 void command_vms(const char *argument)

@@ -27,9 +27,9 @@ uint64_t console_ready_tsc;
 
 static struct spinlock console_lock = SPINLOCK(CONSOLE);
 bool console_polled;
+bool console_guest_focus;
 static bool opened, has_uart; /* [I] after console_open; without a UART the screen */
 static struct uart uart;      /* [console_lock] */
-static bool holding;          /* [CPU 0] to write: the monitor has the screen */
 
 /* Bytes out, in, and what the guest wrote while the monitor had the screen, the last of it.
  * [console_lock]; counts only grow, an index is its count modulo the size. */
@@ -120,7 +120,7 @@ void console_printf(const char *fmt, ...)
 void console_guest_put(char byte)
 {
 	uint64_t flags = lock_acquire(&console_lock);
-	if (holding) {
+	if (!console_guest_focus) {
 		held[held_count++ % HELD_SIZE] = byte;
 	} else if (console_has_room()) {
 		out[out_head++ % OUT_SIZE] = byte;
@@ -131,17 +131,17 @@ void console_guest_put(char byte)
 
 bool console_guest_room(void)
 {
-	return holding || out_head - out_tail < OUT_FLOW / 2;
+	return !console_guest_focus || out_head - out_tail < OUT_FLOW / 2;
 }
 
-void console_hold_guest(bool hold)
+void console_focus(bool guest)
 {
 	uint64_t at = held_count - min_u64(held_count, HELD_SIZE);
-	for (; holding && !hold && at < held_count; at++) {
+	for (; guest && at < held_count; at++) {
 		console_put(&held[at % HELD_SIZE], 1);
 	}
 	held_count = 0;
-	holding = hold;
+	console_guest_focus = guest;
 }
 
 void console_show_log(void)

@@ -57,9 +57,12 @@ void console_printf(const char *fmt, ...) PRINTF_LIKE(1, 2);
 /* A byte of the service VM, as it is. Any CPU. */
 void console_guest_put(char byte);
 
-/* Keep what the service VM writes for later, the last 8 KiB of it; or show that, and all from now
- * on. Monitor only. */
-void console_hold_guest(bool hold);
+/*
+ * Who has the screen and the keys: with `guest` the service VM, whose held output is shown; else
+ * the monitor, and what the service VM writes is kept for later, the last 8 KiB of it. CPU 0 only.
+ */
+void console_focus(bool guest);
+extern bool console_guest_focus; /* written by console_focus, and by a panic */
 
 /* Wait, moving the bytes by hand, until all that is queued is on the line, but not for ever. For
  * panics, refusals and the end. */

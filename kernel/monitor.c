@@ -12,7 +12,6 @@
 #include "kernel/pcpu.h"
 
 static atomic_bool take_focus; /* [A] keys come back to the monitor at its next step */
-static bool guest_has_focus;   /* keys go to the service VM's UART */
 static int for_guest = -1;     /* a key that has no room there yet */
 
 static const char *command_name(unsigned n)
@@ -61,12 +60,6 @@ static void execute(char *name)
 	}
 }
 
-void monitor_focus_guest(void)
-{
-	guest_has_focus = true;
-	console_hold_guest(false);
-}
-
 void monitor_take_focus(void)
 {
 	take_focus = true;
@@ -76,18 +69,17 @@ void monitor_take_focus(void)
  * goes, and comes back after it. */
 static void interrupt_line(bool switches)
 {
-	if (!guest_has_focus) {
+	if (!console_guest_focus) {
 		lineedit_hide(&line);
 	}
 	if (switches) {
-		guest_has_focus = !guest_has_focus;
 		for_guest = -1;
-		console_printf(
-			"\n[%s; Ctrl-\\ switches]\n", guest_has_focus ? "service VM" : "monitor");
-		console_hold_guest(!guest_has_focus);
+		console_printf("\n[%s; Ctrl-\\ switches]\n",
+			console_guest_focus ? "monitor" : "service VM");
+		console_focus(!console_guest_focus);
 	}
 	console_show_log();
-	if (!guest_has_focus) {
+	if (!console_guest_focus) {
 		lineedit_show(&line);
 	}
 }
@@ -107,14 +99,14 @@ void monitor_step(void)
 			for_guest = -1;
 		}
 		int byte = console_read(for_guest >= 0);
-		bool taken = atomic_exchange(&take_focus, false) && guest_has_focus;
+		bool taken = atomic_exchange(&take_focus, false) && console_guest_focus;
 		if (taken ||
 			(byte == CONSOLE_ESCAPE && service_vm != NULL &&
 				console_phase != CONSOLE_PANIC)) {
 			interrupt_line(true);
 		} else if (byte < 0) {
 			return;
-		} else if (guest_has_focus) {
+		} else if (console_guest_focus) {
 			for_guest = byte;
 		} else if (lineedit_feed(&line, (char)byte)) {
 			execute(line.text);
@@ -128,7 +120,7 @@ void monitor_step(void)
 
 void monitor_after_panic(void)
 {
-	guest_has_focus = false;
+	console_guest_focus = false;
 	for_guest = -1;
 	line.prompt = "panic> ";
 	lineedit_begin(&line);

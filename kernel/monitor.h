@@ -9,9 +9,6 @@
 
 #include "kernel/types.h"
 
-/* Keys go to the service VM from now on, until Ctrl-\ is typed. */
-void monitor_focus_guest(void);
-
 /* Keys come to the monitor again. Any CPU, any context. */
 void monitor_take_focus(void);
 

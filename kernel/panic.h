@@ -30,16 +30,7 @@ enum panic_action {
 extern enum panic_action panic_action; /* [I] once the options are read */
 
 #define ASSERT(condition)                                                                          \
-	do {                                                                                       \
-		if (!(condition)) {                                                                \
-			panic("%s:%d: not true: %s", __FILE__, __LINE__, #condition);              \
-		}                                                                                  \
-	} while (0)
+	((condition) ? (void)0 : panic("%s:%d: not true: %s", __FILE__, __LINE__, #condition))
 
 /* Checked in the debug flavour only. */
-#define DEBUG_ASSERT(condition)                                                                    \
-	do {                                                                                       \
-		if (DEBUG_BUILD) {                                                                 \
-			ASSERT(condition);                                                         \
-		}                                                                                  \
-	} while (0)
+#define DEBUG_ASSERT(condition) ASSERT(!DEBUG_BUILD || (condition))
