@@ -21,11 +21,7 @@ static struct log_record {
 atomic_ulong log_count; /* [log_lock] to write */
 enum log_level log_level = LOG_INFO;
 
-const char *const log_level_names[LOG_LEVEL_COUNT] = {
-#define X(id, name) [LOG_##id] = name,
-	LOG_LEVELS(X)
-#undef X
-};
+const char *const log_level_names[LOG_LEVEL_COUNT] = {"error", "warning", "info", "debug"};
 
 void log_write(enum log_level level, const char *fmt, ...)
 {

@@ -8,12 +8,11 @@
 
 #include "kernel/types.h"
 
-#define LOG_LEVELS(X) X(ERROR, "error") X(WARNING, "warning") X(INFO, "info") X(DEBUG, "debug")
-
 enum log_level {
-#define X(id, name) LOG_##id,
-	LOG_LEVELS(X)
-#undef X
+	LOG_ERROR,
+	LOG_WARNING,
+	LOG_INFO,
+	LOG_DEBUG,
 	LOG_LEVEL_COUNT
 };
 

@@ -8,8 +8,6 @@
  */
 #include "kernel/types.h"
 
-#define NOT_AN_IDIOM() __asm__ volatile("" ::: "memory")
-
 void *memcpy(void *restrict dst, const void *restrict src, size_t len)
 {
 	void *to = dst;
@@ -39,7 +37,7 @@ size_t strnlen(const char *s, size_t max)
 	size_t len = 0;
 	while (len < max && s[len] != '\0') {
 		len++;
-		NOT_AN_IDIOM();
+		__asm__ volatile("" ::: "memory"); /* not an idiom */
 	}
 	return len;
 }

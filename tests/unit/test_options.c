@@ -192,11 +192,7 @@ static void malformed_bauds_are_refused(void **state)
 
 static void log_levels_are_read_by_name(void **state)
 {
-	static const char *const names[] = {
-#define X(id, name) name,
-		LOG_LEVELS(X)
-#undef X
-	};
+	static const char *const names[] = {"error", "warning", "info", "debug"};
 	(void)state;
 	for (unsigned i = 0; i < LOG_LEVEL_COUNT; i++) {
 		char word[40];
