@@ -19,9 +19,6 @@
 #include "kernel/pcpu.h"
 #include "kernel/time.h"
 
-#define TIMER_NS     2000000ull
-#define TIMER_MAX_NS 1000000000ull /* an emulator may be late, but not that late */
-
 const struct command commands[] = {
 #define COMMAND(name, needs, usage, help, more) {#name, NEEDS_##needs, usage, help, command_##name},
 #include "kernel/commands.def"
@@ -297,14 +294,16 @@ static bool every_cpu_answers_every_other_and_forgets_old_mappings(void)
 static bool the_timer_fires_on_time(void)
 {
 	atomic_ulong *count = &this_cpu()->interrupts[VECTOR_TIMER - VECTOR_OWN_FIRST];
+	const uint64_t ns = 2000000;
 	uint64_t before = *count;
 	uint64_t start = time_ns();
 
-	lapic_timer_arm(TIMER_NS);
-	while (*count == before && time_ns() - start < TIMER_MAX_NS) {
+	lapic_timer_arm(ns);
+	/* An emulator may be late, but not by a second. */
+	while (*count == before && time_ns() - start < 1000000000) {
 		cpu_pause();
 	}
-	return *count != before && time_ns() - start >= TIMER_NS * 9 / 10;
+	return *count != before && time_ns() - start >= ns * 9 / 10;
 }
 
 static unsigned report(bool holds, const char *what)

@@ -8,9 +8,6 @@
 #include "kernel/pcpu.h"
 #include "kernel/vcpu.h"
 
-#define EFER_LMA BIT(10)
-#define CR0_PE   BIT(0)
-
 static const char *const state_names[] = {
 #define X(id, name) [VCPU_##id] = name,
 	VCPU_STATES(X)
@@ -55,9 +52,9 @@ static void show_place(void *vcpu)
 	const char *mode = "real";
 
 	backend->get_segment(vcpu, SEG_CS, &cs);
-	if (backend->get(vcpu, VCPU_EFER) & EFER_LMA) {
+	if (backend->get(vcpu, VCPU_EFER) & BIT(10)) { /* LMA */
 		mode = cs.attributes & SEGMENT_LONG ? "64-bit" : "compatible";
-	} else if (backend->get(vcpu, VCPU_CR0) & CR0_PE) {
+	} else if (backend->get(vcpu, VCPU_CR0) & BIT(0)) { /* PE */
 		mode = cs.attributes & SEGMENT_BIG ? "32-bit" : "16-bit";
 	}
 	console_printf("  %-10s  %04x:%016lx", mode, cs.selector, backend->get(vcpu, VCPU_RIP));

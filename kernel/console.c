@@ -17,8 +17,6 @@
 #define HELD_SIZE   8192u
 #define IN_SIZE     1024u
 #define OUT_FLOW    8192u /* bytes that may wait before all but a running command hold back */
-#define PRINTF_MAX  256u
-#define CONSOLE_CPU 0u /* runs the monitor and takes the UART's interrupt */
 #define STUCK_NS    2000000000ull
 #define VECTOR_UART VECTOR_DEVICE_FIRST
 
@@ -109,7 +107,7 @@ void console_put(const char *text, size_t len)
 
 void console_printf(const char *fmt, ...)
 {
-	char text[PRINTF_MAX];
+	char text[256];
 	va_list args;
 	va_start(args, fmt);
 	int len = fmt_vwrite(text, sizeof(text), fmt, args);
@@ -161,8 +159,8 @@ void console_log_grew(void)
 {
 	if (console_phase != CONSOLE_MONITOR) {
 		console_show_log();
-	} else if (this_cpu()->index != CONSOLE_CPU) {
-		smp_wake(CONSOLE_CPU);
+	} else if (this_cpu()->index != 0) {
+		smp_wake(0); /* which runs the monitor */
 	}
 }
 

@@ -4,9 +4,6 @@
  */
 #include "kernel/fmt.h"
 
-#define FMT_DIGITS_MAX 24u   /* UINT64_MAX in decimal and a sign fit; zeros fill no further */
-#define FMT_WIDTH_MAX  9999u /* the greatest width in a format */
-
 static const char fmt_digits[] = "0123456789abcdef";
 
 struct fmt_state {
@@ -35,7 +32,7 @@ static void fmt_put_number(struct fmt_state *fmt, char conversion, uint64_t valu
 {
 	unsigned base = conversion == 'd' || conversion == 'u' ? 10 : 16;
 	bool minus = conversion == 'd' && (int64_t)value < 0;
-	char text[FMT_DIGITS_MAX];
+	char text[24]; /* UINT64_MAX in decimal and a sign fit; zeros fill no further */
 	size_t at = sizeof(text);
 	size_t zeros = fmt->zero ? min_u64(fmt->width, sizeof(text)) : 0;
 	value = minus ? -value : value;
@@ -59,7 +56,7 @@ static const char *fmt_convert(struct fmt_state *fmt, const char *at)
 	at += fmt->left;
 	fmt->zero = *at == '0';
 	for (; *at >= '0' && *at <= '9'; at++) {
-		fmt->width = min_u64(fmt->width * 10 + (size_t)(*at - '0'), FMT_WIDTH_MAX);
+		fmt->width = min_u64(fmt->width * 10 + (size_t)(*at - '0'), 9999);
 	}
 	for (; *at == 'l' || *at == 'z'; at++) {
 		is_long = true;

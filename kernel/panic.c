@@ -14,10 +14,7 @@
 #include "kernel/pcpu.h"
 #include "kernel/time.h"
 
-#define NOBODY        UINT32_MAX
-#define BACKTRACE_MAX 32u
-#define DEPTH_MAX     16u
-#define STOP_LIMIT_NS 1000000000ull /* an emulated CPU may be late */
+#define NOBODY UINT32_MAX
 
 static atomic_uint owner = NOBODY; /* [A] the CPU that panics */
 static unsigned depth;             /* of panics inside the panic; the owner's */
@@ -78,7 +75,7 @@ static void print_backtrace(const struct trap_frame *frame)
 	const uint64_t *link = (const uint64_t *)frame->rbp;
 	uint64_t ceiling = frame->rsp < STACK_VA ? 0 : ALIGN_UP(frame->rsp + 1, STACK_STRIDE);
 
-	for (unsigned number = 0; number < BACKTRACE_MAX && (rip != 0 || number == 0); number++) {
+	for (unsigned number = 0; number < 32 && (rip != 0 || number == 0); number++) {
 		/* All but the first are return addresses, which may lie just behind the function
 		 * that called. */
 		uint64_t back = number != 0;
@@ -101,7 +98,7 @@ static void stop_others(void)
 	uint64_t start = time_ns();
 	for (unsigned i = 0; i < cpu_count; i++) {
 		while (cpu_table[i] != this_cpu() && cpu_table[i]->state == CPU_ONLINE) {
-			if (time_ns() - start > STOP_LIMIT_NS) {
+			if (time_ns() - start > 1000000000) { /* an emulated one may be late */
 				cpu_table[i]->state = CPU_GIVEN_UP; /* nobody will call it again */
 			}
 			cpu_pause();
@@ -125,7 +122,7 @@ void panic_report(const struct trap_frame *frame, const char *fmt, va_list args)
 		stop_others();
 		lock_break_all();
 		console_begin_panic();
-	} else if (depth > DEPTH_MAX) {
+	} else if (depth > 16) {
 		power_reset();
 	}
 	fmt_vwrite(reason, sizeof(reason), fmt, args);
