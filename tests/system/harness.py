@@ -30,6 +30,8 @@ BOOT_SECONDS = {("qemu", "bios"): 60, ("qemu", "uefi"): 120,
                 ("bochs", "bios"): 120, ("bochs", "uefi"): 240}
 COMMAND_SECONDS = {"qemu": 20, "bochs": 90}
 
+ANSWER_SECONDS = 3  # then a command is typed once more, after garbage
+
 BANNER = "a microhypervisor"  # in the first line of each start
 
 # No wait goes on after one of these, unless it waits for just that.
@@ -149,6 +151,20 @@ class Machine:
         """The output of the command line `text` that has been typed, up to the next prompt."""
         pattern = re.escape(text) + rf"\n(.*?){PROMPT}"
         return self.wait_for(pattern, seconds or self.command_seconds()).group(1)
+
+    def insist(self, text, pattern):
+        """Give the line up and type a command, again and again, until the pattern comes.
+
+        For a monitor that is busy with garbage: what is typed while its input is full is lost.
+        """
+        limit = time.monotonic() + 2 * self.command_seconds()
+        while True:
+            self.send(b"\x03" + text.encode() + b"\r")
+            try:
+                return self.wait_for(pattern, ANSWER_SECONDS)
+            except Failure:
+                if time.monotonic() > limit or "PANIC" in self.screen.text:
+                    raise
 
     def wait_until_off(self):
         """Wait until the emulator ends because the machine switched itself off."""
