@@ -148,7 +148,7 @@ static void reset_here(void *argument)
 	devices_drop_interrupts(vcpu);
 	vcpu->requests = 0;
 	vcpu->exited_at = tsc_read();
-	vcpu->exception.valid = vcpu->reinject.valid = vcpu->nmi_pending = false;
+	vcpu->exception.valid = vcpu->reinject.valid = false;
 	vcpu->pvclock = 0;
 	vlapic_init(&vcpu->lapic, cpu_table[vcpu->cpu]->apic_id, vcpu->index == 0, 1);
 	context_reset(vcpu);

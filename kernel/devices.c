@@ -97,7 +97,7 @@ void devices_reset(void)
 /* A message of an I/O APIC entry or an IPI: to each vCPU that it is meant for. */
 static void deliver(uint64_t icr, const struct vlapic *source)
 {
-	static const enum vcpu_request requests[8] = {[MODE_NMI] = VCPU_REQUEST_NMI,
+	static const unsigned requests[8] = {[MODE_NMI] = VCPU_REQUEST_NMI | VCPU_REQUEST_LOOK,
 		[MODE_INIT] = VCPU_REQUEST_INIT,
 		[MODE_STARTUP] = VCPU_REQUEST_SIPI};
 	unsigned mode = ICR_MODE(icr);
@@ -148,9 +148,10 @@ void devices_lapic_effect(struct vcpu *vcpu, const struct vlapic_effect *effect)
 	uint32_t *owed = &vcpu->owed[effect->vector / 32];
 	uint32_t bit = 1u << effect->vector % 32;
 
-	vcpu->lapic_changed = true;
-	vcpu->timer_changed = effect->kind == VLAPIC_TIMER;
-	if (effect->kind == VLAPIC_IPI) {
+	vcpu_request(vcpu, VCPU_REQUEST_EVENT);
+	if (effect->kind == VLAPIC_TIMER) {
+		vcpu_timer_changed(vcpu);
+	} else if (effect->kind == VLAPIC_IPI) {
 		deliver(effect->icr, &vcpu->lapic);
 	} else if (*owed &
 		bit) { /* the vector that an EOI ended, whatever the guest has made of its mode */
@@ -170,7 +171,7 @@ bool devices_host_interrupt(uint8_t vector)
 	}
 	bool level = lapic_is_level(vector) && vlapic_takes(&vcpu->lapic);
 	vlapic_accept(&vcpu->lapic, vector, level);
-	vcpu->lapic_changed = true;
+	vcpu_request(vcpu, VCPU_REQUEST_EVENT);
 	if (level) {
 		vcpu->owed[vector / 32] |= 1u << vector % 32;
 	} else {
@@ -412,6 +413,9 @@ static bool map_identity(struct vcpu *vcpu, uint64_t gpa)
 	uint64_t flags = lock_acquire(&vm_lock);
 	int err = mtrr_map_identity(&vcpu->vm->stage2, base, size, &flush);
 	lock_release(&vm_lock, flags);
+	if (flush) {
+		vm_flush(vcpu->vm);
+	}
 	return err == 0;
 }
 

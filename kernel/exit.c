@@ -68,6 +68,12 @@ static bool nothing(struct vcpu *vcpu, struct vcpu_exit *exit)
 	return false;
 }
 
+static bool look(struct vcpu *vcpu, struct vcpu_exit *exit)
+{
+	vcpu_request(vcpu, VCPU_REQUEST_LOOK);
+	return false;
+}
+
 static bool undefined(struct vcpu *vcpu, struct vcpu_exit *exit)
 {
 	vcpu_raise(vcpu, VECTOR_UNDEFINED, false, 0);
@@ -85,8 +91,9 @@ static bool exception(struct vcpu *vcpu, struct vcpu_exit *exit)
 	if (exit->event.vector == VECTOR_MACHINE_CHECK) {
 		panic("machine check while a guest ran");
 	}
-	vcpu->exception = exit->event; /* it was only looked at, so that it cannot recur for ever
-					  without us */
+	/* It was only looked at, so that it cannot recur for ever without us. */
+	vcpu->exception = exit->event;
+	vcpu_request(vcpu, VCPU_REQUEST_EVENT);
 	return false;
 }
 
@@ -99,6 +106,7 @@ static bool cpuid(struct vcpu *vcpu, struct vcpu_exit *exit)
 static bool hlt(struct vcpu *vcpu, struct vcpu_exit *exit)
 {
 	vcpu->state = VCPU_HALTED;
+	vcpu_request(vcpu, VCPU_REQUEST_LOOK);
 	return true;
 }
 
@@ -152,7 +160,7 @@ static bool cr(struct vcpu *vcpu, struct vcpu_exit *exit)
 		vcpu->regs.gpr[exit->cr.gpr % GPR_COUNT] = vcpu->lapic.reg[VLAPIC_TPR].value >> 4;
 	} else if (exit->cr.value <= 15) {
 		vlapic_write(&vcpu->lapic, VLAPIC_TPR, exit->cr.value << 4, tsc_read(), &effect);
-		vcpu->lapic_changed = true;
+		vcpu_request(vcpu, VCPU_REQUEST_EVENT);
 	} else {
 		return protection(vcpu);
 	}
@@ -282,11 +290,11 @@ static bool fatal(struct vcpu *vcpu, struct vcpu_exit *exit)
 }
 
 static exit_fn *const exit_table[EXIT_COUNT] = {
-	[EXIT_INTERRUPT] = nothing,
-	[EXIT_NMI] = nothing,
+	[EXIT_INTERRUPT] = look,
+	[EXIT_NMI] = look,
 	[EXIT_WINDOW] = nothing,
 	[EXIT_NMI_WINDOW] = nothing,
-	[EXIT_TIMER] = nothing,
+	[EXIT_TIMER] = look,
 	[EXIT_PAUSE] = nothing,
 	[EXIT_EXCEPTION] = exception,
 	[EXIT_CPUID] = cpuid,
@@ -312,6 +320,7 @@ void exit_handle(struct vcpu *vcpu, struct vcpu_exit *exit)
 	vcpu->exits[exit->kind]++;
 	if (exit->interrupted.valid) {
 		vcpu->reinject = exit->interrupted;
+		vcpu_request(vcpu, VCPU_REQUEST_EVENT);
 	}
 	/* No length: only some CPUs tell it; a register that is not known goes with no length. */
 	if (exit->length == 0 && opcodes[exit->kind].len != 0 && !find_length(vcpu, exit)) {

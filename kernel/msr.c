@@ -168,7 +168,7 @@ bool msr_emulate_write(struct vcpu *vcpu, uint32_t msr, uint64_t value)
 	}
 	switch (msr) {
 	case MSR_APIC_BASE:
-		vcpu->lapic_changed = true;
+		vcpu_request(vcpu, VCPU_REQUEST_EVENT);
 		return vlapic_write_base(&vcpu->lapic, value);
 	case MSR_PAT:
 		if (pat_is_valid(value)) {
@@ -179,7 +179,7 @@ bool msr_emulate_write(struct vcpu *vcpu, uint32_t msr, uint64_t value)
 		return write_efer(vcpu, value);
 	case MSR_TSC_DEADLINE:
 		vlapic_write_deadline(&vcpu->lapic, value);
-		vcpu->timer_changed = true;
+		vcpu_timer_changed(vcpu);
 		return true;
 	case MSR_PVCLOCK_WALL:
 	case MSR_PVCLOCK_TIME:

@@ -22,9 +22,9 @@ struct vm *service_vm;
 int (*service_restart)(void);
 struct spinlock vm_lock = SPINLOCK(VM);
 
-void vcpu_request(struct vcpu *vcpu, enum vcpu_request request)
+void vcpu_request(struct vcpu *vcpu, unsigned requests)
 {
-	atomic_fetch_or(&vcpu->requests, request);
+	atomic_fetch_or(&vcpu->requests, requests);
 	if (vcpu->cpu != this_cpu()->index) {
 		smp_wake(vcpu->cpu);
 	}
@@ -33,10 +33,14 @@ void vcpu_request(struct vcpu *vcpu, enum vcpu_request request)
 void vcpu_interrupt(struct vcpu *vcpu, uint8_t vector, bool level)
 {
 	if (vlapic_accept(&vcpu->lapic, vector, level)) {
-		vcpu->lapic_changed = true;
-		if (vcpu->cpu != this_cpu()->index) {
-			smp_wake(vcpu->cpu);
-		}
+		vcpu_request(vcpu, VCPU_REQUEST_EVENT);
+	}
+}
+
+void vcpu_timer_changed(struct vcpu *vcpu)
+{
+	if (vlapic_timer_next(&vcpu->lapic) < this_cpu()->timer_at) {
+		vcpu_request(vcpu, VCPU_REQUEST_LOOK);
 	}
 }
 
@@ -47,6 +51,27 @@ void vcpu_raise(struct vcpu *vcpu, uint8_t vector, bool has_error, uint32_t erro
 		.vector = vector,
 		.has_error = has_error,
 		.error = error};
+	vcpu_request(vcpu, VCPU_REQUEST_EVENT);
+}
+
+static void flush_here(void *vm)
+{
+	struct vcpu *vcpu = this_cpu()->vcpu;
+	if (vcpu != NULL && vcpu->vm == vm) {
+		backend->flush(vcpu);
+	}
+}
+
+/* What others take out meanwhile stays until they have flushed. */
+void vm_flush(struct vm *vm)
+{
+	uint64_t flags = lock_acquire(&vm_lock);
+	uint64_t *retired = stage2_retired(&vm->stage2);
+	lock_release(&vm_lock, flags);
+	smp_call_all(flush_here, vm);
+	flags = lock_acquire(&vm_lock);
+	stage2_reclaim(&vm->stage2, retired);
+	lock_release(&vm_lock, flags);
 }
 
 void vcpu_show(struct vcpu *vcpu, void (*print)(const char *fmt, ...))
@@ -120,7 +145,7 @@ static void start_up(struct vcpu *vcpu, unsigned requests)
 		devices_drop_interrupts(vcpu);
 		vlapic_reset(&vcpu->lapic);
 		backend->vcpu_reset(vcpu);
-		vcpu->exception.valid = vcpu->reinject.valid = vcpu->nmi_pending = false;
+		vcpu->exception.valid = vcpu->reinject.valid = false;
 		vcpu->pvclock = 0;
 		vcpu->state = VCPU_WAIT_SIPI;
 	}
@@ -135,17 +160,18 @@ static void start_up(struct vcpu *vcpu, unsigned requests)
 	}
 }
 
+/* Events stay, but for an NMI that comes between INIT and SIPI. */
 static void heed_requests(struct vcpu *vcpu)
 {
-	unsigned requests = atomic_exchange(&vcpu->requests, 0);
+	unsigned requests =
+		atomic_fetch_and(&vcpu->requests, VCPU_REQUEST_EVENT | VCPU_REQUEST_NMI);
 
 	if ((requests & VCPU_REQUEST_RESUME) && vcpu->state == VCPU_PAUSED) {
 		vcpu->state = vcpu->resumed;
 	}
 	start_up(vcpu, requests);
-	vcpu->nmi_pending |= (requests & VCPU_REQUEST_NMI) && vcpu->state != VCPU_WAIT_SIPI;
-	if (requests & VCPU_REQUEST_FLUSH) {
-		backend->flush(vcpu);
+	if ((requests & VCPU_REQUEST_INIT) || vcpu->state == VCPU_WAIT_SIPI) {
+		atomic_fetch_and(&vcpu->requests, ~(unsigned)VCPU_REQUEST_NMI);
 	}
 	if ((requests & VCPU_REQUEST_PAUSE) && vcpu->state != VCPU_PAUSED &&
 		vcpu->state != VCPU_DEAD) {
@@ -154,17 +180,10 @@ static void heed_requests(struct vcpu *vcpu)
 	}
 }
 
-static bool has_events(const struct vcpu *vcpu)
-{
-	return vcpu->lapic_changed || vcpu->reinject.valid || vcpu->exception.valid ||
-		vcpu->nmi_pending;
-}
-
 /* The LAPIC's vector goes in, if nothing went before it and the guest can take it; else a window is
  * asked for. */
 static void inject_interrupt(struct vcpu *vcpu, bool busy)
 {
-	vcpu->lapic_changed = false; /* before the look: what comes later sets it again */
 	int vector = vlapic_pending(&vcpu->lapic);
 	if (vector >= 0 && !busy && backend->can_take(vcpu, EVENT_INTERRUPT)) {
 		struct vcpu_event event = {
@@ -172,7 +191,7 @@ static void inject_interrupt(struct vcpu *vcpu, bool busy)
 		vlapic_take(&vcpu->lapic, (uint8_t)vector);
 		backend->inject(vcpu, &event);
 	} else if (vector >= 0) {
-		vcpu->lapic_changed = true; /* this one stays */
+		vcpu_request(vcpu, VCPU_REQUEST_EVENT); /* this one stays */
 		backend->window(vcpu, EVENT_INTERRUPT);
 	}
 	if (backend->lapic_sync != NULL) {
@@ -184,21 +203,25 @@ static void inject_interrupt(struct vcpu *vcpu, bool busy)
  */
 static void inject_events(struct vcpu *vcpu)
 {
-	bool busy = vcpu->reinject.valid || vcpu->exception.valid;
+	struct vcpu_event *first = vcpu->reinject.valid ? &vcpu->reinject : &vcpu->exception;
+	bool busy = first->valid;
 
-	if (vcpu->reinject.valid) {
-		backend->inject(vcpu, &vcpu->reinject);
-		vcpu->reinject.valid = false;
-	} else if (vcpu->exception.valid) {
-		backend->inject(vcpu, &vcpu->exception);
-		vcpu->exception.valid = false;
+	/* Before the look: what comes later sets it again. */
+	atomic_fetch_and(&vcpu->requests, ~(unsigned)VCPU_REQUEST_EVENT);
+	if (busy) {
+		backend->inject(vcpu, first);
+		first->valid = false;
 	}
-	if (vcpu->nmi_pending && !busy && backend->can_take(vcpu, EVENT_NMI)) {
+	if (vcpu->exception.valid) {
+		vcpu_request(vcpu, VCPU_REQUEST_EVENT);
+	}
+	bool nmi = vcpu->requests & VCPU_REQUEST_NMI;
+	if (nmi && !busy && backend->can_take(vcpu, EVENT_NMI)) {
 		struct vcpu_event event = {.valid = true, .type = EVENT_NMI, .vector = VECTOR_NMI};
+		atomic_fetch_and(&vcpu->requests, ~(unsigned)VCPU_REQUEST_NMI);
 		backend->inject(vcpu, &event);
-		vcpu->nmi_pending = false;
 		busy = true;
-	} else if (vcpu->nmi_pending) {
+	} else if (nmi) {
 		backend->window(vcpu, EVENT_NMI);
 	}
 	inject_interrupt(vcpu, busy);
@@ -207,16 +230,15 @@ static void inject_events(struct vcpu *vcpu)
 /* Let time pass for the vCPU, do what was asked of it: true when it is to be entered now. */
 static bool prepare(struct vcpu *vcpu, uint64_t now)
 {
-	vcpu->timer_changed = false;
 	if (vlapic_timer_next(&vcpu->lapic) <= now) {
 		vlapic_timer_fire(&vcpu->lapic, now);
-		vcpu->lapic_changed = true;
+		vcpu_request(vcpu, VCPU_REQUEST_EVENT);
 	}
 	if (vcpu->requests != 0) {
 		heed_requests(vcpu);
 	}
 	if (vcpu->state == VCPU_HALTED &&
-		(vcpu->nmi_pending ||
+		((vcpu->requests & VCPU_REQUEST_NMI) ||
 			(vlapic_pending(&vcpu->lapic) >= 0 &&
 				backend->can_take(vcpu, EVENT_INTERRUPT)))) {
 		vcpu->state = VCPU_RUNNING;
@@ -243,7 +265,11 @@ static void run(struct vcpu *vcpu, uint64_t until)
 	struct vcpu_exit exit;
 
 	for (uint64_t now = tsc_read(); now < until; now = tsc_read()) {
-		if (has_events(vcpu)) {
+		unsigned requests = vcpu->requests;
+		if (requests >= VCPU_REQUEST_LOOK) {
+			break;
+		}
+		if (requests != 0) {
 			inject_events(vcpu);
 		}
 		vcpu->ticks[vcpu->last] += now - vcpu->exited_at;
@@ -251,10 +277,6 @@ static void run(struct vcpu *vcpu, uint64_t until)
 		vcpu->exited_at = tsc_read();
 		vcpu->last = exit.kind;
 		exit_handle(vcpu, &exit);
-		if (exit.kind <= EXIT_TIMER || vcpu->state != VCPU_RUNNING || vcpu->requests != 0 ||
-			(vcpu->timer_changed && vlapic_timer_next(&vcpu->lapic) < until)) {
-			break;
-		}
 	}
 	irq_take();
 }
@@ -297,7 +319,7 @@ void cpu_loop(void)
 		}
 		bool ready = prepare(vcpu, now);
 		until = min_u64(until, vlapic_timer_next(&vcpu->lapic));
-		if (vcpu->nmi_pending) {
+		if (vcpu->requests & VCPU_REQUEST_NMI) {
 			until = min_u64(until, now + time_to_tsc(NMI_LOOK_NS));
 		}
 		arm_timer(cpu, until, now);

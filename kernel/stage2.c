@@ -250,9 +250,16 @@ int stage2_unmap(struct stage2 *s, uint64_t gpa, uint64_t size, bool *flush)
 	return stage2_protect(s, gpa, size, 0, flush);
 }
 
-void stage2_reclaim(struct stage2 *s)
+uint64_t *stage2_retired(struct stage2 *s)
 {
-	list_free(s, &s->retired);
+	uint64_t *retired = s->retired;
+	s->retired = NULL;
+	return retired;
+}
+
+void stage2_reclaim(struct stage2 *s, uint64_t *retired)
+{
+	list_free(s, &retired);
 }
 
 int stage2_init(struct stage2 *s, const struct stage2_format *format,
@@ -271,7 +278,7 @@ int stage2_init(struct stage2 *s, const struct stage2_format *format,
 void stage2_destroy(struct stage2 *s)
 {
 	tree_retire(s, root_entry(s), LEVELS);
-	stage2_reclaim(s);
+	stage2_reclaim(s, s->retired);
 }
 
 bool stage2_query(const struct stage2 *s, uint64_t gpa, struct stage2_translation *translation)

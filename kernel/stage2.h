@@ -47,8 +47,10 @@ int stage2_init(struct stage2 *s, const struct stage2_format *format,
 	const struct stage2_pages *pages, bool large_1g);
 void stage2_destroy(struct stage2 *s); /* nobody uses the tables any more */
 
-/* Give back the tables that were taken out; after each flush that a call asked for. */
-void stage2_reclaim(struct stage2 *s);
+/* The tables that were taken out since the last call of this, and giving them back: between the two
+ * all CPUs flush. */
+uint64_t *stage2_retired(struct stage2 *s);
+void stage2_reclaim(struct stage2 *s, uint64_t *retired);
 
 /*
  * Map [gpa, gpa + size) to [hpa, ...) with `rights` (at least read) and `cache`; what was mapped

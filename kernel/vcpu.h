@@ -23,14 +23,16 @@ enum vcpu_state {
 #undef X
 };
 
-/* What others ask of a vCPU; it looks before each entry. */
+/* What there is to do before a vCPU's next entry, in one word, so that an entry costs one look. The
+ * first two are its own affair; for the others its CPU looks around first. */
 enum vcpu_request {
-	VCPU_REQUEST_NMI = 1 << 0,
-	VCPU_REQUEST_INIT = 1 << 1,
-	VCPU_REQUEST_SIPI = 1 << 2, /* vector in ->sipi_vector */
-	VCPU_REQUEST_PAUSE = 1 << 3,
-	VCPU_REQUEST_RESUME = 1 << 4,
-	VCPU_REQUEST_FLUSH = 1 << 5, /* stage-2 mappings became less */
+	VCPU_REQUEST_EVENT = 1 << 0, /* there may be something to inject */
+	VCPU_REQUEST_NMI = 1 << 1,   /* stands until it is injected */
+	VCPU_REQUEST_LOOK = 1 << 2,
+	VCPU_REQUEST_INIT = 1 << 3,
+	VCPU_REQUEST_SIPI = 1 << 4, /* vector in ->sipi_vector */
+	VCPU_REQUEST_PAUSE = 1 << 5,
+	VCPU_REQUEST_RESUME = 1 << 6,
 };
 
 /* [I] constant after create  [C] only the CPU that runs it  [A] atomic */
@@ -45,11 +47,8 @@ struct vcpu {
 	atomic_uchar sipi_vector;    /* [A] */
 	struct vlapic lapic;         /* [A] for vlapic_accept, else [C] */
 	uint32_t owed[8];            /* [C] level-triggered vectors whose EOI the host still owes */
-	atomic_bool lapic_changed;   /* [A] it may have something to deliver */
-	bool timer_changed;          /* [C] its timer may fire earlier than was thought */
 	struct vcpu_event reinject;  /* [C] an event whose delivery an exit interrupted */
 	struct vcpu_event exception; /* [C] to inject at the next entry */
-	bool nmi_pending;            /* [C] */
 	uint64_t pvclock;            /* [C] MSR_PVCLOCK_TIME */
 	void *hw;                    /* [C] the backend's: VMCS or VMCB and what goes with it */
 	struct vcpu_context context; /* [C] while another's is in the CPU */
@@ -72,8 +71,11 @@ extern struct spinlock vm_lock; /* struct vm's stage 2 */
 extern struct vm *service_vm;        /* [I] once it runs; NULL: none */
 extern int (*service_restart)(void); /* [I] boot/'s: see there */
 
-/* Ask something of a vCPU, and have its CPU look. Any context but NMI. */
-void vcpu_request(struct vcpu *vcpu, enum vcpu_request request);
+/* Ask something of a vCPU, enum vcpu_request, and have its CPU look. Any context but NMI. */
+void vcpu_request(struct vcpu *vcpu, unsigned requests);
+
+/* Its timer may fire earlier than was thought. On its CPU. */
+void vcpu_timer_changed(struct vcpu *vcpu);
 
 /* A fixed interrupt for a vCPU. Any CPU, any context but NMI. */
 void vcpu_interrupt(struct vcpu *vcpu, uint8_t vector, bool level);
@@ -86,6 +88,10 @@ void vcpu_kill(struct vcpu *vcpu, const char *why);
 
 /* Write the registers to `print`, a line with its newline at a time. On the vCPU's CPU. */
 void vcpu_show(struct vcpu *vcpu, void (*print)(const char *fmt, ...));
+
+/* Something that was mapped is gone or has changed: no vCPU may use it any more when this returns,
+ * and tables that were taken out are given back. Interrupts off, no locks. */
+void vm_flush(struct vm *vm);
 
 /* The CPU's work from now on: its vCPU when that can run, the monitor on CPU 0, else sleep. */
 NORETURN void cpu_loop(void);

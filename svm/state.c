@@ -140,8 +140,7 @@ void svm_skip(struct vcpu *vcpu, uint8_t length)
 	if (vmcb->rflags &
 		RFLAGS_TF) { /* the trap that the instruction had caused (APM vol. 2, 15.12.2) */
 		vmcb->dr6 |= DR6_STEP;
-		vcpu->exception = (struct vcpu_event){
-			.valid = true, .type = EVENT_EXCEPTION, .vector = VECTOR_DEBUG};
+		vcpu_raise(vcpu, VECTOR_DEBUG, false, 0);
 	}
 }
 

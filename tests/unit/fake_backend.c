@@ -28,6 +28,7 @@ _Alignas(4096) uint8_t fake_memory[FAKE_MEMORY];
 
 uint64_t fake_tsc, fake_tsc_step, time_frequency;
 uint64_t boot_entry_tsc = 12345;
+bool fake_retire;
 bool fake_msr_there;
 uint64_t fake_msr_value;
 uint32_t fake_msr_last;
@@ -271,6 +272,24 @@ void smp_wake(unsigned index)
 	fake_woken |= 1u << index;
 }
 
+/* The CPUs do it one after the other, each as this one. */
+void smp_call_all(void (*function)(void *argument), void *argument)
+{
+	bool flush;
+	for (unsigned i = 0; i < FAKE_VCPUS; i++) {
+		this_one.vcpu = &fake_vcpu[i];
+		function(argument);
+	}
+	this_one.vcpu = &fake_vcpu[0];
+	if (fake_retire) {
+		uint64_t gpa = 4 * MIB;
+		stage2_map(
+			&fake_vm.stage2, gpa, hpa(gpa), PAGE_SIZE, STAGE2_ALL, STAGE2_WB, &flush);
+		stage2_unmap(&fake_vm.stage2, gpa, PAGE_SIZE, &flush);
+	}
+	fake_retire = false;
+}
+
 void power_reset(void)
 {
 	longjmp(fake_reset, 1);
@@ -343,7 +362,7 @@ bool devices_stage2_fault(struct vcpu *vcpu, struct vcpu_exit *exit)
 
 void devices_lapic_effect(struct vcpu *vcpu, const struct vlapic_effect *effect)
 {
-	vcpu->lapic_changed = true;
+	vcpu_request(vcpu, VCPU_REQUEST_EVENT);
 	fake_effect = *effect;
 	fake_effects++;
 }
@@ -389,6 +408,7 @@ static void begin_cpu(void)
 	memset(&this_one, 0, sizeof(this_one));
 	this_one.self = &this_one;
 	this_one.vcpu = &fake_vcpu[0];
+	this_one.timer_at = UINT64_MAX;
 	assert_int_equal(syscall(SYS_arch_prctl, ARCH_SET_GS, &this_one), 0); /* this_cpu() */
 	fake_tsc = 1000000;
 	fake_tsc_step = 0;

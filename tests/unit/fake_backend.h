@@ -70,6 +70,7 @@ void fake_allow_wbinvd(void);
 
 /* The rest of the machine: CPUs woken, a bit each; the timer; the monitor; devices. */
 extern unsigned fake_woken;
+extern bool fake_retire; /* the next smp_call_all() retires a table of stage 2 */
 extern unsigned fake_timer_arms;
 extern uint64_t fake_timer_ns;
 extern unsigned fake_focus_taken;

@@ -349,7 +349,7 @@ int world_step(const uint8_t *input)
 	bool flush = false;
 
 	if ((input[0] & 3) == 3) {
-		stage2_reclaim(&world);
+		stage2_reclaim(&world, stage2_retired(&world));
 		CHECK(world.retired == NULL);
 		return 0;
 	}

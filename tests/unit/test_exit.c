@@ -412,11 +412,11 @@ static struct vcpu_exit cr_exit(enum exit_kind kind, uint8_t gpr, uint64_t value
 static void cr8_is_the_task_priority(void **state)
 {
 	(void)state;
-	vcpu->lapic_changed = false;
+	vcpu->requests = 0;
 	handle(cr_exit(EXIT_CR_WRITE, GPR_R9, 11));
 	assert_went_on(3);
 	assert_int_equal(vcpu->lapic.reg[VLAPIC_TPR].value, 0xb0);
-	assert_true(vcpu->lapic_changed);
+	assert_true(vcpu->requests & VCPU_REQUEST_EVENT);
 	vcpu->lapic.reg[VLAPIC_TPR].value = 0x5a;
 	vcpu->regs.gpr[GPR_R9] = UINT64_MAX;
 	handle(cr_exit(EXIT_CR_READ, GPR_R9, 0));
@@ -497,7 +497,7 @@ static void an_eoi_that_the_cpu_did_reaches_the_devices(void **state)
 	assert_int_equal(fake_effects, 1);
 	assert_int_equal(fake_effect.vector, 0x51);
 	assert_int_equal(fake_effect.kind, VLAPIC_NOTHING);
-	assert_true(vcpu->lapic_changed);
+	assert_true(vcpu->requests & VCPU_REQUEST_EVENT);
 	assert_int_equal(hw->skips, 0); /* it is behind the instruction already */
 }
 

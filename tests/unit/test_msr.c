@@ -246,9 +246,9 @@ static void the_apic_base_changes_modes_in_their_order_and_does_not_move(void **
 	assert_false(wr(0x1b, 0xfee00901)); /* reserved */
 	assert_false(wr(0x1b, 0xfee00500)); /* x2APIC, not enabled */
 	assert_int_equal(rd(0x1b), 0xfee00900);
-	vcpu->lapic_changed = false;
+	vcpu->requests = 0;
 	assert_true(wr(0x1b, 0xfee00d00));
-	assert_true(vcpu->lapic_changed);
+	assert_int_equal(vcpu->requests, VCPU_REQUEST_EVENT);
 	assert_false(wr(0x1b, 0xfee00900)); /* back without the way through disabled */
 	assert_true(wr(0x1b, 0xfee00100));
 	assert_false(wr(0x1b, 0xfee00d00));

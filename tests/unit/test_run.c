@@ -24,9 +24,10 @@ static const struct vcpu_event some_exception = {
 static const struct vcpu_event some_soft = {
 	.valid = true, .type = EVENT_SOFT_INTERRUPT, .vector = 0x80, .length = 2};
 
-/* Enter once; it ends by a host interrupt. */
+/* Look around and enter once; it ends by a host interrupt. */
 static void enter(void)
 {
+	prepare(vcpu, fake_tsc);
 	run(vcpu, fake_tsc + 100);
 }
 
@@ -47,7 +48,7 @@ static void end_of_interrupt(void)
 {
 	struct vlapic_effect effect;
 	vlapic_write(&vcpu->lapic, VLAPIC_EOI, 0, fake_tsc, &effect);
-	vcpu->lapic_changed = true;
+	vcpu_request(vcpu, VCPU_REQUEST_EVENT);
 }
 
 /* Events -------------------------------------------------------------------------------------- */
@@ -56,8 +57,9 @@ static void events_go_in_by_urgency_one_an_entry(void **state)
 {
 	(void)state;
 	vcpu->reinject = some_soft;
+	vcpu_request(vcpu, VCPU_REQUEST_EVENT);
 	vcpu_raise(vcpu, 13, true, 0x18);
-	vcpu->nmi_pending = true;
+	vcpu_request(vcpu, VCPU_REQUEST_NMI);
 	vcpu_interrupt(vcpu, 0x41, false);
 	for (unsigned n = 1; n <= 4; n++) {
 		enter();
@@ -79,13 +81,13 @@ static void what_waits_behind_another_event_gets_a_window(void **state)
 {
 	(void)state;
 	vcpu->exception = some_exception;
-	vcpu->nmi_pending = true;
+	vcpu_request(vcpu, VCPU_REQUEST_NMI);
 	vcpu_interrupt(vcpu, 0x41, false);
 	inject_events(vcpu);
 	assert_int_equal(hw->injected_count, 1);
 	assert_true(hw->nmi_window);
 	assert_true(hw->interrupt_window);
-	assert_true(vcpu->nmi_pending);
+	assert_true(vcpu->requests & VCPU_REQUEST_NMI);
 	assert_false(in_service(0x41));
 }
 
@@ -93,13 +95,13 @@ static void what_the_guest_cannot_take_now_gets_a_window_and_no_more(void **stat
 {
 	(void)state;
 	hw->takes_nmi = hw->takes_interrupt = false;
-	vcpu->nmi_pending = true;
+	vcpu_request(vcpu, VCPU_REQUEST_NMI);
 	vcpu_interrupt(vcpu, 0x41, false);
 	inject_events(vcpu);
 	assert_int_equal(hw->injected_count, 0);
 	assert_true(hw->nmi_window);
 	assert_true(hw->interrupt_window);
-	assert_true(vcpu->nmi_pending);
+	assert_true(vcpu->requests & VCPU_REQUEST_NMI);
 	assert_int_equal(vlapic_pending(&vcpu->lapic), 0x41);
 	enter();
 	/* Each entry asks anew, until it can. */
@@ -112,7 +114,7 @@ static void a_blocked_nmi_does_not_hold_up_an_interrupt(void **state)
 {
 	(void)state;
 	hw->takes_nmi = false;
-	vcpu->nmi_pending = true;
+	vcpu_request(vcpu, VCPU_REQUEST_NMI);
 	vcpu_interrupt(vcpu, 0x41, false);
 	inject_events(vcpu);
 	assert_int_equal(hw->injected_count, 1);
@@ -128,7 +130,7 @@ static void no_window_is_asked_for_without_need(void **state)
 	inject_events(vcpu);
 	assert_false(hw->nmi_window);
 	assert_false(hw->interrupt_window);
-	assert_false(has_events(vcpu));
+	assert_int_equal(vcpu->requests, 0);
 }
 
 static void interrupts_go_in_by_their_priority(void **state)
@@ -177,7 +179,7 @@ static void an_interrupt_below_the_task_priority_waits_without_a_window_until_it
 	vcpu_interrupt(vcpu, 0x41, false);
 	inject_events(vcpu);
 	assert_false(hw->interrupt_window);
-	assert_false(has_events(vcpu));
+	assert_int_equal(vcpu->requests, 0);
 	fake_script(&exit); /* CR8 becomes 0: taken without a look around */
 	run(vcpu, fake_tsc + 100);
 	assert_int_equal(hw->runs, 2);
@@ -192,7 +194,7 @@ static void an_interrupt_for_another_cpu_wakes_it_once(void **state)
 	assert_int_equal(fake_woken, 0);
 	vcpu_interrupt(&fake_vcpu[1], 0x41, false);
 	assert_int_equal(fake_woken, 2);
-	assert_true(fake_vcpu[1].lapic_changed);
+	assert_int_equal(fake_vcpu[1].requests, VCPU_REQUEST_EVENT);
 	fake_woken = 0;
 	vcpu_interrupt(&fake_vcpu[1], 0x41, false); /* was there already */
 	assert_int_equal(fake_woken, 0);
@@ -239,7 +241,7 @@ static void an_nmi_ends_hlt_whatever_if_says(void **state)
 	assert_true(prepare(vcpu, NOW));
 	enter();
 	assert_injected(0, EVENT_NMI, 2);
-	assert_int_equal(vcpu->requests, 0);
+	assert_int_equal(vcpu->requests, VCPU_REQUEST_LOOK); /* the interrupt that ended the run */
 }
 
 static void the_timer_ends_hlt(void **state)
@@ -299,14 +301,16 @@ static void init_resets_and_sipi_starts(void **state)
 	struct segment code;
 	vcpu->exception = some_exception;
 	vcpu->reinject = some_soft;
-	vcpu->nmi_pending = true;
+	vcpu_request(vcpu, VCPU_REQUEST_EVENT);
+	vcpu_request(vcpu, VCPU_REQUEST_NMI);
 	vcpu_interrupt(vcpu, 0x41, false);
 	assert_false(request(VCPU_REQUEST_INIT));
 	assert_int_equal(vcpu->state, VCPU_WAIT_SIPI);
 	assert_int_equal(hw->resets, 1);
 	assert_int_equal(fake_drops, 1);
 	assert_int_equal(vlapic_pending(&vcpu->lapic), -1);
-	assert_false(vcpu->exception.valid || vcpu->reinject.valid || vcpu->nmi_pending);
+	assert_false(vcpu->exception.valid || vcpu->reinject.valid);
+	assert_false(vcpu->requests & VCPU_REQUEST_NMI);
 	vcpu->sipi_vector = 0x9a;
 	assert_true(request(VCPU_REQUEST_SIPI));
 	backend->get_segment(vcpu, SEG_CS, &code);
@@ -345,9 +349,8 @@ static void nothing_but_sipi_starts_a_vcpu_that_waits_for_it(void **state)
 	(void)state;
 	request(VCPU_REQUEST_INIT);
 	vcpu_interrupt(vcpu, 0x41, false);
-	assert_false(request(VCPU_REQUEST_NMI | VCPU_REQUEST_RESUME | VCPU_REQUEST_FLUSH));
+	assert_false(request(VCPU_REQUEST_NMI | VCPU_REQUEST_RESUME));
 	assert_int_equal(vcpu->state, VCPU_WAIT_SIPI);
-	assert_int_equal(hw->flushes, 1);
 	assert_true(request(VCPU_REQUEST_SIPI));
 	enter();
 	assert_int_equal(hw->injected_count, 0); /* the NMI is forgotten */
@@ -476,17 +479,18 @@ static void arm_guest_timer(struct vcpu *v)
 {
 	v->lapic.reg[VLAPIC_LVT_TIMER].value = 0x40035;
 	v->lapic.deadline = fake_tsc + 20;
-	v->timer_changed = true;
+	this_cpu()->timer_at = fake_tsc + 100;
+	vcpu_timer_changed(v);
 }
 
-static void ask_flush(struct vcpu *v)
+static void ask_pause(struct vcpu *v)
 {
-	vcpu_request(v, VCPU_REQUEST_FLUSH);
+	vcpu_request(v, VCPU_REQUEST_PAUSE);
 }
 
 static void a_run_ends_when_its_exits_leave_something_to_do(void **state)
 {
-	static void (*const things[])(struct vcpu * v) = {arm_guest_timer, ask_flush};
+	static void (*const things[])(struct vcpu * v) = {arm_guest_timer, ask_pause};
 	for (unsigned i = 0; i < ARRAY_COUNT(things); i++) {
 		fake_vm_teardown(state);
 		fake_vm_setup(state);
@@ -496,6 +500,40 @@ static void a_run_ends_when_its_exits_leave_something_to_do(void **state)
 		run(vcpu, fake_tsc + 100);
 		assert_int_equal(hw->runs, 1);
 	}
+}
+
+static void a_timer_that_moves_back_is_no_reason_to_look_around(void **state)
+{
+	(void)state;
+	arm_guest_timer(vcpu);
+	assert_int_equal(vcpu->requests, VCPU_REQUEST_LOOK);
+	vcpu->requests = 0;
+	vcpu->lapic.deadline = fake_tsc + 100; /* comes with the hardware's */
+	vcpu_timer_changed(vcpu);
+	assert_int_equal(vcpu->requests, 0);
+}
+
+static void a_flush_reaches_every_vcpu_of_the_vm_and_gives_tables_back(void **state)
+{
+	(void)state;
+	struct vm other = {0};
+	bool flush = false;
+	size_t tables = fake_vm.stage2.tables;
+	assert_int_equal(stage2_map(&fake_vm.stage2, MIB * 4, hpa(MIB * 4), PAGE_SIZE, STAGE2_ALL,
+				 STAGE2_WB, &flush),
+		0);
+	assert_int_equal(stage2_unmap(&fake_vm.stage2, MIB * 4, PAGE_SIZE, &flush), 0);
+	assert_true(flush);
+	assert_true(fake_vm.stage2.tables > tables);
+	fake_retire = true; /* as another CPU may, meanwhile */
+	vm_flush(&fake_vm);
+	assert_int_equal(fake_hw[0].flushes, 1);
+	assert_int_equal(fake_hw[1].flushes, 1);
+	assert_int_equal(fake_vm.stage2.tables, tables + 1); /* its table stays until its flush */
+	vm_flush(&fake_vm);
+	assert_int_equal(fake_vm.stage2.tables, tables);
+	vm_flush(&other);
+	assert_int_equal(fake_hw[0].flushes, 2);
 }
 
 static void each_kind_of_exit_is_charged_with_the_time_until_the_next_entry(void **state)
@@ -565,6 +603,8 @@ int main(void)
 		VM_TEST(an_exit_of_the_guest_alone_goes_straight_back),
 		VM_TEST(a_run_ends_at_its_time),
 		VM_TEST(a_run_ends_when_its_exits_leave_something_to_do),
+		VM_TEST(a_timer_that_moves_back_is_no_reason_to_look_around),
+		VM_TEST(a_flush_reaches_every_vcpu_of_the_vm_and_gives_tables_back),
 		VM_TEST(each_kind_of_exit_is_charged_with_the_time_until_the_next_entry),
 		VM_TEST(the_hardware_timer_is_touched_for_a_change_alone),
 	};

@@ -91,7 +91,7 @@ static void expect_hole(uint64_t gpa)
 
 static void expect_tables(size_t tables)
 {
-	stage2_reclaim(&world);
+	stage2_reclaim(&world, stage2_retired(&world));
 	assert_int_equal(world.tables, tables);
 	assert_int_equal(world_pages_used, tables);
 }

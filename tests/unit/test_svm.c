@@ -51,6 +51,11 @@ void svm_enter(struct vcpu_regs *regs, hpa_t guest_vmcb, hpa_t host)
 	}
 }
 
+void vcpu_raise(struct vcpu *one, uint8_t vector, bool has_error, uint32_t error)
+{
+	one->exception = (struct vcpu_event){true, EVENT_EXCEPTION, vector, 0, has_error, error};
+}
+
 static int setup(void **state)
 {
 	static uint64_t root[512];
