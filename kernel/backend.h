@@ -125,15 +125,8 @@ struct vcpu_event {
 	X(EXCEPTION)  /* event: an intercepted exception (#MC, #DB, #AC), not yet delivered */     \
 	X(CPUID)                                                                                   \
 	X(HLT)                                                                                     \
-	X(PAUSE)                                                                                   \
-	X(MWAIT)                                                                                   \
-	X(MONITOR)                                                                                 \
 	X(INVD)                                                                                    \
-	X(WBINVD)                                                                                  \
 	X(XSETBV)                                                                                  \
-	X(RDTSC)                                                                                   \
-	X(RDPMC)                                                                                   \
-	X(INVLPG)                                                                                  \
 	X(HYPERCALL) /* VMCALL or VMMCALL */                                                       \
 	X(FORBIDDEN) /* a virtualisation instruction that guests do not have: #UD */               \
 	X(IO)        /* io */                                                                      \
@@ -141,7 +134,6 @@ struct vcpu_event {
 	X(MSR_WRITE)                                                                               \
 	X(CR_READ)  /* cr: MOV from CR8 */                                                         \
 	X(CR_WRITE) /* cr: MOV to CR8; the backend does what it exits for of others itself */      \
-	X(DR)       /* MOV to or from a debug register */                                          \
 	X(STAGE2)   /* fault: an access that the stage-2 tables do not allow */                    \
 	X(TASK_SWITCH)                                                                             \
 	X(EOI)          /* event.vector: its EOI is done, as backend->lapic_sync asked */          \

@@ -86,7 +86,7 @@ NOINLINE static void restrict_answer(struct vcpu *vcpu, const struct policy *p, 
 	set(vcpu, r);
 }
 
-void cpuid_emulate(struct vcpu *vcpu)
+bool cpuid_emulate(struct vcpu *vcpu, struct vcpu_exit *exit)
 {
 	uint32_t leaf = (uint32_t)vcpu->regs.gpr[GPR_RAX];
 	uint32_t subleaf = (uint32_t)vcpu->regs.gpr[GPR_RCX];
@@ -99,4 +99,5 @@ void cpuid_emulate(struct vcpu *vcpu)
 	} else {
 		restrict_answer(vcpu, p, cpuid_read(leaf, subleaf));
 	}
+	return true;
 }

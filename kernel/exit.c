@@ -12,56 +12,12 @@
 #include "kernel/panic.h"
 #include "kernel/x86.h"
 
-#define MSR_LOW(vcpu)  (vcpu)->regs.gpr[GPR_RAX]
-#define MSR_HIGH(vcpu) (vcpu)->regs.gpr[GPR_RDX]
-#define KVM_ENOSYS     1000
 #define STRING_BURST   16u /* iterations of string I/O an exit */
 #define RFLAGS_DF      BIT(10)
-#define VECTOR_STACK   12u
 /* Of a segment's type (SDM vol. 3, table 3-1). */
 #define SEGMENT_CODE   0x8u
 #define SEGMENT_DOWN   0x4u
 #define SEGMENT_ACCESS 0x2u /* data may be written, code be read */
-
-/* True: the instruction is done, and the guest goes on behind it. */
-typedef bool exit_fn(struct vcpu *vcpu, struct vcpu_exit *exit);
-
-/* The opcodes of exits that some CPUs give no length for (insn.h). */
-static const struct {
-	uint8_t bytes[3], len;
-} opcodes[EXIT_COUNT] = {
-	[EXIT_CPUID] = {{0x0f, 0xa2}, 2},
-	[EXIT_HLT] = {{0xf4}, 1},
-	[EXIT_INVD] = {{0x0f, 0x08}, 2},
-	[EXIT_XSETBV] = {{0x0f, 0x01, 0xd1}, 3},
-	[EXIT_HYPERCALL] = {{0x0f, 0x01, 0xd9}, 3},
-	[EXIT_MSR_READ] = {{0x0f, 0x32}, 2},
-	[EXIT_MSR_WRITE] = {{0x0f, 0x30}, 2},
-	[EXIT_CR_READ] = {{0x0f, 0x20}, 2},
-	[EXIT_CR_WRITE] = {{0x0f, 0x22}, 2},
-};
-
-static bool is_cr(const struct vcpu_exit *exit)
-{
-	return exit->kind == EXIT_CR_READ || exit->kind == EXIT_CR_WRITE;
-}
-
-/* Where the CPU gives no length, find it, and the register of a move to or from a CR; false: the
- * instruction is not there (any more): it is run again. */
-NOINLINE static bool find_length(struct vcpu *vcpu, struct vcpu_exit *exit)
-{
-	uint8_t bytes[INSN_MAX];
-	size_t len = gmem_fetch(vcpu, bytes);
-	uint8_t length = insn_length(bytes, len, gmem_mode(vcpu), opcodes[exit->kind].bytes,
-		opcodes[exit->kind].len, is_cr(exit));
-	if (is_cr(exit) && length != 0) {
-		bool high = length >= 4 && (bytes[length - 4] & 0xf1) == 0x41;
-		exit->cr.gpr = (uint8_t)((bytes[length - 1] & 7) | (high ? 8 : 0));
-		exit->cr.value = vcpu->regs.gpr[exit->cr.gpr];
-	}
-	exit->length = length;
-	return length != 0;
-}
 
 static bool nothing(struct vcpu *vcpu, struct vcpu_exit *exit)
 {
@@ -97,12 +53,6 @@ static bool exception(struct vcpu *vcpu, struct vcpu_exit *exit)
 	return false;
 }
 
-static bool cpuid(struct vcpu *vcpu, struct vcpu_exit *exit)
-{
-	cpuid_emulate(vcpu);
-	return true;
-}
-
 static bool hlt(struct vcpu *vcpu, struct vcpu_exit *exit)
 {
 	vcpu->state = VCPU_HALTED;
@@ -117,38 +67,41 @@ static bool invd(struct vcpu *vcpu, struct vcpu_exit *exit)
 	return true;
 }
 
+static uint64_t edx_eax(const struct vcpu *vcpu)
+{
+	return vcpu->regs.gpr[GPR_RDX] << 32 | (uint32_t)vcpu->regs.gpr[GPR_RAX];
+}
+
 static bool xsetbv(struct vcpu *vcpu, struct vcpu_exit *exit)
 {
-	uint64_t value = (uint32_t)MSR_LOW(vcpu) | MSR_HIGH(vcpu) << 32;
 	struct segment stack;
 	backend->get_segment(vcpu, SEG_SS, &stack);
 	return (!(stack.attributes & SEGMENT_DPL) && (uint32_t)vcpu->regs.gpr[GPR_RCX] == 0 &&
-		       xcr0_try_write(value)) ||
+		       xcr0_try_write(edx_eax(vcpu))) ||
 		protection(vcpu);
 }
 
 static bool hypercall(struct vcpu *vcpu, struct vcpu_exit *exit)
 {
-	vcpu->regs.gpr[GPR_RAX] = (uint64_t)-KVM_ENOSYS;
+	vcpu->regs.gpr[GPR_RAX] = (uint64_t)-1000; /* KVM_ENOSYS */
 	return true;
 }
 
-static bool msr_read_exit(struct vcpu *vcpu, struct vcpu_exit *exit)
+static bool msr(struct vcpu *vcpu, struct vcpu_exit *exit)
 {
-	uint64_t value;
-	if (!msr_emulate_read(vcpu, (uint32_t)vcpu->regs.gpr[GPR_RCX], &value)) {
+	uint64_t *gpr = vcpu->regs.gpr, value = edx_eax(vcpu);
+	bool write = exit->kind == EXIT_MSR_WRITE;
+	uint32_t number = (uint32_t)gpr[GPR_RCX];
+
+	if (!(write ? msr_emulate_write(vcpu, number, value)
+		    : msr_emulate_read(vcpu, number, &value))) {
 		return protection(vcpu);
 	}
-	MSR_LOW(vcpu) = (uint32_t)value;
-	MSR_HIGH(vcpu) = value >> 32;
+	if (!write) {
+		gpr[GPR_RAX] = (uint32_t)value;
+		gpr[GPR_RDX] = value >> 32;
+	}
 	return true;
-}
-
-static bool msr_write_exit(struct vcpu *vcpu, struct vcpu_exit *exit)
-{
-	uint64_t value = (uint32_t)MSR_LOW(vcpu) | MSR_HIGH(vcpu) << 32;
-	return msr_emulate_write(vcpu, (uint32_t)vcpu->regs.gpr[GPR_RCX], value) ||
-		protection(vcpu);
 }
 
 /* Only CR8, the task priority, is for us to do; RSP as its operand is nobody's habit. */
@@ -203,7 +156,7 @@ static bool move_string(
 		return !in || gmem_access(vcpu, at, &value, size, GUEST_WRITE, &error) == size;
 	}
 	if (error == UINT32_MAX) {
-		vcpu_raise(vcpu, name == SEG_SS ? VECTOR_STACK : VECTOR_PROTECTION, true, 0);
+		vcpu_raise(vcpu, name == SEG_SS ? 12 : VECTOR_PROTECTION, true, 0);
 	} else {
 		backend->set(vcpu, VCPU_CR2, at + done);
 		vcpu_raise(vcpu, VECTOR_PAGE_FAULT, true, error);
@@ -276,44 +229,67 @@ static bool eoi(struct vcpu *vcpu, struct vcpu_exit *exit)
 static bool fatal(struct vcpu *vcpu, struct vcpu_exit *exit)
 {
 	static const char *const reasons[EXIT_COUNT] = {
+		[EXIT_UNKNOWN] = "an unknown exit",
 		[EXIT_SHUTDOWN] = "triple fault",
 		[EXIT_ENTRY_FAILED] = "its state was refused",
 		/* AMD's CPUs do it themselves (docs/decisions.md). */
 		[EXIT_TASK_SWITCH] = "a task switch through a TSS, which VT-x leaves to software",
 	};
-	const char *why = reasons[exit->kind];
 
 	log_error("vcpu %u: ended by exit 0x%lx", vcpu->index, exit->raw);
-	vcpu_kill(vcpu, why != NULL ? why : "an unknown exit");
+	vcpu_kill(vcpu, reasons[exit->kind]);
 	backend->dump(vcpu);
 	return false;
 }
 
-static exit_fn *const exit_table[EXIT_COUNT] = {
-	[EXIT_INTERRUPT] = look,
-	[EXIT_NMI] = look,
-	[EXIT_WINDOW] = nothing,
-	[EXIT_NMI_WINDOW] = nothing,
-	[EXIT_TIMER] = look,
-	[EXIT_PAUSE] = nothing,
-	[EXIT_EXCEPTION] = exception,
-	[EXIT_CPUID] = cpuid,
-	[EXIT_HLT] = hlt,
-	[EXIT_INVD] = invd,
-	[EXIT_XSETBV] = xsetbv,
-	[EXIT_HYPERCALL] = hypercall,
-	[EXIT_FORBIDDEN] = undefined,
-	[EXIT_MWAIT] = undefined,
-	[EXIT_MONITOR] = undefined,
-	[EXIT_IO] = io,
-	[EXIT_MSR_READ] = msr_read_exit,
-	[EXIT_MSR_WRITE] = msr_write_exit,
-	[EXIT_CR_READ] = cr,
-	[EXIT_CR_WRITE] = cr,
-	[EXIT_STAGE2] = devices_stage2_fault,
-	[EXIT_EOI] = eoi,
-	[EXIT_RESET] = reset,
-}; /* an empty slot ends the vCPU, with a report */
+/* What each exit does; and the opcodes of those that some CPUs give no length for (insn.h). */
+static const struct {
+	exit_fn *handle;
+	uint8_t len, opcode[3];
+} exits[EXIT_COUNT] = {
+	[EXIT_INTERRUPT] = {look, 0, {0}},
+	[EXIT_NMI] = {look, 0, {0}},
+	[EXIT_WINDOW] = {nothing, 0, {0}},
+	[EXIT_NMI_WINDOW] = {nothing, 0, {0}},
+	[EXIT_TIMER] = {look, 0, {0}},
+	[EXIT_EXCEPTION] = {exception, 0, {0}},
+	[EXIT_CPUID] = {cpuid_emulate, 2, {0x0f, 0xa2}},
+	[EXIT_HLT] = {hlt, 1, {0xf4}},
+	[EXIT_INVD] = {invd, 2, {0x0f, 0x08}},
+	[EXIT_XSETBV] = {xsetbv, 3, {0x0f, 0x01, 0xd1}},
+	[EXIT_HYPERCALL] = {hypercall, 3, {0x0f, 0x01, 0xd9}},
+	[EXIT_FORBIDDEN] = {undefined, 0, {0}},
+	[EXIT_IO] = {io, 0, {0}},
+	[EXIT_MSR_READ] = {msr, 2, {0x0f, 0x32}},
+	[EXIT_MSR_WRITE] = {msr, 2, {0x0f, 0x30}},
+	[EXIT_CR_READ] = {cr, 2, {0x0f, 0x20}},
+	[EXIT_CR_WRITE] = {cr, 2, {0x0f, 0x22}},
+	[EXIT_STAGE2] = {devices_stage2_fault, 0, {0}},
+	[EXIT_TASK_SWITCH] = {fatal, 0, {0}},
+	[EXIT_EOI] = {eoi, 0, {0}},
+	[EXIT_SHUTDOWN] = {fatal, 0, {0}},
+	[EXIT_RESET] = {reset, 0, {0}},
+	[EXIT_ENTRY_FAILED] = {fatal, 0, {0}},
+	[EXIT_UNKNOWN] = {fatal, 0, {0}},
+};
+
+/* Where the CPU gives no length, find it, and the register of a move to or from a CR; false: the
+ * instruction is not there (any more): it is run again. */
+NOINLINE static bool find_length(struct vcpu *vcpu, struct vcpu_exit *exit)
+{
+	bool is_cr = exits[exit->kind].handle == cr;
+	uint8_t bytes[INSN_MAX];
+	size_t len = gmem_fetch(vcpu, bytes);
+	uint8_t length = insn_length(bytes, len, gmem_mode(vcpu), exits[exit->kind].opcode,
+		exits[exit->kind].len, is_cr);
+	if (is_cr && length != 0) {
+		bool high = length >= 4 && (bytes[length - 4] & 0xf1) == 0x41;
+		exit->cr.gpr = (uint8_t)((bytes[length - 1] & 7) | (high ? 8 : 0));
+		exit->cr.value = vcpu->regs.gpr[exit->cr.gpr];
+	}
+	exit->length = length;
+	return length != 0;
+}
 
 void exit_handle(struct vcpu *vcpu, struct vcpu_exit *exit)
 {
@@ -323,11 +299,10 @@ void exit_handle(struct vcpu *vcpu, struct vcpu_exit *exit)
 		vcpu_request(vcpu, VCPU_REQUEST_EVENT);
 	}
 	/* No length: only some CPUs tell it; a register that is not known goes with no length. */
-	if (exit->length == 0 && opcodes[exit->kind].len != 0 && !find_length(vcpu, exit)) {
+	if (exit->length == 0 && exits[exit->kind].len != 0 && !find_length(vcpu, exit)) {
 		return;
 	}
-	exit_fn *handle = exit_table[exit->kind] != NULL ? exit_table[exit->kind] : fatal;
-	if (handle(vcpu, exit)) {
+	if (exits[exit->kind].handle(vcpu, exit)) {
 		backend->skip(vcpu, exit->length);
 	}
 }

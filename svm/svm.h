@@ -156,8 +156,8 @@ enum {
 	X(STGI, 0x84, FORBIDDEN)                                                                   \
 	X(CLGI, 0x85, FORBIDDEN)                                                                   \
 	X(SKINIT, 0x86, FORBIDDEN)                                                                 \
-	X(MONITOR, 0x8a, MONITOR)                                                                  \
-	X(MWAIT, 0x8b, MWAIT)                                                                      \
+	X(MONITOR, 0x8a, FORBIDDEN)                                                                \
+	X(MWAIT, 0x8b, FORBIDDEN)                                                                  \
 	X(XSETBV, 0x8d, XSETBV)
 
 enum svm_exit_code {

@@ -21,7 +21,7 @@ static struct cpuid ask(uint32_t leaf, uint32_t subleaf)
 	memset(&vcpu->regs, 0xff, sizeof(vcpu->regs));
 	gpr[GPR_RAX] = leaf | 0xffffffff00000000;
 	gpr[GPR_RCX] = subleaf | 0xffffffff00000000;
-	cpuid_emulate(vcpu);
+	assert_true(cpuid_emulate(vcpu, NULL));
 	for (enum gpr i = 0; i < GPR_COUNT; i++) {
 		assert_int_equal(gpr[i] >> 32, i <= GPR_RBX ? 0 : UINT32_MAX);
 	}
