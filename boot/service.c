@@ -12,7 +12,6 @@
 #include "kernel/exit.h"
 #include "kernel/frame.h"
 #include "kernel/machine.h"
-#include "kernel/mtrr.h"
 #include "kernel/paging.h"
 #include "kernel/pcpu.h"
 #include "kernel/pvclock.h"
@@ -48,7 +47,7 @@ static int map_memory(struct vm *vm)
 	for (unsigned i = 0; i < machine.memmap.count && err == 0; i++) {
 		const struct mem_range *range = &machine.memmap.range[i];
 		if (range->type == MEM_FREE || range->type == MEM_ACPI || range->type == MEM_NVS) {
-			err = mtrr_map_identity(&vm->stage2, range->base, range->size, &flush);
+			err = stage2_map_identity(&vm->stage2, range->base, range->size, &flush);
 		}
 	}
 	return err;

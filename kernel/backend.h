@@ -179,22 +179,19 @@ struct vcpu_exit {
 
 /* The bits of a stage-2 entry (vmx: SDM vol. 3, 29.3.3; svm: APM vol. 2, 15.25.5). Both have four
  * levels. */
-enum stage2_cache {
-	STAGE2_UC,
-	STAGE2_WC,
-	STAGE2_WT,
-	STAGE2_WP,
-	STAGE2_WB,
-	STAGE2_CACHE_COUNT
+enum stage2_cache { /* the CPU's numbers (SDM vol. 3, table 12-2): 1 and 5 are WC and WP */
+	STAGE2_UC = 0,
+	STAGE2_WT = 4,
+	STAGE2_WB = 6
 };
 struct stage2_format {
-	uint64_t table;      /* all of an entry that points to a table, but its address */
-	uint64_t read;       /* in a leaf: present and readable */
-	uint64_t write;      /* in a leaf: writable */
-	uint64_t execute;    /* in a leaf: set when executable */
-	uint64_t no_execute; /* in a leaf: set when not */
-	uint64_t large;      /* in a leaf above the lowest level */
-	uint64_t cache[STAGE2_CACHE_COUNT]; /* in a leaf */
+	uint64_t table;       /* all of an entry that points to a table, but its address */
+	uint64_t read;        /* in a leaf: present and readable */
+	uint64_t write;       /* in a leaf: writable */
+	uint64_t execute;     /* in a leaf: set when executable */
+	uint64_t no_execute;  /* in a leaf: set when not */
+	uint64_t large;       /* in a leaf above the lowest level */
+	unsigned cache_shift; /* in a leaf: of enum stage2_cache, three bits */
 	bool large_1g; /* this machine has leaves of 1 GiB; true or false after backend->probe */
 };
 

@@ -11,7 +11,6 @@
 #include "kernel/gmem.h"
 #include "kernel/log.h"
 #include "kernel/machine.h"
-#include "kernel/mtrr.h"
 #include "kernel/pcpu.h"
 #include "kernel/time.h"
 #include "vdev/ioapic.h"
@@ -411,7 +410,7 @@ static bool map_identity(struct vcpu *vcpu, uint64_t gpa)
 		return false;
 	}
 	uint64_t flags = lock_acquire(&vm_lock);
-	int err = mtrr_map_identity(&vcpu->vm->stage2, base, size, &flush);
+	int err = stage2_map_identity(&vcpu->vm->stage2, base, size, &flush);
 	lock_release(&vm_lock, flags);
 	if (flush) {
 		vm_flush(vcpu->vm);

@@ -91,7 +91,7 @@ static bool is_table(const struct stage2 *s, uint64_t entry, unsigned level)
 /* Equal but for what the CPU writes: accessed and dirty. */
 static bool is_same(const struct stage2 *s, uint64_t a, uint64_t b)
 {
-	return ((a ^ b) & (ADDRESS | s->format->large | s->rights_mask | s->cache_mask)) == 0;
+	return ((a ^ b) & s->same_mask) == 0;
 }
 
 static bool leaf_fits(const struct stage2 *s, unsigned level, uint64_t address)
@@ -218,12 +218,12 @@ static int change_do(struct change *c)
 	bool rights_ok =
 		c->rights & STAGE2_READ ? c->rights <= STAGE2_ALL : c->rights == 0 && !c->map;
 	if (!rights_ok || !range_ok(c->gpa, c->size) || !range_ok(c->hpa.raw, c->size) ||
-		c->cache > STAGE2_WB) {
+		c->cache > STAGE2_WB || c->cache == 2 || c->cache == 3) {
 		return trace_err(-EINVAL);
 	}
 	c->bits = f->read | (c->rights & STAGE2_WRITE ? f->write : 0);
 	c->bits |= c->rights & STAGE2_EXECUTE ? f->execute : f->no_execute;
-	c->bits |= c->map ? f->cache[c->cache] : 0;
+	c->bits |= c->map ? (uint64_t)c->cache << f->cache_shift : 0;
 	if (!walk(c, root_entry(c->s), LEVELS - 1, c->gpa, c->gpa + c->size)) {
 		list_free(c->s, &c->spare);
 		return trace_err(-ENOMEM);
@@ -267,9 +267,7 @@ int stage2_init(struct stage2 *s, const struct stage2_format *format,
 {
 	*s = (struct stage2){.format = format, .pages = *pages, .large_1g = large_1g};
 	s->rights_mask = format->read | format->write | format->execute | format->no_execute;
-	for (unsigned i = 0; i < STAGE2_CACHE_COUNT; i++) {
-		s->cache_mask |= format->cache[i];
-	}
+	s->same_mask = ADDRESS | format->large | s->rights_mask | 7ull << format->cache_shift;
 	s->root = pages->alloc(pages->context);
 	s->tables = s->root != NULL;
 	return s->root != NULL ? 0 : trace_err(-ENOMEM);
@@ -295,10 +293,6 @@ bool stage2_query(const struct stage2 *s, uint64_t gpa, struct stage2_translatio
 	translation->size = span_of(level);
 	translation->rights = entry & f->write ? STAGE2_READ | STAGE2_WRITE : STAGE2_READ;
 	translation->rights |= execute == 0 ? STAGE2_EXECUTE : 0u;
-	translation->cache = STAGE2_UC;
-	while (translation->cache < STAGE2_WB &&
-		(entry ^ f->cache[translation->cache]) & s->cache_mask) {
-		translation->cache++;
-	}
+	translation->cache = entry >> f->cache_shift & 7;
 	return entry != 0;
 }

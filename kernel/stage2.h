@@ -36,10 +36,11 @@ struct stage2 {
 	const struct stage2_format *format;
 	struct stage2_pages pages;
 	uint64_t *root;
-	bool large_1g;                    /* the CPU has 1 GiB pages in stage 2 */
-	size_t tables;                    /* pages held, the root and retired ones included */
-	uint64_t *retired;                /* tables that were taken out and not yet given back */
-	uint64_t rights_mask, cache_mask; /* of leaves in this format */
+	bool large_1g;      /* the CPU has 1 GiB pages in stage 2 */
+	size_t tables;      /* pages held, the root and retired ones included */
+	uint64_t *retired;  /* tables that were taken out and not yet given back */
+	uint64_t same_mask; /* what leaves of this format are compared by */
+	uint64_t rights_mask;
 };
 
 /* 0 or -ENOMEM. */
@@ -72,6 +73,11 @@ struct stage2_translation {
 	hpa_t hpa; /* of gpa itself */
 	uint64_t size;
 	unsigned rights;
-	enum stage2_cache cache; /* the first of those that the format has equal bits for */
+	enum stage2_cache cache;
 };
 bool stage2_query(const struct stage2 *s, uint64_t gpa, struct stage2_translation *translation);
+
+/* mtrr.c: stage2_map() of a range to itself, each piece with the memory type that the firmware's
+ * MTRRs give it, which mtrr_read() has read; after an error a part may be there. */
+void mtrr_read(void);
+int stage2_map_identity(struct stage2 *s, uint64_t base, uint64_t size, bool *flush);

@@ -20,9 +20,5 @@ const struct stage2_format svm_stage2_format = {
 	.write = BIT(1),
 	.no_execute = BIT(63),
 	.large = BIT(7),
-	/* For stage2_query(): a bit that the CPU leaves to software. */
-	.cache = {[STAGE2_UC] = BIT(9),
-		[STAGE2_WC] = BIT(9),
-		[STAGE2_WT] = BIT(9),
-		[STAGE2_WP] = BIT(9)},
+	.cache_shift = 9, /* for stage2_query(): bits that the CPU leaves to software */
 };

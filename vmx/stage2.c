@@ -6,16 +6,14 @@
 #include "kernel/paging.h"
 #include "vmx/vmx.h"
 
-/* Table 29-1 to 29-7; memory types as in table 12-10, in bits 5:3, in the order of enum
- * stage2_cache. The guest's own PAT still counts. */
-#define EPT_TYPE(type) ((uint64_t)(type) << 3)
+/* Table 29-1 to 29-7. The guest's own PAT still counts. */
 struct stage2_format vmx_stage2_format = {
 	.table = BIT(0) | BIT(1) | BIT(2),
 	.read = BIT(0),
 	.write = BIT(1),
 	.execute = BIT(2),
 	.large = BIT(7),
-	.cache = {EPT_TYPE(0), EPT_TYPE(1), EPT_TYPE(4), EPT_TYPE(5), EPT_TYPE(6)},
+	.cache_shift = 3,
 };
 
 #define EPT_POINTER_WB     6u        /* how the CPU reads the tables (25.6.11) */

@@ -161,7 +161,7 @@ static const struct stage2_format format = {
 	.write = 2,
 	.execute = 4,
 	.large = 0x80,
-	.cache = {0 << 3, 1 << 3, 4 << 3, 5 << 3, 6 << 3},
+	.cache_shift = 3,
 };
 
 const struct backend fake_backend = {

@@ -19,7 +19,7 @@ const struct stage2_format world_ept = {
 	.write = 2,
 	.execute = 4,
 	.large = 0x80,
-	.cache = {0 << 3, 1 << 3, 4 << 3, 5 << 3, 6 << 3},
+	.cache_shift = 3,
 };
 
 const struct stage2_format world_npt = {
@@ -28,7 +28,7 @@ const struct stage2_format world_npt = {
 	.write = 2,
 	.no_execute = BIT(63),
 	.large = 0x80,
-	.cache = {0x18, 0x10, 0x08, 0x18, 0}, /* PCD and PWT; no write-protected: as uncached */
+	.cache_shift = 9,
 };
 
 struct stage2 world;
@@ -120,10 +120,13 @@ void world_end(void)
 
 /* The bits of entries by the manuals (SDM vol. 3, 29.3.2; APM vol. 2, 5.3 and 15.25), apart from
  * the formats above. */
+static bool is_type(unsigned cache)
+{
+	return cache == 0 || cache == 1 || (cache >= 4 && cache <= 6);
+}
+
 static bool walk_ept(uint64_t entry, unsigned level, bool *leaf, struct world_page *page)
 {
-	static const int types[8] = {
-		STAGE2_UC, STAGE2_WC, -1, -1, STAGE2_WT, STAGE2_WP, STAGE2_WB, -1};
 	if ((entry & 7) == 0) {
 		return false;
 	}
@@ -135,15 +138,14 @@ static bool walk_ept(uint64_t entry, unsigned level, bool *leaf, struct world_pa
 		return true;
 	}
 	CHECK(level == 0 || (entry & ((BIT(12 + 9 * level) - 1) & ~0xfffull)) == 0);
-	CHECK(types[entry >> 3 & 7] >= 0);
-	page->cache = (enum stage2_cache)types[entry >> 3 & 7];
+	page->cache = entry >> 3 & 7;
+	CHECK(is_type(page->cache));
 	page->rights &= entry & 7;
 	return true;
 }
 
 static bool walk_npt(uint64_t entry, unsigned level, bool *leaf, struct world_page *page)
 {
-	static const enum stage2_cache types[4] = {STAGE2_WB, STAGE2_WT, STAGE2_WC, STAGE2_UC};
 	if ((entry & 1) == 0) {
 		CHECK(entry == 0);
 		return false;
@@ -154,7 +156,8 @@ static bool walk_npt(uint64_t entry, unsigned level, bool *leaf, struct world_pa
 	CHECK(!*leaf || level == 0 || (entry & ((BIT(12 + 9 * level) - 1) & ~0xfffull)) == 0);
 	page->rights &= (entry & 4 ? 1u : 0) | (entry & 2 ? 2u : 0) | (entry >> 63 ? 0 : 4u);
 	if (*leaf) {
-		page->cache = types[entry >> 3 & 3];
+		CHECK((entry & 0x18) == 0); /* PCD and PWT: the guest's PAT decides */
+		page->cache = entry >> 9 & 7;
 	}
 	return true;
 }
@@ -214,8 +217,7 @@ static bool page_same(const struct world_page *a, const struct world_page *b)
 	if (!a->mapped || !b->mapped) {
 		return a->mapped == b->mapped;
 	}
-	bool cache = world.format->cache[a->cache] == world.format->cache[b->cache];
-	return a->hpa == b->hpa && a->rights == b->rights && cache;
+	return a->hpa == b->hpa && a->rights == b->rights && a->cache == b->cache;
 }
 
 static void check_page(size_t i)
@@ -228,7 +230,7 @@ static void check_page(size_t i)
 	CHECK(stage2_query(&world, gpa + 5, &t) == there);
 	if (there) {
 		CHECK(t.hpa.raw == page.hpa + 5 && t.size == size && t.rights == page.rights);
-		CHECK(world.format->cache[t.cache] == world.format->cache[page.cache]);
+		CHECK(t.cache == page.cache);
 	}
 }
 
@@ -275,9 +277,7 @@ static bool model_step(const struct step *step)
 		less = less ||
 			(old.mapped &&
 				(!page->mapped || page->hpa != old.hpa ||
-					(old.rights & ~page->rights) ||
-					world.format->cache[page->cache] !=
-						world.format->cache[old.cache]));
+					(old.rights & ~page->rights) || page->cache != old.cache));
 	}
 	return less;
 }
@@ -304,7 +304,7 @@ static bool step_ok(const struct step *step)
 	bool rights = step->rights < 8 && (step->rights & 1);
 	switch (step->kind) {
 	case STEP_MAP:
-		return range && host && rights && (unsigned)step->cache < STAGE2_CACHE_COUNT;
+		return range && host && rights && is_type(step->cache);
 	case STEP_UNMAP:
 		return range;
 	default:

@@ -235,15 +235,15 @@ static void the_bits_that_the_cpu_sets_do_not_matter(void **state)
 static void every_memory_type_comes_back(void **state)
 {
 	(void)state;
-	for (enum stage2_cache cache = 0; cache < STAGE2_CACHE_COUNT; cache++) {
+	static const uint8_t types[] = {0, 1, 4, 5, 6};
+	for (unsigned i = 0; i < ARRAY_COUNT(types); i++) {
 		struct stage2_translation t;
 		bool flush = false;
-		uint64_t gpa = cache * PAGE_SIZE;
+		uint64_t gpa = i * PAGE_SIZE;
 		assert_int_equal(
-			stage2_map(&world, gpa, hpa(gpa), PAGE_SIZE, RX, cache, &flush), 0);
+			stage2_map(&world, gpa, hpa(gpa), PAGE_SIZE, RX, types[i], &flush), 0);
 		assert_true(stage2_query(&world, gpa, &t));
-		assert_int_equal(world.format->cache[t.cache], world.format->cache[cache]);
-		assert_true(t.cache == cache || (world.format == &world_npt && cache == STAGE2_WP));
+		assert_int_equal(t.cache, types[i]);
 	}
 }
 
@@ -266,7 +266,9 @@ static void bad_arguments_are_refused(void **state)
 		{0, 0, 4096, STAGE2_WRITE, STAGE2_WB},
 		{0, 0, 4096, STAGE2_EXECUTE, STAGE2_WB},
 		{0, 0, 4096, 8 | RWX, STAGE2_WB},
-		{0, 0, 4096, RWX, STAGE2_CACHE_COUNT},
+		{0, 0, 4096, RWX, 2},
+		{0, 0, 4096, RWX, 3},
+		{0, 0, 4096, RWX, 7},
 		{0, 0, 4096, RWX, UINT32_MAX},
 	};
 	bool flush = false;
@@ -339,7 +341,7 @@ static void random_input(uint8_t *input)
 		input[0] = (uint8_t)((input[0] & 3) |
 			(random_byte() < 150 ? 7 : random_byte() % 4) << 2);
 		input[1] = (input[1] & 6) | 1;
-		input[2] = input[2] & 1 ? STAGE2_WB : input[2] % 5;
+		input[2] = input[2] & 1 ? STAGE2_WB : (uint8_t)(input[2] % 3 + 4);
 		input[3] %= 5;
 		input[3] |= random_byte() & 0x80;
 		input[8] = 0;
