@@ -144,15 +144,11 @@ static void reset_here(void *argument)
 {
 	struct vcpu *vcpu = argument;
 
-	devices_drop_interrupts(vcpu);
+	vcpu_restart(vcpu);
 	vcpu->requests = 0;
 	vcpu->exited_at = tsc_read();
-	vcpu->exception.valid = vcpu->reinject.valid = false;
-	vcpu->pvclock = 0;
 	vlapic_init(&vcpu->lapic, cpu_table[vcpu->cpu]->apic_id, vcpu->index == 0, 1);
 	context_reset(vcpu);
-	backend->vcpu_reset(vcpu);
-	vcpu->state = VCPU_WAIT_SIPI;
 	if (vcpu->index == 0) {
 		set_entry(vcpu);
 	}

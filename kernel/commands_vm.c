@@ -69,8 +69,9 @@ void command_vcpus(const char *argument)
 		for (unsigned kind = 0; kind < EXIT_COUNT; kind++) {
 			exits += vcpu->exits[kind];
 		}
-		console_printf(
-			"%4u  %3u  %-14s  %10lu", i, vcpu->cpu, state_names[vcpu->state], exits);
+		bool paused = vcpu->state != VCPU_DEAD && vcpu->requests & VCPU_REQUEST_PAUSE;
+		console_printf("%4u  %3u  %-14s  %10lu", i, vcpu->cpu,
+			paused ? "paused" : state_names[vcpu->state], exits);
 		bool answers = smp_call(vcpu->cpu, show_place, vcpu);
 		console_printf("%s\n", answers ? "" : "  its CPU does not answer");
 	}

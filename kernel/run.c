@@ -74,34 +74,29 @@ void vm_flush(struct vm *vm)
 	lock_release(&vm_lock, flags);
 }
 
+/* Registers by their place in a report: some of enum vcpu_register, then those of struct vcpu_regs.
+ */
+static uint64_t shown(struct vcpu *vcpu, unsigned i)
+{
+	unsigned gpr = i - VCPU_PAT;
+	return i < VCPU_PAT ? backend->get(vcpu, i) : vcpu->regs.gpr[gpr + (gpr >= GPR_RSP)];
+}
+
 void vcpu_show(struct vcpu *vcpu, void (*print)(const char *fmt, ...))
 {
-	static const struct {
-		const char *name;
-		enum vcpu_register reg;
-	} registers[] = {{"rip", VCPU_RIP}, {"rsp", VCPU_RSP}, {"rflags", VCPU_RFLAGS},
-		{"cr0", VCPU_CR0}, {"cr2", VCPU_CR2}, {"cr3", VCPU_CR3}, {"cr4", VCPU_CR4},
-		{"efer", VCPU_EFER}, {"gdt", VCPU_GDT_BASE}, {"idt", VCPU_IDT_BASE},
-		{"fs", VCPU_FS_BASE}, {"gs", VCPU_GS_BASE}};
-	static const char *const gprs[GPR_COUNT] = {"rax", "rcx", "rdx", "rbx", "", "rbp", "rsi",
-		"rdi", "r8", "r9", "r10", "r11", "r12", "r13", "r14", "r15"};
+	static const char *const names[] = {"rip", "rsp", "rflags", "cr0", "cr2", "cr3", "cr4",
+		"efer", "dr7", "gdt", "limit", "idt", "limit", "fs", "gs", "rax", "rcx", "rdx",
+		"rbx", "rbp", "rsi", "rdi", "r8", "r9", "r10", "r11", "r12", "r13", "r14", "r15"};
+	static const char *const segments[] = {"es", "cs", "ss", "ds", "fs", "gs", "ldtr", "tr"};
 	struct segment segment;
 
-	for (unsigned i = 0; i < ARRAY_COUNT(registers); i += 2) {
-		print("  %-6s %016lx  %-6s %016lx\n", registers[i].name,
-			backend->get(vcpu, registers[i].reg), registers[i + 1].name,
-			backend->get(vcpu, registers[i + 1].reg));
-	}
-	for (unsigned i = 0; i < GPR_COUNT; i += 2) {
-		unsigned first = i == GPR_RSP ? GPR_RBP : i; /* rsp is above */
-		print("  %-6s %016lx  %-6s %016lx\n", gprs[first], vcpu->regs.gpr[first],
-			gprs[i + 1], vcpu->regs.gpr[i + 1]);
+	for (unsigned i = 0; i < ARRAY_COUNT(names); i += 2) {
+		print("  %-6s %016lx  %-6s %016lx\n", names[i], shown(vcpu, i), names[i + 1],
+			shown(vcpu, i + 1));
 	}
 	for (enum segment_name name = 0; name < SEG_COUNT; name++) {
-		static const char *const names[] = {
-			"es", "cs", "ss", "ds", "fs", "gs", "ldtr", "tr"};
 		backend->get_segment(vcpu, name, &segment);
-		print("  %-4s %04x base %016lx limit %08x attributes %04x\n", names[name],
+		print("  %-4s %04x base %016lx limit %08x attributes %04x\n", segments[name],
 			segment.selector, segment.base, segment.limit, segment.attributes);
 	}
 }
@@ -131,25 +126,34 @@ void vcpu_kill(struct vcpu *vcpu, const char *why)
 	monitor_take_focus();
 }
 
-/* INIT and SIPI as their senders meant them (SDM vol. 3, 9.4.2): SIPI counts only after INIT. */
-static void start_up(struct vcpu *vcpu, unsigned requests)
+void vcpu_restart(struct vcpu *vcpu)
 {
-	if (vcpu->state == VCPU_PAUSED) { /* they wait until it goes on */
-		atomic_fetch_or(
-			&vcpu->requests, requests & (VCPU_REQUEST_INIT | VCPU_REQUEST_SIPI));
-	}
-	if (vcpu->state == VCPU_PAUSED || vcpu->state == VCPU_DEAD) {
+	devices_drop_interrupts(vcpu);
+	vlapic_reset(&vcpu->lapic);
+	backend->vcpu_reset(vcpu);
+	vcpu->exception.valid = vcpu->reinject.valid = false;
+	vcpu->pvclock = 0;
+	vcpu->state = VCPU_WAIT_SIPI;
+}
+
+/* INIT and SIPI as their senders meant them (SDM vol. 3, 9.4.2): SIPI counts only after INIT, and
+ * an NMI between them is lost. */
+static void heed_requests(struct vcpu *vcpu)
+{
+	unsigned requests = atomic_fetch_and(
+		&vcpu->requests, VCPU_REQUEST_EVENT | VCPU_REQUEST_NMI | VCPU_REQUEST_PAUSE);
+
+	if (vcpu->state == VCPU_DEAD) {
 		return;
 	}
 	if (requests & VCPU_REQUEST_INIT) {
-		devices_drop_interrupts(vcpu);
-		vlapic_reset(&vcpu->lapic);
-		backend->vcpu_reset(vcpu);
-		vcpu->exception.valid = vcpu->reinject.valid = false;
-		vcpu->pvclock = 0;
-		vcpu->state = VCPU_WAIT_SIPI;
+		vcpu_restart(vcpu);
 	}
-	if ((requests & VCPU_REQUEST_SIPI) && vcpu->state == VCPU_WAIT_SIPI) {
+	if (vcpu->state != VCPU_WAIT_SIPI) {
+		return;
+	}
+	atomic_fetch_and(&vcpu->requests, ~VCPU_REQUEST_NMI);
+	if (requests & VCPU_REQUEST_SIPI) {
 		struct segment code = {.base = (uint64_t)vcpu->sipi_vector << 12,
 			.limit = 0xffff,
 			.selector = (uint16_t)(vcpu->sipi_vector << 8),
@@ -157,26 +161,6 @@ static void start_up(struct vcpu *vcpu, unsigned requests)
 		backend->set_segment(vcpu, SEG_CS, &code);
 		backend->set(vcpu, VCPU_RIP, 0);
 		vcpu->state = VCPU_RUNNING;
-	}
-}
-
-/* Events stay, but for an NMI that comes between INIT and SIPI. */
-static void heed_requests(struct vcpu *vcpu)
-{
-	unsigned requests =
-		atomic_fetch_and(&vcpu->requests, VCPU_REQUEST_EVENT | VCPU_REQUEST_NMI);
-
-	if ((requests & VCPU_REQUEST_RESUME) && vcpu->state == VCPU_PAUSED) {
-		vcpu->state = vcpu->resumed;
-	}
-	start_up(vcpu, requests);
-	if ((requests & VCPU_REQUEST_INIT) || vcpu->state == VCPU_WAIT_SIPI) {
-		atomic_fetch_and(&vcpu->requests, ~(unsigned)VCPU_REQUEST_NMI);
-	}
-	if ((requests & VCPU_REQUEST_PAUSE) && vcpu->state != VCPU_PAUSED &&
-		vcpu->state != VCPU_DEAD) {
-		vcpu->resumed = vcpu->state;
-		vcpu->state = VCPU_PAUSED;
 	}
 }
 
@@ -207,7 +191,7 @@ static void inject_events(struct vcpu *vcpu)
 	bool busy = first->valid;
 
 	/* Before the look: what comes later sets it again. */
-	atomic_fetch_and(&vcpu->requests, ~(unsigned)VCPU_REQUEST_EVENT);
+	atomic_fetch_and(&vcpu->requests, ~VCPU_REQUEST_EVENT);
 	if (busy) {
 		backend->inject(vcpu, first);
 		first->valid = false;
@@ -218,7 +202,7 @@ static void inject_events(struct vcpu *vcpu)
 	bool nmi = vcpu->requests & VCPU_REQUEST_NMI;
 	if (nmi && !busy && backend->can_take(vcpu, EVENT_NMI)) {
 		struct vcpu_event event = {.valid = true, .type = EVENT_NMI, .vector = VECTOR_NMI};
-		atomic_fetch_and(&vcpu->requests, ~(unsigned)VCPU_REQUEST_NMI);
+		atomic_fetch_and(&vcpu->requests, ~VCPU_REQUEST_NMI);
 		backend->inject(vcpu, &event);
 		busy = true;
 	} else if (nmi) {
@@ -233,6 +217,12 @@ static bool prepare(struct vcpu *vcpu, uint64_t now)
 	if (vlapic_timer_next(&vcpu->lapic) <= now) {
 		vlapic_timer_fire(&vcpu->lapic, now);
 		vcpu_request(vcpu, VCPU_REQUEST_EVENT);
+	}
+	if (vcpu->requests & VCPU_REQUEST_RESUME) {
+		atomic_fetch_and(&vcpu->requests, ~(VCPU_REQUEST_PAUSE | VCPU_REQUEST_RESUME));
+	}
+	if (vcpu->requests & VCPU_REQUEST_PAUSE) {
+		return false;
 	}
 	if (vcpu->requests != 0) {
 		heed_requests(vcpu);

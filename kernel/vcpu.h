@@ -14,7 +14,6 @@
 	X(WAIT_SIPI, "waits for SIPI") /* after INIT; not the first */                             \
 	X(RUNNING, "runs")                                                                         \
 	X(HALTED, "halted") /* HLT: until an event */                                              \
-	X(PAUSED, "paused") /* by the monitor */                                                   \
 	X(DEAD, "dead")     /* by a fault of its own */
 
 enum vcpu_state {
@@ -26,13 +25,13 @@ enum vcpu_state {
 /* What there is to do before a vCPU's next entry, in one word, so that an entry costs one look. The
  * first two are its own affair; for the others its CPU looks around first. */
 enum vcpu_request {
-	VCPU_REQUEST_EVENT = 1 << 0, /* there may be something to inject */
-	VCPU_REQUEST_NMI = 1 << 1,   /* stands until it is injected */
-	VCPU_REQUEST_LOOK = 1 << 2,
-	VCPU_REQUEST_INIT = 1 << 3,
-	VCPU_REQUEST_SIPI = 1 << 4, /* vector in ->sipi_vector */
-	VCPU_REQUEST_PAUSE = 1 << 5,
-	VCPU_REQUEST_RESUME = 1 << 6,
+	VCPU_REQUEST_EVENT = 1u << 0, /* there may be something to inject */
+	VCPU_REQUEST_NMI = 1u << 1,   /* stands until it is injected */
+	VCPU_REQUEST_LOOK = 1u << 2,
+	VCPU_REQUEST_INIT = 1u << 3,
+	VCPU_REQUEST_SIPI = 1u << 4,  /* vector in ->sipi_vector */
+	VCPU_REQUEST_PAUSE = 1u << 5, /* stands, and all others wait, until RESUME */
+	VCPU_REQUEST_RESUME = 1u << 6,
 };
 
 /* [I] constant after create  [C] only the CPU that runs it  [A] atomic */
@@ -42,7 +41,6 @@ struct vcpu {
 	uint32_t index;              /* [I] in the VM */
 	uint32_t cpu;                /* [I] index of the CPU it is pinned to */
 	atomic_uint state;           /* [C] to write; enum vcpu_state */
-	enum vcpu_state resumed;     /* [C] the state to go back to from PAUSED */
 	atomic_uint requests;        /* [A] enum vcpu_request */
 	atomic_uchar sipi_vector;    /* [A] */
 	struct vlapic lapic;         /* [A] for vlapic_accept, else [C] */
@@ -73,6 +71,9 @@ extern int (*service_restart)(void); /* [I] boot/'s: see there */
 
 /* Ask something of a vCPU, enum vcpu_request, and have its CPU look. Any context but NMI. */
 void vcpu_request(struct vcpu *vcpu, unsigned requests);
+
+/* The state after INIT. On its CPU. */
+void vcpu_restart(struct vcpu *vcpu);
 
 /* Its timer may fire earlier than was thought. On its CPU. */
 void vcpu_timer_changed(struct vcpu *vcpu);
