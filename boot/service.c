@@ -8,13 +8,11 @@
 #include "boot/console.h"
 #include "drivers/pci.h"
 #include "drivers/rtc.h"
-#include "kernel/devices.h"
 #include "kernel/exit.h"
 #include "kernel/frame.h"
 #include "kernel/machine.h"
 #include "kernel/paging.h"
 #include "kernel/pcpu.h"
-#include "kernel/pvclock.h"
 
 #define COPY_SIZE (256 * KIB) /* through one window */
 

@@ -3,20 +3,10 @@
  * kernel/context.c - switch what stays in the CPU from one vCPU to the next. Pintle itself uses
  * none of it. SDM vol. 1, 13 (XSAVE). Runs: on the CPU of the vCPU, interrupts off, no locks.
  */
-#include "kernel/context.h"
-
 #include "kernel/frame.h"
 #include "kernel/log.h"
 #include "kernel/pcpu.h"
 #include "kernel/vcpu.h"
-
-#define LEAF_XSAVE   0xdu
-#define FXSAVE_SIZE  512u
-#define MXCSR_OFFSET 24u
-#define MXCSR_RESET  0x1f80u
-#define FCW_RESET    0x37fu
-#define XCR0_RESET   1u
-#define DR6_RESET    0xffff0ff0u
 
 /* On AMD-V all but the last three are the VMCB's, and those here the host's, which never differ. */
 static const uint32_t msrs[CONTEXT_MSRS] = {
@@ -32,8 +22,8 @@ static uint64_t components; /* [I] all that XCR0 can switch on */
 
 int context_create(struct vcpu *vcpu)
 {
-	struct cpuid answer = cpuid_read(LEAF_XSAVE, 0);
-	size_t size = FXSAVE_SIZE;
+	struct cpuid answer = cpuid_read(0xd, 0);
+	size_t size = 512; /* FXSAVE's */
 
 	xsave = cr4_read() & CR4_OSXSAVE;
 	if (xsave) {
@@ -45,29 +35,20 @@ int context_create(struct vcpu *vcpu)
 	return vcpu->context.fpu != NULL ? 0 : trace_err(-ENOMEM);
 }
 
-void context_destroy(struct vcpu *vcpu)
-{
-	frame_free(vcpu->context.fpu, vcpu->context.frames, FRAME_VCPU);
-	vcpu->context.fpu = NULL;
-}
-
 /* An XSAVE area of zeros is the initial state, but for MXCSR (SDM vol. 1, 13.6 and 13.8). */
 void context_reset(struct vcpu *vcpu)
 {
 	struct vcpu_context *c = &vcpu->context;
-	const uint16_t fcw = FCW_RESET;
-	const uint32_t mxcsr = MXCSR_RESET;
+	uint32_t *fpu = c->fpu;
 
 	if (this_cpu()->context == vcpu) {
 		this_cpu()->context = NULL;
 	}
-	memset(c->fpu, 0, c->frames * PAGE_SIZE);
-	memcpy(c->fpu, &fcw, sizeof(fcw));
-	memcpy((char *)c->fpu + MXCSR_OFFSET, &mxcsr, sizeof(mxcsr));
-	c->xcr0 = XCR0_RESET;
-	memset(c->debug, 0, sizeof(c->debug));
-	c->debug[DEBUG_DR6] = DR6_RESET;
-	memset(c->msr, 0, sizeof(c->msr));
+	memset(fpu, 0, c->frames * PAGE_SIZE);
+	fpu[0] = 0x37f;  /* FCW */
+	fpu[6] = 0x1f80; /* MXCSR */
+	*c = (struct vcpu_context){
+		.fpu = fpu, .frames = c->frames, .xcr0 = 1, .debug[DEBUG_DR6] = 0xffff0ff0};
 }
 
 static void save(struct vcpu_context *c)

@@ -6,24 +6,10 @@
 #include "kernel/exit.h"
 #include "kernel/x86.h"
 
-#define LEAF_KVM        0x40000000u /* Linux, Documentation/virt/kvm/x86/cpuid.rst */
-#define KVM_CLOCK2      BIT(3)
-#define KVM_STABLE      BIT(24) /* as TSC_STABLE of pvclock.c */
-#define LEAF_PINTLE     0x40000100u
-#define ECX1_DEBUG      (BIT(2) | BIT(4) | BIT(15)) /* DTES64, DS-CPL, PDCM */
-#define ECX1_MONITOR    BIT(3)
-#define ECX1_VMX        BIT(5)
-#define ECX1_SMX        BIT(6)
-#define EDX1_DS         BIT(21)
-#define EBX7_HIDDEN     (BIT(1) | BIT(2) | BIT(25)) /* TSC_ADJUST, SGX, processor trace */
-#define ECX7_OSPKE      BIT(4)
-#define CR4_PKE         BIT(22)
-#define ECX1_X2APIC     BIT(21)
-#define ECX1_DEADLINE   BIT(24)
-#define ECX1_OSXSAVE    BIT(27)
-#define ECX1_HYPERVISOR BIT(31)
-#define ECX81_SVM       BIT(2)
-#define ECX81_SKINIT    BIT(12)
+#define LEAF_KVM     0x40000000u /* Linux, Documentation/virt/kvm/x86/cpuid.rst */
+#define LEAF_PINTLE  0x40000100u
+#define ECX7_OSPKE   BIT(4)
+#define ECX1_OSXSAVE BIT(27)
 
 /* Bits that are taken away and added, after the CPU's own answer; each leaf in its slot. */
 #define SLOT(leaf) (((leaf)&31) | (leaf) >> 31 << 5)
@@ -33,15 +19,17 @@ static const struct policy {
 	struct cpuid hide, show;
 } policies[64] = {
 	[0] = {.leaf = UINT32_MAX}, /* no row fits leaf 0 */
+	/* DTES64, MONITOR, DS-CPL, VMX, SMX, PDCM, DS; x2APIC, TSC-deadline, hypervisor. */
 	[SLOT(1)] = {1,
-		{.ecx = ECX1_DEBUG | ECX1_MONITOR | ECX1_VMX | ECX1_SMX | ECX1_OSXSAVE,
-			.edx = EDX1_DS},
-		{.ecx = ECX1_X2APIC | ECX1_DEADLINE | ECX1_HYPERVISOR}},
+		{.ecx = BIT(2) | BIT(3) | BIT(4) | BIT(5) | BIT(6) | BIT(15) | ECX1_OSXSAVE,
+			.edx = BIT(21)},
+		{.ecx = BIT(21) | BIT(24) | BIT(31)}},
 	[SLOT(5)] = {5, {ALL}, {0}},
-	[SLOT(7)] = {7, {.ebx = EBX7_HIDDEN, .ecx = ECX7_OSPKE}, {0}},
+	/* TSC_ADJUST, SGX, processor trace. */
+	[SLOT(7)] = {7, {.ebx = BIT(1) | BIT(2) | BIT(25), .ecx = ECX7_OSPKE}, {0}},
 	[SLOT(0xa)] = {0xa, {ALL}, {0}},   /* performance counters */
 	[SLOT(0x14)] = {0x14, {ALL}, {0}}, /* processor trace */
-	[SLOT(0x80000001)] = {0x80000001, {.ecx = ECX81_SVM | ECX81_SKINIT}, {0}},
+	[SLOT(0x80000001)] = {0x80000001, {.ecx = BIT(2) | BIT(12)}, {0}}, /* SVM, SKINIT */
 	[SLOT(0x8000000a)] = {0x8000000a, {ALL}, {0}},
 };
 
@@ -51,7 +39,7 @@ static const struct {
 	struct cpuid answer;
 } own_leaves[] = {
 	{LEAF_KVM, {LEAF_KVM + 1, 0x4b4d564b, 0x564b4d56, 0x4d}}, /* KVMKVMKVM */
-	{LEAF_KVM + 1, {.eax = KVM_CLOCK2 | KVM_STABLE}},
+	{LEAF_KVM + 1, {.eax = BIT(3) | BIT(24)}}, /* the clock's MSRs, and that it is stable */
 	{LEAF_PINTLE, {LEAF_PINTLE, 0x746e6950, 0x6950656c, 0x656c746e}}, /* PintlePintle */
 };
 
@@ -80,7 +68,7 @@ NOINLINE static void restrict_answer(struct vcpu *vcpu, const struct policy *p, 
 	r.edx = (r.edx & ~p->hide.edx) | p->show.edx;
 	if (p->leaf == 1 && (backend->get(vcpu, VCPU_CR4) & CR4_OSXSAVE)) {
 		r.ecx |= ECX1_OSXSAVE;
-	} else if (p->leaf == 7 && (backend->get(vcpu, VCPU_CR4) & CR4_PKE)) {
+	} else if (p->leaf == 7 && (backend->get(vcpu, VCPU_CR4) & BIT(22) /* PKE */)) {
 		r.ecx |= ECX7_OSPKE;
 	}
 	set(vcpu, r);

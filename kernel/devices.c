@@ -3,7 +3,7 @@
  * kernel/devices.c - the service VM's emulated devices, wired to its vCPUs, the real hardware and
  * the console. Runs: on exiting CPUs and in host interrupts; [V] fields are guarded by vdev_lock.
  */
-#include "kernel/devices.h"
+#include "kernel/exit.h"
 
 #include "drivers/ioapic.h"
 #include "drivers/lapic.h"

@@ -6,7 +6,6 @@
 #include "kernel/exit.h"
 
 #include "drivers/power.h"
-#include "kernel/devices.h"
 #include "kernel/gmem.h"
 #include "kernel/log.h"
 #include "kernel/panic.h"

@@ -2,7 +2,7 @@
 /*
  * kernel/guest.c - walk a guest's page tables as its CPU does (SDM vol. 3, 4.3-4.7).
  */
-#include "kernel/guest.h"
+#include "kernel/gmem.h"
 
 #include "kernel/x86.h"
 

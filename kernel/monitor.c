@@ -7,7 +7,7 @@
 #include "kernel/monitor.h"
 
 #include "kernel/console.h"
-#include "kernel/devices.h"
+#include "kernel/exit.h"
 #include "kernel/lineedit.h"
 #include "kernel/pcpu.h"
 

@@ -3,19 +3,14 @@
  * kernel/msr.c - which MSRs the service VM has: the CPU's own, but for those that would endanger
  * the host. Runs: on the exiting CPU, interrupts off.
  */
-#include "kernel/devices.h"
 #include "kernel/exit.h"
-#include "kernel/pvclock.h"
 #include "kernel/x86.h"
 
-#define EFER_SCE      BIT(0)
-#define EFER_LMA      BIT(10)
-#define EFER_FFXSR    BIT(14)
-#define EFER_TCE      BIT(15)
-#define EFER_AUTOIBRS BIT(21)
+#define EFER_LMA BIT(10)
 
 enum msr_action {
 	PASS,    /* the CPU's own, #GP where it has none */
+	OPEN,    /* the same without an exit: the host does not use it */
 	ZERO,    /* reads 0, writes do nothing */
 	KEEP,    /* reads the CPU's own, writes do nothing; #GP where it has none */
 	CLEAR,   /* KEEP, but a bank's status may be cleared: what was reported must not be again */
@@ -23,46 +18,50 @@ enum msr_action {
 	EMULATE, /* below */
 };
 
-/* The first row that fits counts; what is in none is KEEP: nothing that we do not know is written.
- */
+/* The first row that fits counts, so those that are often used come first; what is in none is KEEP:
+ * nothing that we do not know is written. */
 static const struct {
 	uint32_t first, last;
 	enum msr_action action;
 } policy[] = {
-	{MSR_APIC_BASE, MSR_APIC_BASE, EMULATE}, {0x3a, 0x3a, ZERO}, /* FEATURE_CONTROL */
-	{0x48, 0x49, PASS},                                          /* speculation control */
-	{0x79, 0x79, ZERO},                                          /* microcode */
-	{0x9b, 0x9b, FAULT},                                         /* SMM monitor */
-	{0x9e, 0x9e, FAULT},                                         /* SMBASE */
-	{0x10b, 0x10b, PASS}, {0x174, 0x176, PASS},                  /* SYSENTER */
+	{MSR_TSC_DEADLINE, MSR_TSC_DEADLINE, EMULATE}, {MSR_X2APIC, MSR_X2APIC + 0xff, EMULATE},
+	{MSR_EFER, MSR_EFER, EMULATE}, {MSR_APIC_BASE, MSR_APIC_BASE, EMULATE},
+	{0x3a, 0x3a, ZERO},                                 /* FEATURE_CONTROL */
+	{0x48, 0x49, PASS},                                 /* speculation control */
+	{0x79, 0x79, ZERO},                                 /* microcode */
+	{0x9b, 0x9b, FAULT},                                /* SMM monitor */
+	{0x9e, 0x9e, FAULT},                                /* SMBASE */
+	{0x10b, 0x10b, PASS},                               /* cache flush */
+	{0x174, 0x176, OPEN},                               /* SYSENTER */
 	{0x198, 0x19c, PASS},                               /* frequency and its thermal limits */
-	{0x1b0, 0x1b2, PASS}, {0x1c4, 0x1c5, PASS},         /* XFD */
+	{0x1b0, 0x1b2, PASS},                               /* energy bias, package temperature */
+	{0x1c4, 0x1c5, PASS},                               /* XFD */
 	{0x1d9, 0x1d9, ZERO},                               /* DEBUGCTL */
 	{MSR_PAT, MSR_PAT, EMULATE}, {0x400, 0x47f, CLEAR}, /* machine-check banks */
 	{0x480, 0x493, FAULT},                              /* VMX capabilities */
 	{0x560, 0x58f, FAULT},                              /* processor trace */
 	{0x6a0, 0x6a8, PASS},                               /* CET */
-	{MSR_TSC_DEADLINE, MSR_TSC_DEADLINE, EMULATE}, {0x770, 0x777, PASS}, /* HWP */
-	{MSR_X2APIC, MSR_X2APIC + 0xff, EMULATE}, {0xda0, 0xda0, PASS},      /* XSS */
-	{MSR_PVCLOCK_WALL, MSR_PVCLOCK_TIME, EMULATE}, {0x4b564d02, 0x4b564dff, FAULT},
-	{MSR_EFER, MSR_EFER, EMULATE}, {0xc0000081, 0xc0000084, PASS}, /* SYSCALL */
-	{0xc0000100, 0xc0000103, PASS},                                /* segment bases, TSC_AUX */
-	{0xc0000104, 0xc0000104, FAULT},                               /* TSC ratio */
-	{0xc0010062, 0xc0010063, PASS},                                /* frequency */
-	{0xc0010111, 0xc0010113, FAULT},                               /* SMM */
-	{0xc0010114, 0xc0010114, ZERO},                                /* VM_CR */
-	{0xc0010115, 0xc0010118, FAULT},                               /* SKINIT, VM_HSAVE_PA */
-	{0xc00102b0, 0xc00102b3, PASS},                                /* CPPC */
+	{0x770, 0x777, PASS},                               /* HWP */
+	{0xda0, 0xda0, PASS},                               /* XSS */
+	{MSR_PVCLOCK_WALL, MSR_PVCLOCK_TIME, EMULATE},
+	{0x4b564d02, 0x4b564dff, FAULT}, /* KVM's others */
+	{0xc0000081, 0xc0000084, OPEN},  /* SYSCALL */
+	{0xc0000100, 0xc0000103, OPEN},  /* segment bases, TSC_AUX */
+	{0xc0000104, 0xc0000104, FAULT}, /* TSC ratio */
+	{0xc0010062, 0xc0010063, PASS},  /* frequency */
+	{0xc0010111, 0xc0010113, FAULT}, /* SMM */
+	{0xc0010114, 0xc0010114, ZERO},  /* VM_CR */
+	{0xc0010115, 0xc0010118, FAULT}, /* SKINIT, VM_HSAVE_PA */
+	{0xc00102b0, 0xc00102b3, PASS},  /* CPPC */
 };
-
-/* Those that every context switch of a guest touches and that the host does not use. */
-static const uint32_t open[] = {0x174, 0x175, 0x176, 0xc0000081, 0xc0000082, 0xc0000083, 0xc0000084,
-	0xc0000100, 0xc0000101, 0xc0000102, 0xc0000103};
 
 void msr_open_all(struct vm *vm)
 {
-	for (unsigned i = 0; i < ARRAY_COUNT(open); i++) {
-		backend->open_msr(vm, open[i], true, true);
+	for (unsigned i = 0; i < ARRAY_COUNT(policy); i++) {
+		for (uint32_t msr = policy[i].first;
+			policy[i].action == OPEN && msr <= policy[i].last; msr++) {
+			backend->open_msr(vm, msr, true, true);
+		}
 	}
 }
 
@@ -117,15 +116,16 @@ bool msr_emulate_read(struct vcpu *vcpu, uint32_t msr, uint64_t *value)
 	}
 }
 
-/* What this CPU knows of EFER (APM vol. 2, 3.1.7), but for SVME. */
+/* What this CPU knows of EFER (APM vol. 2, 3.1.7), but for SVME: SCE, LME, LMA, NXE; FFXSR, TCE and
+ * AUTOIBRS by CPUID. */
 static uint64_t efer_bits(void)
 {
 	struct cpuid extended = cpuid_read(0x80000001, 0);
-	uint64_t bits = EFER_SCE | EFER_LME | EFER_LMA | EFER_NXE;
-	bits |= extended.edx & BIT(25) ? EFER_FFXSR : 0;
-	bits |= extended.ecx & BIT(17) ? EFER_TCE : 0;
+	uint64_t bits = BIT(0) | EFER_LME | EFER_LMA | EFER_NXE;
+	bits |= extended.edx & BIT(25) ? BIT(14) : 0;
+	bits |= extended.ecx & BIT(17) ? BIT(15) : 0;
 	if (cpuid_read(0x80000000, 0).eax >= 0x80000021) {
-		bits |= cpuid_read(0x80000021, 0).eax & BIT(8) ? EFER_AUTOIBRS : 0;
+		bits |= cpuid_read(0x80000021, 0).eax & BIT(8) ? BIT(21) : 0;
 	}
 	return bits;
 }
@@ -143,14 +143,14 @@ static bool write_efer(struct vcpu *vcpu, uint64_t value)
 }
 
 /* SDM vol. 3, 12.12.2: each entry one of these types. */
-static bool pat_is_valid(uint64_t value)
+static bool pat_write(struct vcpu *vcpu, uint64_t value)
 {
 	for (unsigned i = 0; i < 64; i += 8) {
-		unsigned type = value >> i & 0xff;
-		if (type > 7 || type == 2 || type == 3) {
+		if (value >> i & 0xf8 || !(0xf3 >> (value >> i & 7) & 1)) {
 			return false;
 		}
 	}
+	backend->set(vcpu, VCPU_PAT, value);
 	return true;
 }
 
@@ -159,7 +159,7 @@ bool msr_emulate_write(struct vcpu *vcpu, uint32_t msr, uint64_t value)
 	enum msr_action action = action_of(msr);
 	struct vlapic_effect effect = {0};
 
-	if (action == PASS || (action == CLEAR && value == 0 && (msr & 3) == 1)) {
+	if (action <= OPEN || (action == CLEAR && value == 0 && (msr & 3) == 1)) {
 		return msr_try_write(msr, value);
 	}
 	if (action != EMULATE) {
@@ -171,10 +171,7 @@ bool msr_emulate_write(struct vcpu *vcpu, uint32_t msr, uint64_t value)
 		vcpu_request(vcpu, VCPU_REQUEST_EVENT);
 		return vlapic_write_base(&vcpu->lapic, value);
 	case MSR_PAT:
-		if (pat_is_valid(value)) {
-			backend->set(vcpu, VCPU_PAT, value);
-		}
-		return pat_is_valid(value);
+		return pat_write(vcpu, value);
 	case MSR_EFER:
 		return write_efer(vcpu, value);
 	case MSR_TSC_DEADLINE:

@@ -2,7 +2,7 @@
 /*
  * kernel/pvclock.c - KVM's paravirtual clock. Runs: on the CPU of the vCPU, interrupts off.
  */
-#include "kernel/pvclock.h"
+#include "kernel/exit.h"
 
 #include "kernel/gmem.h"
 #include "kernel/time.h"

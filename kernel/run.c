@@ -5,7 +5,6 @@
  */
 #include "drivers/lapic.h"
 #include "kernel/console.h"
-#include "kernel/devices.h"
 #include "kernel/exit.h"
 #include "kernel/fmt.h"
 #include "kernel/log.h"

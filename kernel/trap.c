@@ -6,7 +6,7 @@
 #include "kernel/trap.h"
 
 #include "drivers/lapic.h"
-#include "kernel/devices.h"
+#include "kernel/exit.h"
 #include "kernel/log.h"
 #include "kernel/panic.h"
 #include "kernel/pcpu.h"

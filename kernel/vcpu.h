@@ -4,10 +4,22 @@
  */
 #pragma once
 
-#include "kernel/context.h"
+#include "kernel/backend.h"
 #include "kernel/lock.h"
 #include "kernel/stage2.h"
 #include "vdev/lapic.h"
+
+/* What of a vCPU stays in the CPU when it exits, and moves only when another vCPU comes: FPU and
+ * vector state, debug registers, and the MSRs that guests change without an exit. */
+#define CONTEXT_MSRS 8u
+#define DEBUG_DR6    4u
+struct vcpu_context {
+	void *fpu; /* for XSAVE, or FXSAVE where there is none */
+	size_t frames;
+	uint64_t xcr0;
+	uint64_t debug[DEBUG_DR6 + 1]; /* DR0 to DR3, DR6 */
+	uint64_t msr[CONTEXT_MSRS];
+};
 
 /* What a vCPU does. */
 #define VCPU_STATES(X)                                                                             \
@@ -93,6 +105,16 @@ void vcpu_show(struct vcpu *vcpu, void (*print)(const char *fmt, ...));
 /* Something that was mapped is gone or has changed: no vCPU may use it any more when this returns,
  * and tables that were taken out are given back. Interrupts off, no locks. */
 void vm_flush(struct vm *vm);
+
+/* context.c. Frames for the vCPU's state, from owner FRAME_VCPU: 0 or -ENOMEM. */
+int context_create(struct vcpu *vcpu);
+
+/* The state after power-on. On the vCPU's CPU. */
+void context_reset(struct vcpu *vcpu);
+
+/* Put the state of the vCPU whose it is away, and bring that of `vcpu`. On its CPU, interrupts off.
+ */
+void context_load(struct vcpu *vcpu);
 
 /* The CPU's work from now on: its vCPU when that can run, the monitor on CPU 0, else sleep. */
 NORETURN void cpu_loop(void);

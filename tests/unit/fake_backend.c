@@ -14,7 +14,7 @@
 #include "drivers/lapic.h"
 #include "drivers/power.h"
 #include "kernel/console.h"
-#include "kernel/devices.h"
+#include "kernel/exit.h"
 #include "kernel/monitor.h"
 #include "kernel/paging.h"
 #include "kernel/pcpu.h"

@@ -7,7 +7,7 @@
 #include "tests/unit/fake.h"
 
 #include "kernel/errno.h"
-#include "kernel/guest.h"
+#include "kernel/gmem.h"
 #include "kernel/types.h"
 #include "kernel/x86.h"
 
