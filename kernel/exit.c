@@ -11,12 +11,7 @@
 #include "kernel/panic.h"
 #include "kernel/x86.h"
 
-#define STRING_BURST   16u /* iterations of string I/O an exit */
-#define RFLAGS_DF      BIT(10)
-/* Of a segment's type (SDM vol. 3, table 3-1). */
-#define SEGMENT_CODE   0x8u
-#define SEGMENT_DOWN   0x4u
-#define SEGMENT_ACCESS 0x2u /* data may be written, code be read */
+#define STRING_BURST 16u /* iterations of string I/O an exit */
 
 static bool nothing(struct vcpu *vcpu, struct vcpu_exit *exit)
 {
@@ -122,11 +117,14 @@ static bool cr(struct vcpu *vcpu, struct vcpu_exit *exit)
 /* May the access be, by the segment (SDM vol. 3, 5.3)? Not asked in 64-bit mode. */
 static bool is_inside(const struct segment *segment, uint64_t offset, unsigned size, bool write)
 {
-	bool code = segment->attributes & SEGMENT_CODE, down = segment->attributes & SEGMENT_DOWN;
+	/* Table 3-1: code; data that expands down; data that may be written, code that may be read.
+	 */
+	bool code = segment->attributes & 8, down = segment->attributes & 4;
+	bool more = segment->attributes & 2;
 	uint64_t last = offset + size - 1;
 
 	if (!(segment->attributes & SEGMENT_PRESENT) || (write && code) ||
-		(write != code && !(segment->attributes & SEGMENT_ACCESS))) {
+		(write != code && !more)) {
 		return false;
 	}
 	return !down || code ? last <= segment->limit
@@ -180,7 +178,7 @@ static bool io_string(struct vcpu *vcpu, struct vcpu_exit *exit)
 	}
 	uint64_t *index = &gpr[exit->io.in ? GPR_RDI : GPR_RSI];
 	uint64_t mask = UINT64_MAX >> (64 - 8 * insn.address_size);
-	uint64_t step = flags & RFLAGS_DF ? -(uint64_t)exit->io.size : exit->io.size;
+	uint64_t step = flags & BIT(10) /* DF */ ? -(uint64_t)exit->io.size : exit->io.size;
 	uint64_t left = exit->io.rep ? gpr[GPR_RCX] & mask : 1;
 	unsigned burst = flags & RFLAGS_TF ? 1 : STRING_BURST;
 

@@ -8,9 +8,6 @@
 
 #include "kernel/paging.h"
 
-#define RFLAGS_AC BIT(18)
-#define EFER_LMA  BIT(10)
-
 bool gmem_copy(struct vm *vm, uint64_t gpa, void *bytes, size_t size, bool write)
 {
 	while (size != 0) {
@@ -42,7 +39,8 @@ enum insn_mode gmem_mode(struct vcpu *vcpu)
 {
 	struct segment code;
 	backend->get_segment(vcpu, SEG_CS, &code);
-	if ((code.attributes & SEGMENT_LONG) && (backend->get(vcpu, VCPU_EFER) & EFER_LMA)) {
+	if ((code.attributes & SEGMENT_LONG) &&
+		(backend->get(vcpu, VCPU_EFER) & BIT(10) /* LMA */)) {
 		return INSN_64;
 	}
 	return code.attributes & SEGMENT_BIG ? INSN_32 : INSN_16;
@@ -61,7 +59,7 @@ size_t gmem_access(struct vcpu *vcpu, uint64_t at, void *bytes, size_t size,
 		.cr4 = backend->get(vcpu, VCPU_CR4),
 		.efer = backend->get(vcpu, VCPU_EFER),
 		.cpl = (uint8_t)((stack.attributes & SEGMENT_DPL) >> SEGMENT_DPL_SHIFT),
-		.smap_override = backend->get(vcpu, VCPU_RFLAGS) & RFLAGS_AC,
+		.smap_override = backend->get(vcpu, VCPU_RFLAGS) & BIT(18), /* AC */
 	};
 	for (size_t done = 0, part; done < size; done += part, at += part) {
 		uint8_t *to = bytes;

@@ -17,12 +17,7 @@
 #define PSE36_ADDRESS 0x1fe000ull
 #define PSE36_SHIFT   19
 
-/* Bits of a #PF's error code (SDM vol. 3, 4.7). */
-#define ERROR_PRESENT  1u
-#define ERROR_WRITE    2u
-#define ERROR_USER     4u
-#define ERROR_RESERVED 8u
-#define ERROR_FETCH    16u
+#define ERROR_PRESENT 1u /* of a #PF's error code */
 
 /* What the modes differ in. Level 0 is that of 4 KiB pages. */
 struct mode {
@@ -86,8 +81,9 @@ int guest_translate(const struct guest_paging *p, const struct guest_memory *mem
 	uint64_t entry, rights = ENTRY_WRITE | ENTRY_USER | ENTRY_NX, table = p->cr3 & m->root;
 	bool has_nx = (p->cr4 & CR4_PAE) && (p->efer & EFER_NXE), large = false;
 
-	*error = (access == GUEST_WRITE ? ERROR_WRITE : 0) | (p->cpl == 3 ? ERROR_USER : 0) |
-		(access == GUEST_FETCH && (has_nx || (p->cr4 & CR4_SMEP)) ? ERROR_FETCH : 0);
+	/* Bits of a #PF's error code (4.7): write, user, fetch. */
+	*error = (access == GUEST_WRITE ? 2 : 0) | (p->cpl == 3 ? 4 : 0) |
+		(access == GUEST_FETCH && (has_nx || (p->cr4 & CR4_SMEP)) ? 16 : 0);
 	if (!(p->cr0 & CR0_PG) || m->levels < 4) {
 		gva = (uint32_t)gva;
 	} else if ((uint64_t)((int64_t)(gva << (64 - shift)) >> (64 - shift)) != gva) {
@@ -112,7 +108,7 @@ int guest_translate(const struct guest_paging *p, const struct guest_memory *mem
 			return -EFAULT;
 		}
 		if (entry & reserved_of(p, m, level, large)) {
-			*error |= ERROR_PRESENT | ERROR_RESERVED;
+			*error |= ERROR_PRESENT | 8; /* reserved bits */
 			return -EFAULT;
 		}
 		rights &= (entry | (level >= m->top ? m->top_rights : 0)) ^ ENTRY_NX;

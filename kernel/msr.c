@@ -100,7 +100,7 @@ bool msr_emulate_read(struct vcpu *vcpu, uint32_t msr, uint64_t *value)
 		*value = backend->get(vcpu, VCPU_EFER);
 		return true;
 	case MSR_TSC_DEADLINE:
-		*value = vcpu->lapic.deadline;
+		*value = vlapic_read_deadline(&vcpu->lapic);
 		return true;
 	case MSR_PVCLOCK_WALL: /* keeps no address */
 		return true;

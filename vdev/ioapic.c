@@ -8,19 +8,10 @@
 #define SELECT 0x00u
 #define DATA   0x10u
 
-#define REG_ID          0x00u
-#define REG_VERSION     0x01u
-#define REG_ARBITRATION 0x02u
-#define REG_ENTRY       0x10u /* two for each pin */
-#define ID_SHIFT        24
-#define PINS_SHIFT      16
-
-#define ENTRY_WRITABLE   0xff0000000001afffull /* all but delivery status and remote IRR */
-#define ENTRY_REMOTE_IRR 0x4000ull
-#define ENTRY_LEVEL      0x8000ull
-#define ENTRY_MASKED     0x10000ull
-
-#define VERSION 0x11u /* without an EOI register */
+#define REG_ID       0x00u
+#define REG_ENTRY    0x10u /* two for each pin */
+#define ID_SHIFT     24
+#define ENTRY_MASKED 0x10000ull
 
 STATIC_ASSERT(
 	(UINT8_MAX - REG_ENTRY) / 2 < VIOAPIC_PINS_MAX, "what can be selected is in the table");
@@ -53,20 +44,21 @@ uint32_t vioapic_read(struct vioapic *v, unsigned offset)
 	if (pin < v->pins) {
 		return (uint32_t)(v->entry[pin] >> selected_shift(v));
 	}
-	if (v->select == REG_VERSION) {
-		return VERSION | (v->pins - 1) << PINS_SHIFT;
+	if (v->select == 1) { /* the version: without an EOI register */
+		return 0x11 | (v->pins - 1) << 16;
 	}
-	bool has_id = v->select == REG_ID || v->select == REG_ARBITRATION;
+	bool has_id = v->select == REG_ID || v->select == 2; /* arbitration */
 	return has_id ? (uint32_t)v->id << ID_SHIFT : 0;
 }
 
 static void entry_write(uint64_t *entry, uint32_t value, unsigned shift)
 {
-	uint64_t writable = ENTRY_WRITABLE & (uint64_t)UINT32_MAX << shift;
+	/* All but delivery status and remote IRR. */
+	uint64_t writable = 0xff0000000001afffull & (uint64_t)UINT32_MAX << shift;
 	*entry = (*entry & ~writable) | ((uint64_t)value << shift & writable);
 	/* An edge has no remote IRR; without an EOI register, Linux clears it by way of an edge. */
-	if (!(*entry & ENTRY_LEVEL)) {
-		*entry &= ~ENTRY_REMOTE_IRR;
+	if (!(*entry & BIT(15))) {
+		*entry &= ~BIT(14);
 	}
 }
 

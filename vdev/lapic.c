@@ -15,6 +15,7 @@
 
 #define SVR_ENABLE   0x100u
 #define LVT_MASKED   0x10000u
+#define LVT_MODE     0x60000u /* of the timer; 0: one-shot */
 #define LVT_PERIODIC 0x20000u
 #define LVT_DEADLINE 0x40000u
 #define DFR_FLAT     0xf0000000u
@@ -22,21 +23,11 @@
 #define CLASS_SHIFT  4
 #define XAPIC_SHIFT  24 /* where an xAPIC register holds an id */
 
-/* SDM vol. 3, 11.5.3. */
-#define ESR_SENT_ILLEGAL     0x20u
-#define ESR_RECEIVED_ILLEGAL 0x40u
-#define ESR_NO_REGISTER      0x80u
-
 /* SDM vol. 3, 11.6.1 and 11.12.9. */
-#define ICR_MODE(icr)   ((icr) >> 8 & 7)
-#define ICR_LOGICAL     0x800u
-#define ICR_ASSERT      0x4000u
 #define ICR_LEVEL       0x8000u
 #define ICR_SELF        0x40000u
 #define ICR_ALL         0x80000u /* with ICR_SELF: all others */
 #define ICR_DESTINATION 32
-#define MODE_LOWEST     1u /* this and the one below have a vector */
-#define MODE_INIT       5u
 
 /* Rights to a register in xAPIC mode; those in x2APIC mode are two bits higher. */
 #define READ         1u
@@ -123,7 +114,8 @@ static bool local_interrupt(struct vlapic *v, enum vlapic_register lvt)
 	return !(entry & LVT_MASKED) && vlapic_accept(v, (uint8_t)entry, false);
 }
 
-/* SDM vol. 3, 11.5.3: the first error interrupts, and again the first after a write to ESR. */
+/* SDM vol. 3, 11.5.3: the first error interrupts, and again the first after a write to ESR. 20h:
+ * sent an illegal vector, 40h: received one, 80h: no such register. */
 static bool error_raise(struct vlapic *v, uint32_t error)
 {
 	return atomic_fetch_or(&v->esr_latched, error) == 0 && local_interrupt(v, VLAPIC_LVT_ERROR);
@@ -136,7 +128,7 @@ bool vlapic_accept(struct vlapic *v, uint8_t vector, bool level)
 		return false;
 	}
 	if (vector < VECTOR_MIN) {
-		return error_raise(v, ESR_RECEIVED_ILLEGAL);
+		return error_raise(v, 0x40);
 	}
 	if (level) {
 		v->reg[VLAPIC_TMR + vector / 32].value |= bit;
@@ -193,7 +185,7 @@ static uint64_t timer_end(const struct vlapic *v, uint64_t now)
 	if (v->timer_next == 0 || v->timer_next > now) {
 		return v->timer_next;
 	}
-	if (!(v->reg[VLAPIC_LVT_TIMER].value & LVT_PERIODIC)) {
+	if ((v->reg[VLAPIC_LVT_TIMER].value & LVT_MODE) != LVT_PERIODIC) {
 		return 0;
 	}
 	uint64_t period =
@@ -204,27 +196,31 @@ static uint64_t timer_end(const struct vlapic *v, uint64_t now)
 static uint32_t timer_count(const struct vlapic *v, uint64_t now, uint32_t divide)
 {
 	uint64_t end = timer_end(v, now), unit = timer_unit(v, divide);
-	return end == 0 ? 0 : (uint32_t)((end - now + unit - 1) / unit);
+	bool counts = end != 0 && !(v->reg[VLAPIC_LVT_TIMER].value & LVT_DEADLINE);
+	return !counts ? 0 : (uint32_t)((end - now + unit - 1) / unit);
 }
 
 void vlapic_write_deadline(struct vlapic *v, uint64_t deadline)
 {
 	if (v->reg[VLAPIC_LVT_TIMER].value & LVT_DEADLINE) {
-		v->deadline = deadline;
+		v->timer_next = deadline;
 	}
+}
+
+uint64_t vlapic_read_deadline(const struct vlapic *v)
+{
+	return v->reg[VLAPIC_LVT_TIMER].value & LVT_DEADLINE ? v->timer_next : 0;
 }
 
 uint64_t vlapic_timer_next(const struct vlapic *v)
 {
-	uint64_t next = v->reg[VLAPIC_LVT_TIMER].value & LVT_DEADLINE ? v->deadline : v->timer_next;
-	return next == 0 ? UINT64_MAX : next;
+	return v->timer_next == 0 ? UINT64_MAX : v->timer_next;
 }
 
 void vlapic_timer_fire(struct vlapic *v, uint64_t now)
 {
 	if (now >= vlapic_timer_next(v)) {
 		v->timer_next = timer_end(v, now);
-		v->deadline = 0;
 		local_interrupt(v, VLAPIC_LVT_TIMER);
 	}
 }
@@ -233,7 +229,10 @@ void vlapic_timer_fire(struct vlapic *v, uint64_t now)
 static void timer_written(struct vlapic *v, unsigned reg, uint32_t old, uint64_t now)
 {
 	uint32_t value = v->reg[reg].value;
-	if (reg == VLAPIC_TIMER_COUNT) {
+	uint32_t deadline = v->reg[VLAPIC_LVT_TIMER].value & LVT_DEADLINE;
+	if (deadline != 0) {
+		v->reg[VLAPIC_TIMER_COUNT].value = 0;
+	} else if (reg == VLAPIC_TIMER_COUNT) {
 		uint64_t period = value * timer_unit(v, v->reg[VLAPIC_TIMER_DIVIDE].value);
 		v->timer_next = value == 0 ? 0 : now + period;
 	} else if (reg == VLAPIC_TIMER_DIVIDE && v->timer_next > now) {
@@ -241,11 +240,8 @@ static void timer_written(struct vlapic *v, unsigned reg, uint32_t old, uint64_t
 		v->timer_next = now + timer_count(v, now, old) * timer_unit(v, value);
 	}
 	/* 11.5.4.1: there is either a deadline or a count; a change between them ends what ran. */
-	if (v->reg[VLAPIC_LVT_TIMER].value & LVT_DEADLINE) {
-		v->reg[VLAPIC_TIMER_COUNT].value = 0;
+	if (reg == VLAPIC_LVT_TIMER && (old & LVT_DEADLINE) != deadline) {
 		v->timer_next = 0;
-	} else {
-		v->deadline = 0;
 	}
 }
 
@@ -262,13 +258,13 @@ static uint64_t icr_of(const struct vlapic *v)
 /* SDM vol. 3, 11.6.1. */
 static void send(struct vlapic *v, uint64_t icr, struct vlapic_effect *effect)
 {
-	unsigned mode = ICR_MODE(icr);
+	unsigned mode = icr >> 8 & 7; /* 0, 1: with a vector; 5: INIT */
 	/* It goes out all the same: the receivers log it too, and keep it out of their IRR. */
-	if (mode <= MODE_LOWEST && (uint8_t)icr < VECTOR_MIN) {
-		error_raise(v, ESR_SENT_ILLEGAL);
+	if (mode <= 1 && (uint8_t)icr < VECTOR_MIN) {
+		error_raise(v, 0x20);
 	}
 	/* To de-assert INIT is nothing since the Pentium 4. */
-	if (mode != MODE_INIT || (icr & (ICR_LEVEL | ICR_ASSERT)) != ICR_LEVEL) {
+	if (mode != 5 || (icr & 0xc000) != ICR_LEVEL) {
 		effect->kind = VLAPIC_IPI;
 		effect->icr = icr;
 	}
@@ -295,7 +291,8 @@ bool vlapic_matches(const struct vlapic *v, uint64_t icr, const struct vlapic *s
 	/* All ones mean all, in the width that the sender speaks; an MSI has eight bits. */
 	uint32_t all = source != NULL && vlapic_is_x2apic(source) ? UINT32_MAX : UINT8_MAX;
 	return destination == all ||
-		(icr & ICR_LOGICAL ? logical_matches(v, destination) : destination == v->id);
+		(icr & 0x800 /* logical */ ? logical_matches(v, destination)
+					   : destination == v->id);
 }
 
 /* Registers ----------------------------------------------------------------------------------- */
@@ -310,7 +307,7 @@ static bool allowed(struct vlapic *v, unsigned reg, uint32_t right, struct vlapi
 		rights >>= X2APIC_SHIFT;
 		effect->kind = rights & right ? VLAPIC_NOTHING : VLAPIC_FAULT;
 	} else if (enabled && !(rights & XAPIC_ONLY)) {
-		error_raise(v, ESR_NO_REGISTER);
+		error_raise(v, 0x80);
 	}
 	return (rights & right) != 0;
 }
@@ -398,7 +395,6 @@ void vlapic_reset(struct vlapic *v)
 	identify(v);
 	v->esr_latched = 0;
 	v->timer_next = 0;
-	v->deadline = 0;
 }
 
 void vlapic_init(struct vlapic *v, uint32_t id, bool boot_cpu, uint32_t ticks_per_count)

@@ -56,9 +56,8 @@ struct vlapic {
 	_Atomic uint64_t base_msr; /* IA32_APIC_BASE */
 	atomic_uint sent[8];       /* interrupts on their way to IRR, a bit for each vector */
 	atomic_uint esr_latched;   /* errors since ESR was last written */
-	uint64_t timer_next;      /* one-shot and periodic mode: TSC when the count reaches 0; 0: it
-				     stands */
-	uint64_t deadline;        /* TSC-deadline mode: the MSR; 0: disarmed */
+	uint64_t timer_next; /* TSC when the timer fires: the count reaches 0, or the deadline; 0:
+				never */
 	uint32_t ticks_per_count; /* TSC ticks for one count at divide 1; 1 to 2^24, set by the
 				     owner at init */
 };
@@ -93,7 +92,9 @@ bool vlapic_takes(const struct vlapic *v);
 uint64_t vlapic_read(struct vlapic *v, unsigned reg, uint64_t now, struct vlapic_effect *effect);
 void vlapic_write(
 	struct vlapic *v, unsigned reg, uint64_t value, uint64_t now, struct vlapic_effect *effect);
-void vlapic_write_deadline(struct vlapic *v, uint64_t deadline); /* IA32_TSC_DEADLINE */
+/* IA32_TSC_DEADLINE. */
+void vlapic_write_deadline(struct vlapic *v, uint64_t deadline);
+uint64_t vlapic_read_deadline(const struct vlapic *v);
 
 /* A fixed interrupt comes in. Any CPU; a level-triggered one from the vCPU's own alone. Vectors
  * below 16 set the error status instead. True: it was not on its way already. */

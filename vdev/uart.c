@@ -10,26 +10,15 @@
 #define REG_DATA    0u
 #define REG_IER     1u
 #define REG_IIR_FCR 2u /* read; written */
-#define REG_LCR     3u
 #define REG_MCR     4u
-#define REG_LSR     5u
-#define REG_MSR     6u
 #define REG_DIVISOR 8u /* behind the register numbers: where it is kept */
 
-#define IER_RECEIVED 0x01u
-#define IER_EMPTY    0x02u
-#define IIR_NONE     0x01u
-#define IIR_EMPTY    0x02u
-#define IIR_RECEIVED 0x04u
-#define IIR_FIFO     0xc0u
-#define FCR_ENABLE   0x01u
-#define FCR_CLEAR_IN 0x02u
-#define LCR_DLAB     0x80u
-#define MCR_OUT2     0x08u
-#define MCR_LOOP     0x10u
-#define LSR_RECEIVED 0x01u
-#define LSR_EMPTY    0x60u /* THRE and TEMT */
-#define MSR_PRESENT  0xb0u /* DCD, DSR and CTS: a line that is always up */
+#define IER_EMPTY  0x02u
+#define IIR_NONE   0x01u
+#define IIR_EMPTY  0x02u
+#define FCR_ENABLE 0x01u
+#define MCR_OUT2   0x08u
+#define MCR_LOOP   0x10u
 
 /* What is kept of a write: all of the scratch register, nothing of the status registers. */
 static const uint8_t writable[] = {0, 0x0f, FCR_ENABLE, 0xff, 0x1f, 0, 0, 0xff, 0xff, 0xff};
@@ -65,7 +54,7 @@ bool vuart_receive(struct vuart *v, uint8_t byte)
 static unsigned cause(const struct vuart *v)
 {
 	unsigned ier = v->reg[REG_IER];
-	return v->in_count != 0 && ier & IER_RECEIVED ? IIR_RECEIVED
+	return v->in_count != 0 && ier & 1            ? 4
 		: v->empty_pending && ier & IER_EMPTY ? IIR_EMPTY
 						      : IIR_NONE;
 }
@@ -79,7 +68,7 @@ bool vuart_line(const struct vuart *v)
 static unsigned place(const struct vuart *v, unsigned reg)
 {
 	reg %= REG_DIVISOR;
-	return v->reg[REG_LCR] & LCR_DLAB && reg <= REG_IER ? REG_DIVISOR + reg : reg;
+	return v->reg[3] & 0x80 /* LCR: DLAB */ && reg <= REG_IER ? REG_DIVISOR + reg : reg;
 }
 
 uint8_t vuart_read(struct vuart *v, unsigned reg)
@@ -91,14 +80,14 @@ uint8_t vuart_read(struct vuart *v, unsigned reg)
 		v->in_head = (v->in_head + taken) & (VUART_FIFO - 1);
 		v->in_count = (uint8_t)(v->in_count - taken);
 	} else if (at == REG_IIR_FCR) {
-		value = cause(v) | (value & FCR_ENABLE ? IIR_FIFO : 0);
+		value = cause(v) | (value & FCR_ENABLE ? 0xc0 : 0);
 		v->empty_pending = v->empty_pending && cause(v) != IIR_EMPTY;
-	} else if (at == REG_LSR) {
-		value = (v->in_count != 0 ? LSR_RECEIVED : 0) | (v->room ? LSR_EMPTY : 0);
-	} else if (at == REG_MSR) {
-		/* 8.7: in loop-back DTR is DSR, RTS is CTS, OUT1 is RI, and OUT2 is DCD. */
-		value = mcr & MCR_LOOP ? (mcr & 1) << 5 | (mcr & 2) << 3 | (mcr & 0xc) << 4
-				       : MSR_PRESENT;
+	} else if (at == 5) { /* LSR: data ready; THRE and TEMT */
+		value = (v->in_count != 0) | (v->room ? 0x60 : 0);
+	} else if (at == 6) {
+		/* MSR: DCD, DSR and CTS of a line that is always up. In loop-back (8.7) DTR is
+		 * DSR, RTS is CTS, OUT1 is RI, and OUT2 is DCD. */
+		value = mcr & MCR_LOOP ? (mcr & 1) << 5 | (mcr & 2) << 3 | (mcr & 0xc) << 4 : 0xb0;
 	}
 	return (uint8_t)value;
 }
@@ -115,8 +104,7 @@ int vuart_write(struct vuart *v, unsigned reg, uint8_t value)
 		v->empty_pending = v->room;
 	}
 	/* 8.5: to switch the FIFOs clears them; to clear them counts only while they are on. */
-	if (at == REG_IIR_FCR &&
-		(changed & FCR_ENABLE || (value & FCR_ENABLE && value & FCR_CLEAR_IN))) {
+	if (at == REG_IIR_FCR && (changed & FCR_ENABLE || (value & FCR_ENABLE && value & 2))) {
 		v->in_count = 0;
 	}
 	return -1;

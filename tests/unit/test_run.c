@@ -249,7 +249,7 @@ static void the_timer_ends_hlt(void **state)
 	(void)state;
 	vcpu->state = VCPU_HALTED;
 	vcpu->lapic.reg[VLAPIC_LVT_TIMER].value = 0x40035;
-	vcpu->lapic.deadline = NOW + 50;
+	vcpu->lapic.timer_next = NOW + 50;
 	assert_false(prepare(vcpu, NOW + 49));
 	assert_true(prepare(vcpu, NOW + 50));
 	assert_int_equal(vlapic_timer_next(&vcpu->lapic), UINT64_MAX);
@@ -263,7 +263,7 @@ static void a_masked_timer_does_not_end_hlt(void **state)
 	(void)state;
 	vcpu->state = VCPU_HALTED;
 	vcpu->lapic.reg[VLAPIC_LVT_TIMER].value = 0x50035;
-	vcpu->lapic.deadline = NOW;
+	vcpu->lapic.timer_next = NOW;
 	assert_false(prepare(vcpu, NOW));
 	assert_int_equal(vcpu->state, VCPU_HALTED);
 }
@@ -479,7 +479,7 @@ static void a_run_ends_at_its_time(void **state)
 static void arm_guest_timer(struct vcpu *v)
 {
 	v->lapic.reg[VLAPIC_LVT_TIMER].value = 0x40035;
-	v->lapic.deadline = fake_tsc + 20;
+	v->lapic.timer_next = fake_tsc + 20;
 	this_cpu()->timer_at = fake_tsc + 100;
 	vcpu_timer_changed(v);
 }
@@ -509,7 +509,7 @@ static void a_timer_that_moves_back_is_no_reason_to_look_around(void **state)
 	arm_guest_timer(vcpu);
 	assert_int_equal(vcpu->requests, VCPU_REQUEST_LOOK);
 	vcpu->requests = 0;
-	vcpu->lapic.deadline = fake_tsc + 100; /* comes with the hardware's */
+	vcpu->lapic.timer_next = fake_tsc + 100; /* comes with the hardware's */
 	vcpu_timer_changed(vcpu);
 	assert_int_equal(vcpu->requests, 0);
 }
