@@ -24,15 +24,8 @@ enum gpr {
 	GPR_RBP,
 	GPR_RSI,
 	GPR_RDI,
-	GPR_R8,
-	GPR_R9,
-	GPR_R10,
-	GPR_R11,
-	GPR_R12,
-	GPR_R13,
-	GPR_R14,
-	GPR_R15,
-	GPR_COUNT
+	GPR_R8, /* and so on, R9 to R15 */
+	GPR_COUNT = 16
 };
 
 /* What enter.S saves and loads. gpr[GPR_RSP] is not kept here: see VCPU_RSP. cr2 and dr6 are the
@@ -59,9 +52,6 @@ enum vcpu_register {
 	VCPU_FS_BASE,
 	VCPU_GS_BASE,
 	VCPU_PAT,
-	VCPU_SYSENTER_CS,
-	VCPU_SYSENTER_ESP,
-	VCPU_SYSENTER_EIP,
 	VCPU_REGISTER_COUNT
 };
 
@@ -86,7 +76,6 @@ struct segment {
 	uint16_t selector;
 	uint16_t attributes;
 };
-#define SEGMENT_TYPE      0x000fu
 #define SEGMENT_S         0x0010u
 #define SEGMENT_DPL       0x0060u
 #define SEGMENT_DPL_SHIFT 5
@@ -101,9 +90,7 @@ enum event_type {
 	EVENT_INTERRUPT = 0,
 	EVENT_NMI = 2,
 	EVENT_EXCEPTION = 3,
-	EVENT_SOFT_INTERRUPT = 4,
-	EVENT_PRIV_EXCEPTION = 5,
-	EVENT_SOFT_EXCEPTION = 6
+	EVENT_SOFT_INTERRUPT = 4 /* 5 and 6 are VT-x's, for exceptions of instructions */
 };
 struct vcpu_event {
 	bool valid;
@@ -168,9 +155,6 @@ struct vcpu_exit {
 		} cr;
 		struct {
 			uint64_t gpa;
-			bool write, fetch;    /* neither: a read */
-			bool present;         /* a translation was there, but not this right */
-			bool walk;            /* the access was the guest's own page walk */
 			uint8_t byte_count;   /* of `bytes`; 0: the CPU does not tell them */
 			const uint8_t *bytes; /* of the instruction, until the next entry */
 		} fault;

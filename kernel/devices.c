@@ -16,29 +16,24 @@
 #include "vdev/ioapic.h"
 #include "vdev/uart.h"
 
-#define UART_PORTS      8u
-#define NO_PORT         0x10000u
-#define IOAPIC_SIZE     0x100u
-#define IOAPICS_MAX     8u
-#define ICR_MODE(icr)   ((icr) >> 8 & 7)
-#define ICR_VECTOR(icr) ((uint8_t)(icr))
-#define ENTRY_MODE(e)   ((e) >> 8 & 7)
-#define MODE_FIXED      0u
-#define MODE_LOWEST     1u
-#define MODE_NMI        4u
-#define MODE_INIT       5u
-#define MODE_STARTUP    6u
+#define NO_PORT      0x10000u
+#define IOAPICS_MAX  8u
+#define ICR_MODE(i)  ((i) >> 8 & 7) /* of an I/O APIC's entry too; below LOWEST: fixed */
+#define MODE_LOWEST  1u
+#define MODE_STARTUP 6u
 
 static struct vm *owner; /* [I] */
 static struct spinlock vdev_lock = SPINLOCK(VDEV);
-static struct vioapic ioapics[IOAPICS_MAX];   /* [V] */
-static struct ioapic_info infos[IOAPICS_MAX]; /* [I] */
-static unsigned ioapic_count;                 /* [I] */
-static struct vuart uart;                     /* [V] */
-static bool uart_line;                        /* [V] as it was last */
-static uint32_t uart_port;                    /* [I] or NO_PORT */
-static uint32_t uart_gsi;                     /* [I] */
-static uint32_t sleep_port[2];                /* [I] bytes of PM1 that have SLP_EN; or NO_PORT */
+static struct {
+	struct ioapic_info info; /* [I] */
+	struct vioapic twin;     /* [V] */
+} ioapics[IOAPICS_MAX];
+static unsigned ioapic_count;  /* [I] */
+static struct vuart uart;      /* [V] */
+static bool uart_line;         /* [V] as it was last */
+static uint32_t uart_port;     /* [I] or NO_PORT */
+static uint32_t uart_gsi;      /* [I] */
+static uint32_t sleep_port[2]; /* [I] bytes of PM1 that have SLP_EN; or NO_PORT */
 
 /* One line a second, so that no guest fills the log. */
 static void complain(const char *what, uint64_t where)
@@ -54,7 +49,20 @@ static void complain(const char *what, uint64_t where)
 
 static bool is_uart(uint32_t port)
 {
-	return port - uart_port < UART_PORTS;
+	return port - uart_port < 8;
+}
+
+/* Bring an entry to the real I/O APIC, but for the UART's pin: there the guest may have fixed
+ * interrupts with vectors that are not Pintle's. */
+static void bring_entry(unsigned n, unsigned pin)
+{
+	uint64_t entry = ioapics[n].twin.entry[pin];
+	uint8_t vector = (uint8_t)entry;
+	bool refused = ICR_MODE(entry) > MODE_LOWEST || vector < 0x20 || vector >= VECTOR_OWN_FIRST;
+
+	if (ioapics[n].info.gsi_base + pin != uart_gsi) {
+		ioapic_set_entry(n, pin, entry | (refused ? IOAPIC_MASKED : 0));
+	}
 }
 
 void devices_init(struct vm *vm, uint16_t port, uint32_t gsi)
@@ -64,7 +72,7 @@ void devices_init(struct vm *vm, uint16_t port, uint32_t gsi)
 	owner = vm;
 	uart_port = port != 0 ? port : NO_PORT;
 	uart_gsi = gsi;
-	for (; ioapic_count < IOAPICS_MAX && ioapic_info(ioapic_count, &infos[ioapic_count]);
+	for (; ioapic_count < IOAPICS_MAX && ioapic_info(ioapic_count, &ioapics[ioapic_count].info);
 		ioapic_count++) {
 	}
 	for (unsigned i = 0; i < ARRAY_COUNT(sleep_port); i++) {
@@ -84,11 +92,10 @@ void devices_reset(void)
 	vuart_set_room(&uart, true);
 	uart_line = false;
 	for (unsigned n = 0; n < ioapic_count; n++) {
-		vioapic_init(&ioapics[n], infos[n].id, infos[n].pins);
-		for (unsigned pin = 0; pin < infos[n].pins; pin++) {
-			if (infos[n].gsi_base + pin != uart_gsi) {
-				ioapic_set_entry(n, pin, IOAPIC_MASKED);
-			}
+		const struct ioapic_info *info = &ioapics[n].info;
+		vioapic_init(&ioapics[n].twin, info->id, info->pins);
+		for (unsigned pin = 0; pin < info->pins; pin++) {
+			bring_entry(n, pin);
 		}
 	}
 }
@@ -96,8 +103,8 @@ void devices_reset(void)
 /* A message of an I/O APIC entry or an IPI: to each vCPU that it is meant for. */
 static void deliver(uint64_t icr, const struct vlapic *source)
 {
-	static const unsigned requests[8] = {[MODE_NMI] = VCPU_REQUEST_NMI | VCPU_REQUEST_LOOK,
-		[MODE_INIT] = VCPU_REQUEST_INIT,
+	static const unsigned requests[8] = {[4] = VCPU_REQUEST_NMI | VCPU_REQUEST_LOOK,
+		[5] = VCPU_REQUEST_INIT,
 		[MODE_STARTUP] = VCPU_REQUEST_SIPI};
 	unsigned mode = ICR_MODE(icr);
 
@@ -107,12 +114,12 @@ static void deliver(uint64_t icr, const struct vlapic *source)
 			continue;
 		}
 		if (mode == MODE_STARTUP) {
-			vcpu->sipi_vector = ICR_VECTOR(icr);
+			vcpu->sipi_vector = (uint8_t)icr;
 		}
 		if (requests[mode] != 0) {
 			vcpu_request(vcpu, requests[mode]);
 		} else if (mode <= MODE_LOWEST) {
-			vcpu_interrupt(vcpu, ICR_VECTOR(icr), false);
+			vcpu_interrupt(vcpu, (uint8_t)icr, false);
 		}
 		if (mode == MODE_LOWEST) { /* any of them will do */
 			return;
@@ -187,9 +194,10 @@ static void update_line(void)
 
 	uart_line = line;
 	for (unsigned n = 0; n < ioapic_count && rises; n++) {
-		uint32_t pin = uart_gsi - infos[n].gsi_base;
-		if (pin < infos[n].pins && !(ioapics[n].entry[pin] & IOAPIC_MASKED)) {
-			uint64_t entry = ioapics[n].entry[pin];
+		uint32_t pin = uart_gsi - ioapics[n].info.gsi_base;
+		uint64_t entry =
+			pin < ioapics[n].info.pins ? ioapics[n].twin.entry[pin] : IOAPIC_MASKED;
+		if (!(entry & IOAPIC_MASKED)) {
 			/* Destination and mode stand alike in entry and command register. */
 			deliver((entry >> 56) << 32 | (entry & 0xfff), NULL);
 		}
@@ -267,25 +275,14 @@ bool devices_uart_input(uint8_t byte)
 	return taken;
 }
 
-/* What the guest may have in a real I/O APIC: fixed interrupts with vectors that are not Pintle's,
- * and not the UART's pin. */
-static uint64_t allowed_entry(unsigned n, unsigned pin)
-{
-	uint64_t entry = ioapics[n].entry[pin];
-	uint8_t vector = (uint8_t)entry;
-	bool refused =
-		ENTRY_MODE(entry) > MODE_LOWEST || vector < 0x20 || vector >= VECTOR_OWN_FIRST;
-	return entry | (refused ? IOAPIC_MASKED : 0);
-}
-
 static uint32_t ioapic_access(unsigned n, unsigned offset, bool write, uint32_t value)
 {
 	uint64_t flags = lock_acquire(&vdev_lock);
-	int pin = write ? vioapic_write(&ioapics[n], offset, value) : -1;
-	if (pin >= 0 && infos[n].gsi_base + (unsigned)pin != uart_gsi) {
-		ioapic_set_entry(n, (unsigned)pin, allowed_entry(n, (unsigned)pin));
+	int pin = write ? vioapic_write(&ioapics[n].twin, offset, value) : -1;
+	if (pin >= 0) {
+		bring_entry(n, (unsigned)pin);
 	}
-	value = vioapic_read(&ioapics[n], offset);
+	value = vioapic_read(&ioapics[n].twin, offset);
 	lock_release(&vdev_lock, flags);
 	return value;
 }
@@ -326,8 +323,9 @@ static uint64_t access(struct vcpu *vcpu, uint64_t gpa, bool write, uint32_t val
 		return lapic_access(vcpu, gpa & PAGE_MASK, write, value);
 	}
 	for (unsigned n = 0; n < ioapic_count; n++) {
-		if (gpa - infos[n].base.raw < IOAPIC_SIZE) {
-			return ioapic_access(n, (unsigned)(gpa - infos[n].base.raw), write, value);
+		uint64_t offset = gpa - ioapics[n].info.base.raw;
+		if (offset < 0x100) {
+			return ioapic_access(n, (unsigned)offset, write, value);
 		}
 	}
 	if (is_hidden(gpa, 1)) {
@@ -367,23 +365,18 @@ static bool emulate(struct vcpu *vcpu, struct vcpu_exit *exit)
 	if (!known && is_hidden(gpa, 1)) {
 		complain("no load or store, at Pintle's own memory", gpa);
 		vcpu_raise(vcpu, VECTOR_PROTECTION, true, 0);
-		return false;
-	}
-	if (!known) {
+	} else if (!known) {
 		vcpu_kill(vcpu, "an instruction on a device register that is not known");
 		log_error("vcpu %u: at 0x%lx the bytes %02x %02x %02x %02x", vcpu->index, gpa,
 			bytes[0], bytes[1], bytes[2], bytes[3]);
-		return false;
-	}
-	if (insn.kind == INSN_LOAD) {
+	} else if (insn.kind == INSN_LOAD) {
 		load(vcpu, &insn, access(vcpu, gpa, false, 0));
 	} else {
-		uint64_t value = insn.has_immediate ? insn.immediate : vcpu->regs.gpr[insn.gpr];
-		value >>= insn.high_byte && !insn.has_immediate ? 8 : 0;
-		access(vcpu, gpa, true, (uint32_t)value);
+		uint64_t value = vcpu->regs.gpr[insn.gpr] >> (insn.high_byte ? 8 : 0);
+		access(vcpu, gpa, true, (uint32_t)(insn.has_immediate ? insn.immediate : value));
 	}
-	exit->length = insn.length;
-	return true;
+	exit->length = known ? insn.length : 0;
+	return known;
 }
 
 /* Does Pintle answer in [base, base + size), or keep it to itself? */
@@ -391,7 +384,7 @@ static bool is_kept(struct vcpu *vcpu, uint64_t base, uint64_t size)
 {
 	bool kept = (vcpu->lapic.base_msr & APIC_BASE_ADDRESS) - base < size;
 	for (unsigned n = 0; n < ioapic_count; n++) {
-		kept |= (infos[n].base.raw & ~PAGE_MASK) - base < size;
+		kept |= (ioapics[n].info.base.raw & ~PAGE_MASK) - base < size;
 	}
 	return kept || is_hidden(base, size);
 }
@@ -400,12 +393,10 @@ static bool is_kept(struct vcpu *vcpu, uint64_t base, uint64_t size)
  * touched. */
 static bool map_identity(struct vcpu *vcpu, uint64_t gpa)
 {
-	uint64_t size = LARGE_SIZE;
-	bool flush = false;
-	if (is_kept(vcpu, ALIGN_DOWN(gpa, size), size)) {
-		size = PAGE_SIZE;
-	}
+	uint64_t size =
+		is_kept(vcpu, ALIGN_DOWN(gpa, LARGE_SIZE), LARGE_SIZE) ? PAGE_SIZE : LARGE_SIZE;
 	uint64_t base = ALIGN_DOWN(gpa, size);
+	bool flush = false;
 	if (is_kept(vcpu, base, size)) {
 		return false;
 	}

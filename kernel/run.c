@@ -45,11 +45,7 @@ void vcpu_timer_changed(struct vcpu *vcpu)
 
 void vcpu_raise(struct vcpu *vcpu, uint8_t vector, bool has_error, uint32_t error)
 {
-	vcpu->exception = (struct vcpu_event){.valid = true,
-		.type = EVENT_EXCEPTION,
-		.vector = vector,
-		.has_error = has_error,
-		.error = error};
+	vcpu->exception = (struct vcpu_event){true, EVENT_EXCEPTION, vector, 0, has_error, error};
 	vcpu_request(vcpu, VCPU_REQUEST_EVENT);
 }
 

@@ -84,13 +84,7 @@ static void decode_cr8(const struct vcpu *vcpu, struct vcpu_exit *exit)
 /* 15.25.6; the instruction's bytes: 15.33.5. */
 static void decode_fault(const struct vmcb *vmcb, struct vcpu_exit *exit)
 {
-	uint64_t info = vmcb->exit_info1;
-
 	exit->fault.gpa = vmcb->exit_info2;
-	exit->fault.present = info & BIT(0);
-	exit->fault.write = info & BIT(1);
-	exit->fault.fetch = info & BIT(4);
-	exit->fault.walk = info & BIT(33);
 	if (svm_features & SVM_DECODE_ASSISTS) {
 		exit->fault.byte_count = vmcb->byte_count & 15;
 		exit->fault.bytes = &vmcb->byte_count + 1;

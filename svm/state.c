@@ -34,10 +34,7 @@ static const uint8_t intercepts[] = {
 	X(IDT_LIMIT, segment[VMCB_IDTR].limit, 0xffff)                                             \
 	X(FS_BASE, segment[SEG_FS].base, 0)                                                        \
 	X(GS_BASE, segment[SEG_GS].base, 0)                                                        \
-	X(PAT, pat, PAT_RESET_VALUE)                                                               \
-	X(SYSENTER_CS, sysenter_cs, 0)                                                             \
-	X(SYSENTER_ESP, sysenter_esp, 0)                                                           \
-	X(SYSENTER_EIP, sysenter_eip, 0)
+	X(PAT, pat, PAT_RESET_VALUE)
 
 /* Where a register is, and its value after INIT (14.1.3). */
 static const struct {

@@ -69,9 +69,6 @@ struct vmcb_segment {
 	X(0x578, uint64_t, rip)                                                                    \
 	X(0x5d8, uint64_t, rsp)                                                                    \
 	X(0x5f8, uint64_t, rax)                                                                    \
-	X(0x628, uint64_t, sysenter_cs)                                                            \
-	X(0x630, uint64_t, sysenter_esp)                                                           \
-	X(0x638, uint64_t, sysenter_eip)                                                           \
 	X(0x640, uint64_t, cr2)                                                                    \
 	X(0x668, uint64_t, pat)
 

@@ -97,18 +97,6 @@ static void decode_cr(struct vcpu *vcpu, struct vcpu_exit *exit, uint64_t qualif
 	}
 }
 
-/* Table 28-7. */
-static void decode_ept(struct vcpu_exit *exit, uint64_t qualification)
-{
-	exit->fault.byte_count = 0;
-	exit->fault.gpa = vmcs_read(VMCS_GUEST_PHYSICAL_ADDRESS);
-	exit->fault.write = qualification & BIT(1);
-	exit->fault.fetch = qualification & BIT(2);
-	exit->fault.present = qualification & (BIT(3) | BIT(4) | BIT(5));
-	/* A linear address, but not the access to what it translates to. */
-	exit->fault.walk = (qualification & (BIT(7) | BIT(8))) == BIT(7);
-}
-
 /*
  * What the exit interrupted: never an exit of an instruction, but a task switch (28.2.4). Or an
  * IRET unblocked NMIs and then faulted: it will be done again, so they are blocked still (28.2.3).
@@ -166,7 +154,8 @@ void vmx_decode(struct vcpu *vcpu, struct vcpu_exit *exit)
 		exit->event.vector = (uint8_t)vmcs_read(VMCS_EXIT_QUALIFICATION);
 		break;
 	case VMX_EXIT_EPT_VIOLATION:
-		decode_ept(exit, vmcs_read(VMCS_EXIT_QUALIFICATION));
+		exit->fault.gpa = vmcs_read(VMCS_GUEST_PHYSICAL_ADDRESS);
+		exit->fault.byte_count = 0;
 		break;
 	default:
 		break;

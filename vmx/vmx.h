@@ -56,7 +56,6 @@
 	X(EFER, 0x2806, 0)                                                                         \
 	X(GDT_LIMIT, 0x4810, 0xffff)                                                               \
 	X(IDT_LIMIT, 0x4812, 0xffff)                                                               \
-	X(SYSENTER_CS, 0x482a, 0)                                                                  \
 	X(CR0, 0x6800, 0x60000010)                                                                 \
 	X(CR3, 0x6802, 0)                                                                          \
 	X(CR4, 0x6804, 0)                                                                          \
@@ -67,9 +66,7 @@
 	X(DR7, 0x681a, 0x400)                                                                      \
 	X(RSP, 0x681c, 0)                                                                          \
 	X(RIP, 0x681e, 0xfff0)                                                                     \
-	X(RFLAGS, 0x6820, 0)                                                                       \
-	X(SYSENTER_ESP, 0x6824, 0)                                                                 \
-	X(SYSENTER_EIP, 0x6826, 0)
+	X(RFLAGS, 0x6820, 0)
 
 #define VMCS_FIELDS(X)                                                                             \
 	X(GUEST_PHYSICAL_ADDRESS, 0x2400)                                                          \

@@ -412,15 +412,15 @@ static void cr8_is_the_task_priority(void **state)
 {
 	(void)state;
 	vcpu->requests = 0;
-	handle(cr_exit(EXIT_CR_WRITE, GPR_R9, 11));
+	handle(cr_exit(EXIT_CR_WRITE, GPR_R8 + 1, 11));
 	assert_went_on(3);
 	assert_int_equal(vcpu->lapic.reg[VLAPIC_TPR].value, 0xb0);
 	assert_true(vcpu->requests & VCPU_REQUEST_EVENT);
 	vcpu->lapic.reg[VLAPIC_TPR].value = 0x5a;
-	vcpu->regs.gpr[GPR_R9] = UINT64_MAX;
-	handle(cr_exit(EXIT_CR_READ, GPR_R9, 0));
+	vcpu->regs.gpr[GPR_R8 + 1] = UINT64_MAX;
+	handle(cr_exit(EXIT_CR_READ, GPR_R8 + 1, 0));
 	assert_went_on(3);
-	assert_int_equal(vcpu->regs.gpr[GPR_R9], 5);
+	assert_int_equal(vcpu->regs.gpr[GPR_R8 + 1], 5);
 }
 
 static void reserved_bits_of_cr8_are_a_protection_fault(void **state)
@@ -439,11 +439,11 @@ static const struct {
 } cr8_moves[] = {
 	{{0x44, 0x0f, 0x22, 0xc0}, 4, GPR_RAX}, /* REX.R is CR8's */
 	{{0x44, 0x0f, 0x22, 0xc7}, 4, GPR_RDI},
-	{{0x45, 0x0f, 0x22, 0xc7}, 4, GPR_R15}, /* REX.RB */
-	{{0x4d, 0x0f, 0x22, 0xc1}, 4, GPR_R9},
+	{{0x45, 0x0f, 0x22, 0xc7}, 4, GPR_R8 + 7}, /* REX.RB */
+	{{0x4d, 0x0f, 0x22, 0xc1}, 4, GPR_R8 + 1},
 	{{0x2e, 0x44, 0x0f, 0x22, 0xc3}, 5, GPR_RBX},
 	{{0xf0, 0x0f, 0x22, 0xc3}, 4, GPR_RBX}, /* AMD's other way (APM vol. 3, MOV CRn) */
-	{{0xf0, 0x41, 0x0f, 0x22, 0xc3}, 5, GPR_R11},
+	{{0xf0, 0x41, 0x0f, 0x22, 0xc3}, 5, GPR_R8 + 3},
 };
 
 /* The register is in the bytes alone, and a backend that does not know it tells no length. */

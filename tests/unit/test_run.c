@@ -400,7 +400,7 @@ static void a_dead_vcpu_stays_dead(void **state)
 static void the_report_of_a_dead_vcpu_has_its_registers(void **state)
 {
 	(void)state;
-	vcpu->regs.gpr[GPR_R15] = 0xfeedface;
+	vcpu->regs.gpr[GPR_R8 + 7] = 0xfeedface;
 	hw->reg[VCPU_CR3] = 0xabcdef000;
 	hw->reg[VCPU_RSP] = 0x7777;
 	vcpu->regs.gpr[GPR_RBP] = 0x8888;
