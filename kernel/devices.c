@@ -287,15 +287,16 @@ static uint32_t ioapic_access(unsigned n, unsigned offset, bool write, uint32_t 
 	return value;
 }
 
-static uint32_t lapic_access(struct vcpu *vcpu, unsigned offset, bool write, uint32_t value)
+static uint64_t lapic_access(struct vcpu *vcpu, unsigned offset, bool write, uint64_t value)
 {
 	struct vlapic_effect effect = {0};
 	if (write) {
 		vlapic_write(&vcpu->lapic, offset / 16, value, tsc_read(), &effect);
 		devices_lapic_effect(vcpu, &effect);
-		return 0;
+	} else {
+		vlapic_read(&vcpu->lapic, offset / 16, tsc_read(), &value);
 	}
-	return (uint32_t)vlapic_read(&vcpu->lapic, offset / 16, tsc_read(), &effect);
+	return value;
 }
 
 /* Does Pintle keep anything of [base, base + size) of memory to itself? */

@@ -114,24 +114,6 @@ static bool cr(struct vcpu *vcpu, struct vcpu_exit *exit)
 	return true;
 }
 
-/* May the access be, by the segment (SDM vol. 3, 5.3)? Not asked in 64-bit mode. */
-static bool is_inside(const struct segment *segment, uint64_t offset, unsigned size, bool write)
-{
-	/* Table 3-1: code; data that expands down; data that may be written, code that may be read.
-	 */
-	bool code = segment->attributes & 8, down = segment->attributes & 4;
-	bool more = segment->attributes & 2;
-	uint64_t last = offset + size - 1;
-
-	if (!(segment->attributes & SEGMENT_PRESENT) || (write && code) ||
-		(write != code && !more)) {
-		return false;
-	}
-	return !down || code ? last <= segment->limit
-			     : offset > segment->limit &&
-			last <= (segment->attributes & SEGMENT_BIG ? UINT32_MAX : UINT16_MAX);
-}
-
 /* One iteration of INS or OUTS; false: it faults, and nothing has changed. */
 static bool move_string(
 	struct vcpu *vcpu, const struct vcpu_exit *exit, enum segment_name name, uint64_t offset)
@@ -139,12 +121,10 @@ static bool move_string(
 	bool in = exit->io.in;
 	uint8_t size = exit->io.size;
 	uint32_t value = 0, error = UINT32_MAX;
-	uint64_t at = gmem_linear(vcpu, name, offset);
-	struct segment segment;
+	uint64_t at;
 	size_t done = 0;
 
-	backend->get_segment(vcpu, name, &segment);
-	if (gmem_mode(vcpu) == INSN_64 || is_inside(&segment, offset, size, in)) {
+	if (gmem_linear(vcpu, name, offset, size, in, &at)) {
 		done = gmem_access(
 			vcpu, at, in ? NULL : &value, size, in ? GUEST_WRITE : GUEST_READ, &error);
 	}

@@ -82,20 +82,43 @@ size_t gmem_access(struct vcpu *vcpu, uint64_t at, void *bytes, size_t size,
 	return size;
 }
 
-uint64_t gmem_linear(struct vcpu *vcpu, enum segment_name name, uint64_t offset)
+/* May the access be, by the segment (SDM vol. 3, 5.3)? Not asked in 64-bit mode. */
+static bool is_inside(const struct segment *segment, uint64_t offset, unsigned size, bool write)
+{
+	/* Table 3-1: code; data that expands down; data that may be written, code that may be read.
+	 */
+	bool code = segment->attributes & 8, down = segment->attributes & 4;
+	bool more = segment->attributes & 2;
+	uint64_t last = offset + size - 1;
+
+	if (!(segment->attributes & SEGMENT_PRESENT) || (write && code) ||
+		(write != code && !more)) {
+		return false;
+	}
+	return !down || code ? last <= segment->limit
+			     : offset > segment->limit &&
+			last <= (segment->attributes & SEGMENT_BIG ? UINT32_MAX : UINT16_MAX);
+}
+
+bool gmem_linear(struct vcpu *vcpu, enum segment_name name, uint64_t offset, unsigned size,
+	bool write, uint64_t *at)
 {
 	struct segment segment;
 
 	backend->get_segment(vcpu, name, &segment);
-	if (gmem_mode(vcpu) != INSN_64) {
-		return (uint32_t)(segment.base + offset);
+	if (gmem_mode(vcpu) == INSN_64) {
+		*at = name == SEG_FS || name == SEG_GS ? segment.base + offset : offset;
+		return true;
 	}
-	return name == SEG_FS || name == SEG_GS ? segment.base + offset : offset;
+	*at = (uint32_t)(segment.base + offset);
+	return is_inside(&segment, offset, size, write);
 }
 
 size_t gmem_fetch(struct vcpu *vcpu, uint8_t *bytes)
 {
-	uint64_t at = gmem_linear(vcpu, SEG_CS, backend->get(vcpu, VCPU_RIP));
+	uint64_t at;
 	uint32_t error;
+	/* The CPU has fetched it: no question of limits. */
+	gmem_linear(vcpu, SEG_CS, backend->get(vcpu, VCPU_RIP), 1, false, &at);
 	return gmem_access(vcpu, at, bytes, INSN_MAX, GUEST_FETCH, &error);
 }

@@ -62,8 +62,9 @@ size_t gmem_access(struct vcpu *vcpu, uint64_t at, void *bytes, size_t size,
 /* The bytes at the vCPU's rip, at most INSN_MAX; returns how many could be read. */
 size_t gmem_fetch(struct vcpu *vcpu, uint8_t *bytes);
 
-/* The linear address of an offset in a segment. */
-uint64_t gmem_linear(struct vcpu *vcpu, enum segment_name name, uint64_t offset);
+/* The linear address of an offset in a segment; false when the segment forbids the access. */
+bool gmem_linear(struct vcpu *vcpu, enum segment_name name, uint64_t offset, unsigned size,
+	bool write, uint64_t *at);
 
 /* The size of the vCPU's code: what insn.h wants to know. */
 enum insn_mode gmem_mode(struct vcpu *vcpu);

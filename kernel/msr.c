@@ -83,7 +83,6 @@ static bool is_x2apic(const struct vcpu *vcpu, uint32_t msr)
 bool msr_emulate_read(struct vcpu *vcpu, uint32_t msr, uint64_t *value)
 {
 	enum msr_action action = action_of(msr);
-	struct vlapic_effect effect;
 
 	*value = 0;
 	if (action != EMULATE) {
@@ -108,11 +107,8 @@ bool msr_emulate_read(struct vcpu *vcpu, uint32_t msr, uint64_t *value)
 		*value = vcpu->pvclock;
 		return true;
 	default:
-		if (!is_x2apic(vcpu, msr)) {
-			return false;
-		}
-		*value = vlapic_read(&vcpu->lapic, msr - MSR_X2APIC, tsc_read(), &effect);
-		return effect.kind != VLAPIC_FAULT;
+		return is_x2apic(vcpu, msr) &&
+			vlapic_read(&vcpu->lapic, msr - MSR_X2APIC, tsc_read(), value);
 	}
 }
 

@@ -297,51 +297,44 @@ bool vlapic_matches(const struct vlapic *v, uint64_t icr, const struct vlapic *s
 
 /* Registers ----------------------------------------------------------------------------------- */
 
-/* Does the present mode allow it? If not, what follows from the attempt. */
-static bool allowed(struct vlapic *v, unsigned reg, uint32_t right, struct vlapic_effect *effect)
+/* Does the present mode allow it? */
+static bool allowed(struct vlapic *v, unsigned reg, uint32_t right)
 {
 	bool enabled = v->base_msr & BASE_ENABLE;
 	uint32_t rights = enabled && reg < VLAPIC_REGISTERS ? rules[reg].rights : 0;
-	effect->kind = VLAPIC_NOTHING;
 	if (vlapic_is_x2apic(v)) {
 		rights >>= X2APIC_SHIFT;
-		effect->kind = rights & right ? VLAPIC_NOTHING : VLAPIC_FAULT;
 	} else if (enabled && !(rights & XAPIC_ONLY)) {
 		error_raise(v, 0x80);
 	}
 	return (rights & right) != 0;
 }
 
-uint64_t vlapic_read(struct vlapic *v, unsigned reg, uint64_t now, struct vlapic_effect *effect)
+bool vlapic_read(struct vlapic *v, unsigned reg, uint64_t now, uint64_t *value)
 {
-	if (!allowed(v, reg, READ, effect)) {
-		return 0;
+	*value = 0;
+	if (!allowed(v, reg, READ)) {
+		return !vlapic_is_x2apic(v);
 	}
 	collect(v);
-	switch (reg) {
-	case VLAPIC_PPR:
-		return processor_priority(v);
-	case VLAPIC_TIMER_NOW:
-		return timer_count(v, now, v->reg[VLAPIC_TIMER_DIVIDE].value);
-	case VLAPIC_ICR:
-		return vlapic_is_x2apic(v) ? icr_of(v) : v->reg[reg].value;
-	default:
-		return v->reg[reg].value;
-	}
+	*value = reg == VLAPIC_PPR        ? processor_priority(v)
+		: reg == VLAPIC_TIMER_NOW ? timer_count(v, now, v->reg[VLAPIC_TIMER_DIVIDE].value)
+		: reg == VLAPIC_ICR && vlapic_is_x2apic(v) ? icr_of(v)
+							   : v->reg[reg].value;
+	return true;
 }
 
 void vlapic_write(
 	struct vlapic *v, unsigned reg, uint64_t value, uint64_t now, struct vlapic_effect *effect)
 {
-	if (!allowed(v, reg, WRITE, effect)) {
+	bool x2apic = vlapic_is_x2apic(v), may = allowed(v, reg, WRITE);
+	uint64_t writable = may ? rules[reg].writable : 0;
+	bool reserved = x2apic && may && (value & ~(writable | rules[reg].readonly));
+	effect->kind = x2apic && (!may || reserved) ? VLAPIC_FAULT : VLAPIC_NOTHING;
+	if (!may || reserved) {
 		return;
 	}
-	uint64_t writable = rules[reg].writable;
-	if (vlapic_is_x2apic(v) && (value & ~(writable | rules[reg].readonly))) {
-		effect->kind = VLAPIC_FAULT;
-		return;
-	}
-	if (vlapic_is_x2apic(v) && reg == VLAPIC_ICR) {
+	if (x2apic && reg == VLAPIC_ICR) {
 		v->reg[VLAPIC_ICR_HIGH].value = (uint32_t)(value >> ICR_DESTINATION);
 	}
 	uint32_t old = v->reg[reg].value;

@@ -85,9 +85,9 @@ bool vlapic_is_x2apic(const struct vlapic *v);
 /* Fixed interrupts are taken: enabled by the base MSR and by software (SVR bit 8). */
 bool vlapic_takes(const struct vlapic *v);
 
-/* Read or write a register in the present mode; a register that mode lacks gives FAULT in x2APIC
- * mode, else reads 0. */
-uint64_t vlapic_read(struct vlapic *v, unsigned reg, uint64_t now, struct vlapic_effect *effect);
+/* Read or write a register in the present mode; one that this mode lacks is a #GP (false, FAULT) in
+ * x2APIC mode, else reads 0. */
+bool vlapic_read(struct vlapic *v, unsigned reg, uint64_t now, uint64_t *value);
 void vlapic_write(
 	struct vlapic *v, unsigned reg, uint64_t value, uint64_t now, struct vlapic_effect *effect);
 /* IA32_TSC_DEADLINE. */
