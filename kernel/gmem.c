@@ -30,11 +30,6 @@ bool gmem_copy(struct vm *vm, uint64_t gpa, void *bytes, size_t size, bool write
 	return true;
 }
 
-static bool read_entry(void *context, uint64_t gpa, void *to, size_t size)
-{
-	return gmem_copy(context, gpa, to, size, false);
-}
-
 enum insn_mode gmem_mode(struct vcpu *vcpu)
 {
 	struct segment code;
@@ -49,7 +44,6 @@ enum insn_mode gmem_mode(struct vcpu *vcpu)
 size_t gmem_access(struct vcpu *vcpu, uint64_t at, void *bytes, size_t size,
 	enum guest_access access, uint32_t *error)
 {
-	struct guest_memory memory = {read_entry, vcpu->vm};
 	struct segment stack;
 
 	backend->get_segment(vcpu, SEG_SS, &stack);
@@ -65,7 +59,7 @@ size_t gmem_access(struct vcpu *vcpu, uint64_t at, void *bytes, size_t size,
 		uint8_t *to = bytes;
 		uint64_t gpa;
 		part = min_u64(size - done, PAGE_SIZE - (at & PAGE_MASK));
-		if (guest_translate(&paging, &memory, at, access, &gpa, error) != 0) {
+		if (guest_translate(vcpu->vm, &paging, at, access, &gpa, error) != 0) {
 			return done;
 		}
 		if (bytes == NULL ||

@@ -25,23 +25,16 @@ enum guest_access {
 	GUEST_FETCH
 };
 
-/* Reads 8 (or 4) aligned bytes of guest-physical memory; false: nothing there, taken for all ones.
- */
-struct guest_memory {
-	bool (*read)(void *context, uint64_t gpa, void *to, size_t size);
-	void *context;
-};
-
 /*
  * Translate linear address `gva` (SDM vol. 3, 4; no paging, 32-bit, PAE, 4-level, 5-level). A/D
  * bits are not set. Returns 0 and *gpa; or -EFAULT and in *error the error code of the #PF, or
  * UINT32_MAX where the address is not canonical: a #GP(0), or #SS(0) if it was through SS.
  * Protection keys and shadow stacks are ignored. Implicit accesses of the CPU (to its descriptor
  * tables) are those of CPL 0 without override. Without long mode bits 63:32 of `gva` are ignored.
- * Pure.
+ * Entries where gmem_copy() finds no memory are all ones, as a bus where nothing answers.
  */
-int guest_translate(const struct guest_paging *paging, const struct guest_memory *memory,
-	uint64_t gva, enum guest_access access, uint64_t *gpa, uint32_t *error);
+int guest_translate(struct vm *vm, const struct guest_paging *paging, uint64_t gva,
+	enum guest_access access, uint64_t *gpa, uint32_t *error);
 
 /*
  * Copy from guest-physical memory to `bytes`, as far as stage 2 maps it readable; or the other way,

@@ -73,7 +73,7 @@ static bool is_allowed(const struct guest_paging *p, enum guest_access access, u
 	return access == GUEST_READ || (rights & ENTRY_WRITE) || (!user && !(p->cr0 & CR0_WP));
 }
 
-int guest_translate(const struct guest_paging *p, const struct guest_memory *memory, uint64_t gva,
+int guest_translate(struct vm *vm, const struct guest_paging *p, uint64_t gva,
 	enum guest_access access, uint64_t *gpa, uint32_t *error)
 {
 	const struct mode *m = mode_of(p);
@@ -98,8 +98,7 @@ int guest_translate(const struct guest_paging *p, const struct guest_memory *mem
 		shift -= m->index_bits;
 		uint64_t at = table + (gva >> shift) % BIT(m->index_bits) * m->entry_size;
 		entry = 0;
-		if (!memory->read(memory->context, at, &entry, m->entry_size)) {
-			/* As a bus where nothing answers. */
+		if (!gmem_copy(vm, at, &entry, m->entry_size, false)) {
 			entry = UINT64_MAX >> (64 - 8 * m->entry_size);
 		}
 		large = (entry & ENTRY_LARGE) && (m->large >> level & 1) &&
