@@ -42,8 +42,6 @@ void lapic_send(uint32_t apic_id, uint32_t command);
 #define LAPIC_INIT          0x500u
 #define LAPIC_STARTUP(page) (0x600u | (uint32_t)((page) >> PAGE_SHIFT)) /* page: below 1 MiB */
 
-/*
- * One interrupt (VECTOR_TIMER) on this CPU when the TSC has gone on by `ticks`, replacing an
- * earlier one. Where the counter cannot hold so much (seconds) it comes early.
- */
+/* One interrupt (VECTOR_TIMER) on this CPU when the TSC has gone on by `ticks`, fewer than 2^32,
+ * replacing an earlier one. */
 void lapic_timer_arm(uint64_t ticks);
