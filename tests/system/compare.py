@@ -6,6 +6,7 @@ differences.txt explains which of them may differ.
 """
 
 import dataclasses
+import functools
 import pathlib
 import re
 
@@ -66,17 +67,30 @@ def look(guest):
     return Sight(guest.memory, set(lines_of(text)))
 
 
+@functools.lru_cache(maxsize=None)
 def explanations():
-    """(signs, pattern) of each explained difference; the form is explained in the file."""
-    for line in EXPLAINED.read_text(encoding="ascii").splitlines():
-        if line and line[0] in "+-~":
-            yield line[0].replace("~", "+-"), re.compile(re.escape(line[1:].strip()).replace(r"\*", ".*"))
+    """(sign, pattern) by the line of each explained difference; the form is explained in the file."""
+    return {line: (line[0], re.compile(re.escape(line[1:].strip()).replace(r"\*", ".*")))
+            for line in EXPLAINED.read_text(encoding="ascii").splitlines() if line and line[0] in "+-~"}
+
+
+_used = set()  # the explanations that were needed so far
 
 
 def unexplained(native, ours):
     """The differences that nobody has explained, as text: `+ line` and `- line`."""
-    known = list(explanations())
+    left = []
     changes = [("+", line) for line in sorted(ours.lines - native.lines)]
     changes += [("-", line) for line in sorted(native.lines - ours.lines)]
-    return [f"{sign} {line}" for sign, line in changes
-            if not any(sign in signs and pattern.fullmatch(line) for signs, pattern in known)]
+    for sign, line in changes:
+        found = {known for known, (signs, pattern) in explanations().items()
+                 if signs in ("~", sign) and pattern.fullmatch(line)}
+        _used.update(found)
+        if not found:
+            left.append(f"{sign} {line}")
+    return left
+
+
+def unused():
+    """The explanations that no comparison has needed, but for those of what happens at times."""
+    return [known for known in explanations() if known[0] != "~" and known not in _used]

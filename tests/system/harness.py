@@ -338,6 +338,7 @@ class Case:
     long: bool = False
     cost: int = 1  # a rough measure of time: dear ones start first, so that no CPU idles at the end
     chosen: typing.Optional[set] = None  # the steps to run; None: all
+    last: bool = False  # judges a run of all tests, at its end
 
     def names(self):
         """The names of the tests to run, in order."""
@@ -347,10 +348,10 @@ class Case:
 CASES = []
 
 
-def test(function=None, *, long=False, cost=1):
-    """Mark a function as a test."""
+def test(function=None, *, long=False, cost=1, last=False):
+    """Mark a function as a test. `last`: it is run after all others, if those were all run."""
     def add(marked):
-        CASES.append(Case(marked.__name__, [(marked.__name__, marked)], long, cost))
+        CASES.append(Case(marked.__name__, [(marked.__name__, marked)], long, cost, last=last))
         return marked
     return add(function) if function else add
 

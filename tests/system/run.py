@@ -77,7 +77,7 @@ def choose(pattern, with_long):
     for case in harness.CASES:
         names = [name for name, _ in case.steps]
         chosen = {name for name in names if wanted.search(name)}
-        if chosen and (with_long or not case.long):
+        if chosen and (with_long or not case.long) and not (case.last and pattern):
             yield dataclasses.replace(case, chosen=chosen | {names[0]})
 
 
@@ -96,9 +96,12 @@ def run_cases(cases, options):
         with concurrent.futures.ThreadPoolExecutor(options.jobs) as pool:
             try:
                 work = [pool.submit(run_case, case, workshop, results, options.long)
-                        for case in cases]
+                        for case in cases if not case.last]
                 for done in concurrent.futures.as_completed(work):
                     done.result()
+                for case in cases:
+                    if case.last:
+                        run_case(case, workshop, results, options.long)
             except BaseException:
                 pool.shutdown(wait=False, cancel_futures=True)
                 emulator.stop_all()

@@ -8,7 +8,7 @@ import functools
 
 import compare
 import service
-from harness import add_group, check
+from harness import PROMPT, add_group, check, test
 
 MEMORY_KIB = 64 * 1024  # how much less than natively Linux may find
 
@@ -104,6 +104,13 @@ def add_machine(emulator, firmware, cpus, memory, long, cost):
         linux_finds_what_it_finds_natively,
         reboot_in_linux_starts_everything_anew, poweroff_in_linux_switches_the_machine_off,
     ], long=long, cost=cost)
+
+
+@test(last=True)
+def every_explained_difference_is_there(_):
+    """So that differences.txt keeps nothing that is no longer true."""
+    left = compare.unused()
+    check(not left, "not needed in differences.txt:\n  " + "\n  ".join(left))
 
 
 # In the default run every two values of CPUs, memory and firmware meet.
