@@ -34,7 +34,7 @@ def add_machine(name, seconds, cost, long=False, **setup):
                      its_log_has_no_warning], long=long, cost=cost)
 
 
-add_machine("stress_by_amd_v_on_two_cpus", 60, 60, cpus=2)
+add_machine("stress_by_amd_v_on_two_cpus", 60, 60, long=True, cpus=2)
 add_machine("stress_by_amd_v_on_four_cpus", 60, 60, cpus=4)
 add_machine("stress_by_vt_x_on_two_cpus", 3, 90, emulator="bochs", cpus=2)
 add_machine("a_minute_of_stress_by_vt_x_on_one_cpu", 60, 500, long=True, emulator="bochs", cpus=1)
