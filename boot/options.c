@@ -135,8 +135,10 @@ static bool take_word(struct options *options, const char *word, size_t len)
 			right = rows[i].values;
 		}
 	}
-	log_warning("command line: '%.*s%s' refused: %s%s%s", (int)min_u64(len, SHOWN_MAX), word,
-		len > SHOWN_MAX ? "..." : "", name, takes, right);
+	char shown[SHOWN_MAX + 1] = "";
+	memcpy(shown, word, min_u64(len, SHOWN_MAX));
+	log_warning("command line: '%s%s' refused: %s%s%s", shown, len > SHOWN_MAX ? "..." : "",
+		name, takes, right);
 	return false;
 }
 
