@@ -56,11 +56,6 @@ static void lapic_write(enum lapic_register reg, uint32_t value)
 	}
 }
 
-/* SDM vol. 3, 11.9: it gets no EOI. */
-static void spurious_interrupt(void)
-{
-}
-
 void lapic_enable(void)
 {
 	static const uint32_t set_up[][2] = {
@@ -137,7 +132,6 @@ int lapic_init(enum apic_mode want)
 	if (!(features.edx & BIT(9)) || (lapic_mode == APIC_XAPIC && registers == NULL)) {
 		return trace_err(-ENODEV);
 	}
-	trap_set_handler(VECTOR_SPURIOUS, spurious_interrupt, "LAPIC spurious");
 	timer_mode = features.ecx & BIT(24) ? LVT_TSC_DEADLINE : 0;
 	lapic_enable();
 	if (timer_mode == 0 || !deadline_works()) {

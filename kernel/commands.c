@@ -18,6 +18,7 @@
 #include "kernel/panic.h"
 #include "kernel/pcpu.h"
 #include "kernel/time.h"
+#include "kernel/vcpu.h"
 
 const struct command commands[] = {
 #define COMMAND(name, needs, usage, help, more) {#name, NEEDS_##needs, usage, help, command_##name},
@@ -190,9 +191,12 @@ static void show_function(uint32_t address, uint32_t id, uint32_t class_code)
 		address & 7, id & 0xffff, id >> 16, class_code);
 }
 
+/* The service VM uses the same pair of ports. */
 void command_pci(const char *argument)
 {
+	vm_hold(service_vm, true);
 	pci_scan(show_function);
+	vm_hold(service_vm, false);
 }
 
 void command_poweroff(const char *argument)

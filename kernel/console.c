@@ -134,12 +134,15 @@ bool console_guest_room(void)
 
 void console_focus(bool guest)
 {
+	uint64_t flags = lock_acquire(&console_lock);
 	uint64_t at = held_count - min_u64(held_count, HELD_SIZE);
 	for (; guest && at < held_count; at++) {
-		console_put(&held[at % HELD_SIZE], 1);
+		queue(&held[at % HELD_SIZE], 1);
 	}
 	held_count = 0;
 	console_guest_focus = guest;
+	move_locked();
+	lock_release(&console_lock, flags);
 }
 
 void console_show_log(void)

@@ -30,6 +30,7 @@ static const struct policy {
 	[SLOT(0xa)] = {0xa, {ALL}, {0}},   /* performance counters */
 	[SLOT(0x14)] = {0x14, {ALL}, {0}}, /* processor trace */
 	[SLOT(0x80000001)] = {0x80000001, {.ecx = BIT(2) | BIT(12)}, {0}}, /* SVM, SKINIT */
+	[SLOT(0x80000008)] = {0x80000008, {.ebx = BIT(3)}, {0}},           /* INVLPGB */
 	[SLOT(0x8000000a)] = {0x8000000a, {ALL}, {0}},
 };
 

@@ -16,8 +16,8 @@
 #include "vdev/ioapic.h"
 #include "vdev/uart.h"
 
+#define TABLES_MAX   512u /* frames: a guest that touches all addresses must leave some */
 #define NO_PORT      0x10000u
-#define IOAPICS_MAX  8u
 #define ICR_MODE(i)  ((i) >> 8 & 7) /* of an I/O APIC's entry too; below LOWEST: fixed */
 #define MODE_LOWEST  1u
 #define MODE_STARTUP 6u
@@ -27,7 +27,7 @@ static struct spinlock vdev_lock = SPINLOCK(VDEV);
 static struct {
 	struct ioapic_info info; /* [I] */
 	struct vioapic twin;     /* [V] */
-} ioapics[IOAPICS_MAX];
+} ioapics[ACPI_IOAPICS_MAX];
 static unsigned ioapic_count;  /* [I] */
 static struct vuart uart;      /* [V] */
 static bool uart_line;         /* [V] as it was last */
@@ -72,7 +72,8 @@ void devices_init(struct vm *vm, uint16_t port, uint32_t gsi)
 	owner = vm;
 	uart_port = port != 0 ? port : NO_PORT;
 	uart_gsi = gsi;
-	for (; ioapic_count < IOAPICS_MAX && ioapic_info(ioapic_count, &ioapics[ioapic_count].info);
+	for (; ioapic_count < ACPI_IOAPICS_MAX &&
+		ioapic_info(ioapic_count, &ioapics[ioapic_count].info);
 		ioapic_count++) {
 	}
 	for (unsigned i = 0; i < ARRAY_COUNT(sleep_port); i++) {
@@ -398,7 +399,7 @@ static bool map_identity(struct vcpu *vcpu, uint64_t gpa)
 		is_kept(vcpu, ALIGN_DOWN(gpa, LARGE_SIZE), LARGE_SIZE) ? PAGE_SIZE : LARGE_SIZE;
 	uint64_t base = ALIGN_DOWN(gpa, size);
 	bool flush = false;
-	if (is_kept(vcpu, base, size)) {
+	if (gpa >= BIT(48) || vcpu->vm->stage2.tables >= TABLES_MAX || is_kept(vcpu, base, size)) {
 		return false;
 	}
 	uint64_t flags = lock_acquire(&vm_lock);

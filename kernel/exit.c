@@ -49,8 +49,10 @@ static bool exception(struct vcpu *vcpu, struct vcpu_exit *exit)
 
 static bool hlt(struct vcpu *vcpu, struct vcpu_exit *exit)
 {
-	vcpu->state = VCPU_HALTED;
-	vcpu_request(vcpu, VCPU_REQUEST_LOOK);
+	if (!(backend->get(vcpu, VCPU_RFLAGS) & RFLAGS_TF)) { /* else its trap ends it at once */
+		vcpu->state = VCPU_HALTED;
+		vcpu_request(vcpu, VCPU_REQUEST_LOOK);
+	}
 	return true;
 }
 

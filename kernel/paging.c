@@ -180,7 +180,9 @@ void window_unmap(const volatile void *window, uint64_t size)
 	}
 	/* No lock is held: a CPU that waits for it with interrupts off could not answer. */
 	smp_call_all(flush_windows, NULL);
-	memset(entry, 0, count * sizeof(*entry));
+	for (unsigned i = 0; i < count; i++) { /* at once each: other CPUs look for free ones */
+		__atomic_store_n(&entry[i], 0, __ATOMIC_RELEASE);
+	}
 }
 
 void *paging_peek(hpa_t page)

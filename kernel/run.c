@@ -69,6 +69,14 @@ void vm_flush(struct vm *vm)
 	lock_release(&vm_lock, flags);
 }
 
+void vm_hold(struct vm *vm, bool hold)
+{
+	if (vm != NULL) {
+		vm->held = hold;
+		smp_call_all(flush_here, vm); /* all come out of the guest, or of their sleep */
+	}
+}
+
 /* Registers by their place in a report: some of enum vcpu_register, then those of struct vcpu_regs.
  */
 static uint64_t shown(struct vcpu *vcpu, unsigned i)
@@ -216,7 +224,7 @@ static bool prepare(struct vcpu *vcpu, uint64_t now)
 	if (vcpu->requests & VCPU_REQUEST_RESUME) {
 		atomic_fetch_and(&vcpu->requests, ~(VCPU_REQUEST_PAUSE | VCPU_REQUEST_RESUME));
 	}
-	if (vcpu->requests & VCPU_REQUEST_PAUSE) {
+	if ((vcpu->requests & VCPU_REQUEST_PAUSE) || vcpu->vm->held) {
 		return false;
 	}
 	if (vcpu->requests != 0) {

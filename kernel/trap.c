@@ -61,10 +61,11 @@ static void interrupt(struct pcpu *cpu, unsigned vector)
 		trap_handlers[slot].run();
 		return;
 	}
-	if (devices_host_interrupt((uint8_t)vector)) {
+	if (vector < VECTOR_OWN_FIRST && devices_host_interrupt((uint8_t)vector)) {
 		return;
 	}
-	/* Nobody's: a spurious one of the 8259s, or a device that the firmware left running. */
+	/* Nobody's: a spurious one, a device that the firmware left running, or a message with a
+	 * vector of ours; none may stay in service and keep others out. */
 	atomic_fetch_add_explicit(&cpu->spurious, 1, memory_order_relaxed);
 	if (lapic_mode != APIC_AUTO && lapic_highest_in_service() == (int)vector) {
 		lapic_eoi();

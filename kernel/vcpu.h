@@ -70,6 +70,7 @@ struct vcpu {
 
 #define VM_VCPUS_MAX CPUS_MAX
 struct vm {
+	atomic_bool held;                /* [A] none of its vCPUs is entered */
 	unsigned vcpu_count;             /* [I] */
 	struct vcpu *vcpu[VM_VCPUS_MAX]; /* [I] */
 	struct stage2 stage2;            /* [vm.lock] to change */
@@ -105,6 +106,10 @@ void vcpu_show(struct vcpu *vcpu, void (*print)(const char *fmt, ...));
 /* Something that was mapped is gone or has changed: no vCPU may use it any more when this returns,
  * and tables that were taken out are given back. Interrupts off, no locks. */
 void vm_flush(struct vm *vm);
+
+/* Keep all vCPUs of `vm` (or NULL: none) out of the guest from when this returns, or let them go
+ * on. Interrupts off or on, no locks. */
+void vm_hold(struct vm *vm, bool hold);
 
 /* context.c. Frames for the vCPU's state, from owner FRAME_VCPU: 0 or -ENOMEM. */
 int context_create(struct vcpu *vcpu);

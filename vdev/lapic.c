@@ -135,7 +135,11 @@ bool vlapic_accept(struct vlapic *v, uint8_t vector, bool level)
 		v->reg[VLAPIC_IRR + vector / 32].value |= bit;
 		return true;
 	}
-	return !(atomic_fetch_or(&v->sent[vector / 32], bit) & bit);
+	bool first = !(atomic_fetch_or(&v->sent[vector / 32], bit) & bit);
+	if (!(v->reg[VLAPIC_SVR].value & SVR_ENABLE)) { /* an INIT came between: it is lost */
+		atomic_fetch_and(&v->sent[vector / 32], ~bit);
+	}
+	return first;
 }
 
 /* SDM vol. 3, 11.8.3.1. */

@@ -122,14 +122,18 @@ def an_nmi_reaches_each_cpu_of_a_busy_linux(bench):
     machine = bench.machine
     keep_busy(bench)
     before = bench.guest.interrupts("^ *NMI:")
-    service.to_monitor(machine)
-    rounds = 5
-    for cpu in [*range(bench.guest.cpus)] * rounds:
-        machine.command(f"nmi {cpu}")
-    service.to_guest(machine)
+    for wanted in range(1, 4):
+        service.to_monitor(machine)
+        for cpu in range(bench.guest.cpus):
+            machine.command(f"nmi {cpu}")
+        service.to_guest(machine)
+        # One that still waits would take a second one in, as on any CPU.
+        for _ in range(100):
+            count = bench.guest.interrupts("^ *NMI:") - before
+            if count == wanted * bench.guest.cpus:
+                break
+        check(count == wanted * bench.guest.cpus, f"{count} NMIs came to Linux")
     calm(bench)
-    count = bench.guest.interrupts("^ *NMI:") - before
-    check(count == rounds * bench.guest.cpus, f"{count} NMIs came to Linux")
 
 
 def the_kernel_log_is_clean(bench):

@@ -53,6 +53,7 @@ static const struct {
 	{0xa, {UINT32_MAX, UINT32_MAX, UINT32_MAX, UINT32_MAX}, {0}},  /* counters */
 	{0x14, {UINT32_MAX, UINT32_MAX, UINT32_MAX, UINT32_MAX}, {0}}, /* processor trace */
 	{0x80000001, {0, 0, 0x1004, 0}, {0}},                          /* SVM, SKINIT */
+	{0x80000008, {.ebx = BIT(3)}, {0}},
 	{0x8000000a, {UINT32_MAX, UINT32_MAX, UINT32_MAX, UINT32_MAX}, {0}},
 };
 
