@@ -35,10 +35,7 @@ static void stage2_page_free(void *context, void *page)
 static int map_memory(struct vm *vm)
 {
 	static const struct stage2_pages pages = {stage2_page, stage2_page_free, NULL};
-	/* AMD-V takes 1 GiB pages wherever the CPU does; VT-x says it in a capability of its own.
-	 */
-	bool large = (cpuid_read(0x80000001, 0).edx & BIT(26)) &&
-		(backend == &svm_backend || backend->stage2->large_1g);
+	bool large = (cpuid_read(0x80000001, 0).edx & BIT(26)) && backend->stage2->large_1g;
 	bool flush = false;
 	mtrr_read();
 	int err = stage2_init(&vm->stage2, backend->stage2, &pages, large);
@@ -58,15 +55,18 @@ static void make_vcpu(void *argument)
 {
 	struct vm *vm = argument;
 	struct vcpu *vcpu = frame_alloc(2, FRAME_VCPU); /* the second is its LAPIC page */
-	if (vcpu == NULL || backend->cpu_start() != 0) {
+	void *frames = frame_alloc(2, FRAME_CPU);
+	void *hw = frame_alloc(backend->vcpu_frames, FRAME_VCPU);
+	if (vcpu == NULL || frames == NULL || hw == NULL || !backend->cpu_start(frames)) {
 		return;
 	}
+	vcpu->hw = hw;
 	vcpu->lapic.reg = (void *)((char *)vcpu + PAGE_SIZE);
 	vcpu->vm = vm;
 	vcpu->index = vm->vcpu_count;
 	vcpu->cpu = this_cpu()->index;
 	apic_ids[vcpu->index] = this_cpu()->apic_id;
-	if (backend->vcpu_create(vcpu) == 0 && context_create(vcpu) == 0) {
+	if (context_create(vcpu) == 0) {
 		vm->vcpu[vm->vcpu_count++] = vcpu;
 	}
 }
@@ -74,9 +74,11 @@ static void make_vcpu(void *argument)
 static struct vm *make_vm(void)
 {
 	struct vm *vm = frame_alloc(ALIGN_UP(sizeof(*vm), PAGE_SIZE) / PAGE_SIZE, FRAME_VCPU);
-	if (vm == NULL || map_memory(vm) != 0 || backend->vm_create(vm) != 0) {
+	struct vm_bitmaps *bitmaps = frame_alloc(sizeof(*bitmaps) / PAGE_SIZE, FRAME_VCPU);
+	if (vm == NULL || bitmaps == NULL || map_memory(vm) != 0) {
 		return NULL;
 	}
+	vm->bitmaps = memset(bitmaps, 0xff, sizeof(*bitmaps));
 	msr_open_all(vm);
 	for (unsigned i = 0; i < cpu_count; i++) {
 		smp_call(i, make_vcpu, vm);
@@ -199,7 +201,7 @@ void service_start(struct boot_info *info)
 		return;
 	}
 	backend = cpuid_read(0x80000001, 0).ecx & BIT(2) ? &svm_backend : &vmx_backend; /* SVM */
-	struct vm *vm = backend->probe() == 0 && make_plan() == 0 ? make_vm() : NULL;
+	struct vm *vm = backend->probe() && make_plan() == 0 ? make_vm() : NULL;
 	if (vm != NULL) {
 		pvclock_set_date(rtc_read());
 		devices_init(vm, boot_console_port, boot_console_line.gsi);

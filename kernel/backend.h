@@ -34,26 +34,38 @@ struct vcpu_regs {
 	uint64_t gpr[GPR_COUNT];
 };
 
-/* Registers that live in the VMCS or VMCB, read and written one by one. */
+/*
+ * Registers that live in the VMCS or VMCB, read and written one by one: name; encoding of the
+ * VMCS's field (SDM vol. 3, appendix B; 0: none); offset in the VMCB (APM vol. 2, appendix B; of 32
+ * bits where it is no multiple of 8); value after INIT (SDM vol. 3, table 10-1). CR0 and CR4 are as
+ * the guest sees them, EFER too, without SVME.
+ */
+#define VCPU_REGISTERS(X)                                                                          \
+	X(RIP, 0x681e, 0x578, 0xfff0)                                                              \
+	X(RSP, 0x681c, 0x5d8, 0)                                                                   \
+	X(RFLAGS, 0x6820, 0x570, 0x2)                                                              \
+	X(CR0, 0x6800, 0x558, 0x60000010)                                                          \
+	X(CR2, 0, 0x640, 0)                                                                        \
+	X(CR3, 0x6802, 0x550, 0)                                                                   \
+	X(CR4, 0x6804, 0x548, 0)                                                                   \
+	X(EFER, 0x2806, 0x4d0, 0)                                                                  \
+	X(DR7, 0x681a, 0x560, 0x400)                                                               \
+	X(GDT_BASE, 0x6816, 0x468, 0)                                                              \
+	X(GDT_LIMIT, 0x4810, 0x464, 0xffff)                                                        \
+	X(IDT_BASE, 0x6818, 0x488, 0)                                                              \
+	X(IDT_LIMIT, 0x4812, 0x484, 0xffff)                                                        \
+	X(PAT, 0x2804, 0x668, PAT_RESET_VALUE)
+
 enum vcpu_register {
-	VCPU_RIP,
-	VCPU_RSP,
-	VCPU_RFLAGS,
-	VCPU_CR0, /* as the guest sees it */
-	VCPU_CR2,
-	VCPU_CR3,
-	VCPU_CR4,  /* as the guest sees it */
-	VCPU_EFER, /* as the guest sees it: without SVME */
-	VCPU_DR7,
-	VCPU_GDT_BASE,
-	VCPU_GDT_LIMIT,
-	VCPU_IDT_BASE,
-	VCPU_IDT_LIMIT,
-	VCPU_FS_BASE,
-	VCPU_GS_BASE,
-	VCPU_PAT,
+#define X(id, ...) VCPU_##id,
+	VCPU_REGISTERS(X)
+#undef X
 	VCPU_REGISTER_COUNT
 };
+struct vcpu_register_place {
+	uint16_t vmcs, vmcb;
+};
+extern const struct vcpu_register_place vcpu_register_places[VCPU_REGISTER_COUNT];
 
 /* In the order of the encodings in instructions, then the two system ones. */
 enum segment_name {
@@ -90,7 +102,7 @@ enum event_type {
 	EVENT_INTERRUPT = 0,
 	EVENT_NMI = 2,
 	EVENT_EXCEPTION = 3,
-	EVENT_SOFT_INTERRUPT = 4 /* 5 and 6 are VT-x's, for exceptions of instructions */
+	EVENT_SOFT_INTERRUPT = 4, /* this and higher ones: an instruction's */
 };
 struct vcpu_event {
 	bool valid;
@@ -104,6 +116,7 @@ struct vcpu_event {
 /* Why a run ended. What each carries is said beside it; everything else in struct vcpu_exit is then
  * undefined. */
 #define EXIT_KINDS(X)                                                                              \
+	X(UNKNOWN)    /* 0 in the backends' tables */                                              \
 	X(INTERRUPT)  /* a host interrupt is pending or was just taken; nothing of the guest's */  \
 	X(NMI)        /* a host NMI; already handed to the host's handler */                       \
 	X(WINDOW)     /* the guest can take an interrupt now, as backend->window asked */          \
@@ -126,8 +139,7 @@ struct vcpu_event {
 	X(EOI)          /* event.vector: its EOI is done, as backend->lapic_sync asked */          \
 	X(SHUTDOWN)     /* triple fault */                                                         \
 	X(RESET)        /* hardware wants the CPU reset: of the machine, not of the guest alone */ \
-	X(ENTRY_FAILED) /* the guest's state was refused; backend->dump says more */               \
-	X(UNKNOWN)      /* raw */
+	X(ENTRY_FAILED) /* why */
 
 enum exit_kind {
 #define X(id) EXIT_##id,
@@ -158,6 +170,7 @@ struct vcpu_exit {
 			uint8_t byte_count;   /* of `bytes`; 0: the CPU does not tell them */
 			const uint8_t *bytes; /* of the instruction, until the next entry */
 		} fault;
+		const char *why;
 	};
 };
 
@@ -179,60 +192,61 @@ struct stage2_format {
 	bool large_1g; /* this machine has leaves of 1 GiB; true or false after backend->probe */
 };
 
+/* What a VM's vCPUs share, of FRAME_VCPU: bits that are set make the access exit (SDM vol.
+ * 3, 25.6.4 and 25.6.9; APM vol. 2, 15.10.1 and 15.11). AMD-V's CPUs look at three bits behind the
+ * last port. */
+struct vm_bitmaps {
+	uint8_t ports[3 * PAGE_SIZE];
+	uint8_t msr[2 * PAGE_SIZE];
+};
+
 #define RUN_MAX_NS 10000000ull /* the longest run without a look around */
+
+/*
+ * What a backend does:
+ * probe: can this machine do it? False after one log line for each feature that is missing and
+ *	required.
+ * cpu_start: switch virtualisation on on this CPU (VMXON; EFER.SVME, VM_HSAVE_PA), which gets two
+ *	frames for it. False: it is locked or refused.
+ * vcpu_reset: all of ->hw anew, and the state after INIT: vcpu_reset_registers().
+ * run: enter the guest, and come back with why it ended; host interrupts that ended it are pending
+ *	when this returns. VT-x also ends it after RUN_MAX_NS (its preemption timer).
+ * skip: go on behind the instruction that exited: rip, and the interrupt shadow that ends with it.
+ * inject: deliver `event` at the next entry. Only when can_take allowed it (exceptions: always),
+ *one an entry. can_take: would an interrupt or NMI be taken at once? window: exit as soon as
+ *can_take would be true. flush: at the next entry on this CPU nothing older of the VM's stage-2
+ *mappings, or of its own, may be used. dump: what is not zero in the VMCS or VMCB, through
+ *log_error.
+ */
+#define BACKEND_OPERATIONS(X)                                                                      \
+	X(bool, probe, void)                                                                       \
+	X(bool, cpu_start, void *frames)                                                           \
+	X(void, vcpu_reset, struct vcpu *vcpu)                                                     \
+	X(void, run, struct vcpu *vcpu, struct vcpu_exit *exit)                                    \
+	X(uint64_t, get, struct vcpu *vcpu, enum vcpu_register reg)                                \
+	X(void, set, struct vcpu *vcpu, enum vcpu_register reg, uint64_t value)                    \
+	X(void, get_segment, struct vcpu *vcpu, enum segment_name name, struct segment *segment)   \
+	X(void, set_segment, struct vcpu *vcpu, enum segment_name name,                            \
+		const struct segment *segment)                                                     \
+	X(void, skip, struct vcpu *vcpu, uint8_t length)                                           \
+	X(void, inject, struct vcpu *vcpu, const struct vcpu_event *event)                         \
+	X(bool, can_take, struct vcpu *vcpu, enum event_type type)                                 \
+	X(void, window, struct vcpu *vcpu, enum event_type type)                                   \
+	X(void, flush, struct vcpu *vcpu)                                                          \
+	X(void, dump, struct vcpu *vcpu)
 
 struct backend {
 	const char *name; /* "VT-x" or "AMD-V" */
 	const struct stage2_format *stage2;
+	size_t vcpu_frames; /* of a vCPU's ->hw, zeroed */
 
-	/* Can this machine do it? 0, or -ENODEV after one log line for each feature that is missing
-	 * and required. */
-	int (*probe)(void);
+	/* In vm_bitmaps.msr an MSR, counted through its ranges, has `msr_bits` bits, the first at
+	 * `msr_step` times its number, each `msr_distance` behind the one before. */
+	unsigned msr_step, msr_bits, msr_distance;
 
-	/* Switch virtualisation on on this CPU (VMXON; EFER.SVME, VM_HSAVE_PA). 0, -ENOMEM or -EIO
-	 * (said in the log). */
-	int (*cpu_start)(void);
-
-	/*
-	 * What a VM's vCPUs share (MSR and I/O bitmaps, all closed), and a vCPU's own (VMCS or
-	 * VMCB), from frames of owner FRAME_VCPU. 0 or -ENOMEM. Nothing is left behind after an
-	 * error. destroy gives all back.
-	 */
-	int (*vm_create)(struct vm *vm);
-	void (*vm_destroy)(struct vm *vm);
-	int (*vcpu_create)(struct vcpu *vcpu);
-	void (*vcpu_destroy)(struct vcpu *vcpu);
-
-	/* The state after INIT (SDM vol. 3, table 10-1): real mode, CS f000:fff0; `regs` too. */
-	void (*vcpu_reset)(struct vcpu *vcpu);
-
-	/* Let the guest use an MSR or ports without an exit. */
-	void (*open_msr)(struct vm *vm, uint32_t msr, bool read, bool write);
-	void (*open_ports)(struct vm *vm, uint16_t first, unsigned count);
-
-	/*
-	 * Enter the guest, and come back with why it ended; host interrupts that ended it are
-	 * pending when this returns. VT-x also ends it after RUN_MAX_NS (its preemption timer).
-	 */
-	void (*run)(struct vcpu *vcpu, struct vcpu_exit *exit);
-
-	uint64_t (*get)(struct vcpu *vcpu, enum vcpu_register reg);
-	void (*set)(struct vcpu *vcpu, enum vcpu_register reg, uint64_t value);
-	void (*get_segment)(struct vcpu *vcpu, enum segment_name name, struct segment *segment);
-	void (*set_segment)(
-		struct vcpu *vcpu, enum segment_name name, const struct segment *segment);
-
-	/* Go on behind the instruction that exited: rip, and the interrupt shadow that ends with
-	 * it. */
-	void (*skip)(struct vcpu *vcpu, uint8_t length);
-
-	/* Deliver `event` at the next entry. Only when can_take allowed it (exceptions: always),
-	 * one an entry. */
-	void (*inject)(struct vcpu *vcpu, const struct vcpu_event *event);
-	bool (*can_take)(struct vcpu *vcpu,
-		enum event_type type); /* an interrupt or NMI would be taken at once */
-	void (*window)(struct vcpu *vcpu,
-		enum event_type type); /* exit as soon as can_take would be true */
+#define X(type, name, ...) type (*name)(__VA_ARGS__);
+	BACKEND_OPERATIONS(X)
+#undef X
 
 	/*
 	 * NULL, or: something changed in the vCPU's APIC, and what it gives was injected. Bring a
@@ -240,13 +254,6 @@ struct backend {
 	 * vector of ->owed ends, or any while others wait.
 	 */
 	void (*lapic_sync)(struct vcpu *vcpu);
-
-	/* At the next entry on this CPU nothing older of the VM's stage-2 mappings, or of its own,
-	 * may be used. */
-	void (*flush)(struct vcpu *vcpu);
-
-	/* Everything of the VMCS or VMCB that helps to find a fault, through log_error. */
-	void (*dump)(struct vcpu *vcpu);
 };
 
 extern const struct backend vmx_backend, svm_backend;

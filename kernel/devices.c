@@ -81,7 +81,7 @@ void devices_init(struct vm *vm, uint16_t port, uint32_t gsi)
 	}
 	for (uint32_t at = 0; at < NO_PORT; at++) {
 		if (!is_uart(at) && at != sleep_port[0] && at != sleep_port[1]) {
-			backend->open_ports(vm, (uint16_t)at, 1);
+			vm->bitmaps->ports[at / 8] &= (uint8_t) ~(1u << at % 8);
 		}
 	}
 	devices_reset();

@@ -210,13 +210,12 @@ static bool fatal(struct vcpu *vcpu, struct vcpu_exit *exit)
 	static const char *const reasons[EXIT_COUNT] = {
 		[EXIT_UNKNOWN] = "an unknown exit",
 		[EXIT_SHUTDOWN] = "triple fault",
-		[EXIT_ENTRY_FAILED] = "its state was refused",
 		/* AMD's CPUs do it themselves (docs/decisions.md). */
 		[EXIT_TASK_SWITCH] = "a task switch through a TSS, which VT-x leaves to software",
 	};
 
 	log_error("vcpu %u: ended by exit 0x%lx", vcpu->index, exit->raw);
-	vcpu_kill(vcpu, reasons[exit->kind]);
+	vcpu_kill(vcpu, exit->kind == EXIT_ENTRY_FAILED ? exit->why : reasons[exit->kind]);
 	backend->dump(vcpu);
 	return false;
 }

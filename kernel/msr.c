@@ -60,7 +60,7 @@ void msr_open_all(struct vm *vm)
 	for (unsigned i = 0; i < ARRAY_COUNT(policy); i++) {
 		for (uint32_t msr = policy[i].first;
 			policy[i].action == OPEN && msr <= policy[i].last; msr++) {
-			backend->open_msr(vm, msr, true, true);
+			vm_open_msr(vm, msr);
 		}
 	}
 }

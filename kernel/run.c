@@ -88,8 +88,8 @@ static uint64_t shown(struct vcpu *vcpu, unsigned i)
 void vcpu_show(struct vcpu *vcpu, void (*print)(const char *fmt, ...))
 {
 	static const char *const names[] = {"rip", "rsp", "rflags", "cr0", "cr2", "cr3", "cr4",
-		"efer", "dr7", "gdt", "limit", "idt", "limit", "fs", "gs", "rax", "rcx", "rdx",
-		"rbx", "rbp", "rsi", "rdi", "r8", "r9", "r10", "r11", "r12", "r13", "r14", "r15"};
+		"efer", "dr7", "gdt", "limit", "idt", "limit", "rax", "rcx", "rdx", "rbx", "rbp",
+		"rsi", "rdi", "r8", "r9", "r10", "r11", "r12", "r13", "r14", "r15"};
 	static const char *const segments[] = {"es", "cs", "ss", "ds", "fs", "gs", "ldtr", "tr"};
 	struct segment segment;
 

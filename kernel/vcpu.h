@@ -74,7 +74,7 @@ struct vm {
 	unsigned vcpu_count;             /* [I] */
 	struct vcpu *vcpu[VM_VCPUS_MAX]; /* [I] */
 	struct stage2 stage2;            /* [vm.lock] to change */
-	void *hw;                        /* [I] the backend's, shared by the VM's vCPUs */
+	struct vm_bitmaps *bitmaps;      /* [I] */
 };
 
 extern struct spinlock vm_lock; /* struct vm's stage 2 */
@@ -93,6 +93,12 @@ void vcpu_timer_changed(struct vcpu *vcpu);
 
 /* A fixed interrupt for a vCPU. Any CPU, any context but NMI. */
 void vcpu_interrupt(struct vcpu *vcpu, uint8_t vector, bool level);
+
+/* For the backend's vcpu_reset: registers and segments after INIT. */
+void vcpu_reset_registers(struct vcpu *vcpu);
+
+/* Let the guest read and write an MSR without an exit, if the bitmaps have it. */
+void vm_open_msr(struct vm *vm, uint32_t msr);
 
 /* An exception of the vCPU's own making, at its next entry. On its CPU. */
 void vcpu_raise(struct vcpu *vcpu, uint8_t vector, bool has_error, uint32_t error);

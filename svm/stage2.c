@@ -20,5 +20,6 @@ const struct stage2_format svm_stage2_format = {
 	.write = BIT(1),
 	.no_execute = BIT(63),
 	.large = BIT(7),
+	.large_1g = true, /* wherever the CPU has them */
 	.cache_shift = 9, /* for stage2_query(): bits that the CPU leaves to software */
 };

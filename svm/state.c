@@ -12,82 +12,36 @@
 #define NESTED_PAGING_ENABLE BIT(0)
 #define SHADOW               BIT(0)
 
-static const uint8_t intercepts[] = {
-#define X(name, code, kind) code,
-	SVM_EXITS(X)
-#undef X
-};
-
-#define REGISTERS(X)                                                                               \
-	X(RIP, rip, 0xfff0)                                                                        \
-	X(RSP, rsp, 0)                                                                             \
-	X(RFLAGS, rflags, 0x2)                                                                     \
-	X(CR0, cr0, 0x60000010)                                                                    \
-	X(CR2, cr2, 0)                                                                             \
-	X(CR3, cr3, 0)                                                                             \
-	X(CR4, cr4, 0)                                                                             \
-	X(EFER, efer, 0)                                                                           \
-	X(DR7, dr7, 0x400)                                                                         \
-	X(GDT_BASE, segment[VMCB_GDTR].base, 0)                                                    \
-	X(GDT_LIMIT, segment[VMCB_GDTR].limit, 0xffff)                                             \
-	X(IDT_BASE, segment[VMCB_IDTR].base, 0)                                                    \
-	X(IDT_LIMIT, segment[VMCB_IDTR].limit, 0xffff)                                             \
-	X(FS_BASE, segment[SEG_FS].base, 0)                                                        \
-	X(GS_BASE, segment[SEG_GS].base, 0)                                                        \
-	X(PAT, pat, PAT_RESET_VALUE)
-
-/* Where a register is, and its value after INIT (14.1.3). */
-static const struct {
-	uint16_t offset;
-	uint8_t size;
-	uint64_t initial;
-} registers[VCPU_REGISTER_COUNT] = {
-#define X(id, field, initial)                                                                      \
-	[VCPU_##id] = {offsetof(struct vmcb, field), sizeof(((struct vmcb *)NULL)->field), initial},
-	REGISTERS(X)
-#undef X
-};
-
 static const uint8_t places[SEG_COUNT] = {
 	SEG_ES, SEG_CS, SEG_SS, SEG_DS, SEG_FS, SEG_GS, VMCB_LDTR, VMCB_TR};
 
 /* All of the VMCB anew: after SHUTDOWN it is undefined (15.14.3). */
 void svm_vcpu_reset(struct vcpu *vcpu)
 {
-	static const struct segment data = {0, 0xffff, 0, 0x93};
-	static const struct segment other[SEG_COUNT] = {
-		[SEG_CS] = {0xffff0000, 0xffff, 0xf000, 0x9b},
-		[SEG_LDTR] = {0, 0xffff, 0, 0x82},
-		[SEG_TR] = {0, 0xffff, 0, 0x8b}};
 	struct vmcb *vmcb = vcpu->hw;
-	const struct svm_vm *vm = vcpu->vm->hw;
+	const struct vm_bitmaps *bitmaps = vcpu->vm->bitmaps;
 
 	memset(vmcb, 0, sizeof(*vmcb));
-	for (unsigned i = 0; i < ARRAY_COUNT(intercepts); i++) {
-		bool always = intercepts[i] != SVM_EXIT_VINTR && intercepts[i] != SVM_EXIT_IRET;
-		vmcb_intercept(vmcb, intercepts[i], always);
+	for (unsigned code = 0; code < SVM_EXIT_INTERCEPTS; code++) {
+		bool at_times = code == SVM_EXIT_VINTR || code == SVM_EXIT_IRET;
+		vmcb_intercept(vmcb, code, svm_exit_kinds[code] != EXIT_UNKNOWN && !at_times);
 	}
-	vmcb->iopm = virt_to_phys(vm->iopm).raw;
-	vmcb->msrpm = virt_to_phys(vm->msrpm).raw;
+	vmcb->iopm = virt_to_phys(bitmaps->ports).raw;
+	vmcb->msrpm = virt_to_phys(bitmaps->msr).raw;
 	vmcb->interrupt_control = VIRQ_MASKING;
 	vmcb->nested_control = NESTED_PAGING_ENABLE;
 	vmcb->nested_cr3 = virt_to_phys(vcpu->vm->stage2.root).raw;
-	for (unsigned reg = 0; reg < VCPU_REGISTER_COUNT; reg++) {
-		svm_set(vcpu, reg, registers[reg].initial);
-	}
-	for (unsigned name = 0; name < SEG_COUNT; name++) {
-		svm_set_segment(vcpu, name, other[name].attributes != 0 ? &other[name] : &data);
-	}
 	vmcb->dr6 = 0xffff0ff0;
-	vcpu->regs = (struct vcpu_regs){.gpr[GPR_RDX] = cpuid_read(1, 0).eax};
+	vcpu_reset_registers(vcpu);
 }
 
 uint64_t svm_get(struct vcpu *vcpu, enum vcpu_register reg)
 {
 	const struct vmcb *vmcb = vcpu->hw;
-	uint64_t value = 0;
+	uint16_t place = vcpu_register_places[reg].vmcb;
+	const void *at = vmcb->page + place;
+	uint64_t value = place % 8 == 0 ? *(const uint64_t *)at : *(const uint32_t *)at;
 
-	memcpy(&value, vmcb->page + registers[reg].offset, registers[reg].size);
 	return reg == VCPU_EFER ? value & ~EFER_SVME : value;
 }
 
@@ -95,10 +49,15 @@ uint64_t svm_get(struct vcpu *vcpu, enum vcpu_register reg)
 void svm_set(struct vcpu *vcpu, enum vcpu_register reg, uint64_t value)
 {
 	struct vmcb *vmcb = vcpu->hw;
+	uint16_t place = vcpu_register_places[reg].vmcb;
+	void *at = vmcb->page + place;
 
-	value |= reg == VCPU_EFER ? EFER_SVME : 0;
-	memcpy(vmcb->page + registers[reg].offset, &value, registers[reg].size);
 	vmcb->clean = 0;
+	if (place % 8 != 0) {
+		*(uint32_t *)at = (uint32_t)value;
+		return;
+	}
+	*(uint64_t *)at = value | (reg == VCPU_EFER ? EFER_SVME : 0);
 }
 
 void svm_get_segment(struct vcpu *vcpu, enum segment_name name, struct segment *segment)
@@ -219,12 +178,11 @@ void svm_asid_choose(struct svm_cpu *cpu, struct vmcb *vmcb)
 /* Appendix B has the names. */
 void svm_dump(struct vcpu *vcpu)
 {
-	for (unsigned at = 0; at < PAGE_SIZE; at += 4 * sizeof(uint64_t)) {
-		uint64_t word[4];
-		memcpy(word, (const uint8_t *)vcpu->hw + at, sizeof(word));
-		if (word[0] | word[1] | word[2] | word[3]) {
-			log_error("svm: VMCB %03x: %016lx %016lx %016lx %016lx", at, word[0],
-				word[1], word[2], word[3]);
+	const uint64_t *words = vcpu->hw;
+
+	for (unsigned i = 0; i < PAGE_SIZE / sizeof(*words); i++) {
+		if (words[i] != 0) {
+			log_error("svm: VMCB %03x: %016lx", 8 * i, words[i]);
 		}
 	}
 }

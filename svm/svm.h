@@ -7,14 +7,9 @@
 
 #include "kernel/vcpu.h"
 
-#define MSR_VM_CR    0xc0010114u
-#define VM_CR_SVMDIS BIT(4)
-#define MSR_VM_HSAVE 0xc0010117u
-#define EFER_SVME    BIT(12)
-#define CPUID_SVM    0x8000000au
+#define EFER_SVME BIT(12)
 
-/* CPUID_SVM, EDX. The clean bits need no test: a CPU without them does not look. */
-#define SVM_NESTED_PAGING  BIT(0)
+/* CPUID leaf 8000000ah, EDX. The clean bits need no test: a CPU without them does not look. */
 #define SVM_NRIP           BIT(3)
 #define SVM_FLUSH_BY_ASID  BIT(6)
 #define SVM_DECODE_ASSISTS BIT(7)
@@ -35,8 +30,9 @@ struct vmcb_segment {
 };
 
 /*
- * Offset, type and name of each field that is used (APM vol. 2, appendix B). The last of the
- * control area is software's own (3e0h-3ffh), and holds what a vCPU needs besides.
+ * Offset, type and name of each field that is used by name (APM vol. 2, appendix B); VCPU_REGISTERS
+ * has the others. The last of the control area is software's own (3e0h-3ffh), and holds what a vCPU
+ * needs besides.
  */
 #define VMCB_FIELDS(X)                                                                             \
 	X(0x040, uint64_t, iopm)                                                                   \
@@ -59,18 +55,11 @@ struct vmcb_segment {
 	X(0x3e8, uint64_t, iret_rip)        /* of the IRET that unmasks NMIs */                    \
 	X(0x3f0, uint32_t, nmi_state)       /* enum nmi_state */                                   \
 	X(0x4cb, uint8_t, cpl)                                                                     \
-	X(0x4d0, uint64_t, efer)                                                                   \
-	X(0x548, uint64_t, cr4)                                                                    \
-	X(0x550, uint64_t, cr3)                                                                    \
-	X(0x558, uint64_t, cr0)                                                                    \
-	X(0x560, uint64_t, dr7)                                                                    \
 	X(0x568, uint64_t, dr6)                                                                    \
 	X(0x570, uint64_t, rflags)                                                                 \
 	X(0x578, uint64_t, rip)                                                                    \
 	X(0x5d8, uint64_t, rsp)                                                                    \
-	X(0x5f8, uint64_t, rax)                                                                    \
-	X(0x640, uint64_t, cr2)                                                                    \
-	X(0x668, uint64_t, pat)
+	X(0x5f8, uint64_t, rax)
 
 struct vmcb {
 	union {
@@ -120,52 +109,16 @@ enum {
 #define EVENT_VALID       BIT(31)
 #define EVENT_ERROR_SHIFT 32
 
-/*
- * Exit codes (appendix C) that Pintle asks for: name, code, what it means. All but VINTR and IRET
- * are always intercepted.
- *
- * #DB and #AC: a guest could make their delivery raise them again without end. CR8: the LAPIC is
- * software's (and QEMU aborts at a write to CR8 with a virtual interrupt pending). QEMU ignores the
- * bits of INVD and XSETBV. Bits that are missing on purpose: INIT, which QEMU does not hold (Pintle
- * sends none while guests run); SMI, which is the firmware's.
- */
-#define SVM_EXITS(X)                                                                               \
-	X(CR8_READ, 0x08, CR_READ)                                                                 \
-	X(CR8_WRITE, 0x18, CR_WRITE)                                                               \
-	X(DB, 0x41, EXCEPTION)                                                                     \
-	X(AC, 0x51, EXCEPTION)                                                                     \
-	X(MC, 0x52, EXCEPTION)                                                                     \
-	X(INTR, 0x60, INTERRUPT)                                                                   \
-	X(NMI, 0x61, NMI)                                                                          \
-	X(VINTR, 0x64, WINDOW)                                                                     \
-	X(CPUID, 0x72, CPUID)                                                                      \
-	X(IRET, 0x74, NMI_WINDOW)                                                                  \
-	X(INVD, 0x76, INVD)                                                                        \
-	X(HLT, 0x78, HLT)                                                                          \
-	X(INVLPGA, 0x7a, FORBIDDEN)                                                                \
-	X(IOIO, 0x7b, IO)                                                                          \
-	X(MSR, 0x7c, MSR_READ)                                                                     \
-	X(SHUTDOWN, 0x7f, SHUTDOWN)                                                                \
-	X(VMRUN, 0x80, FORBIDDEN)                                                                  \
-	X(VMMCALL, 0x81, HYPERCALL)                                                                \
-	X(VMLOAD, 0x82, FORBIDDEN)                                                                 \
-	X(VMSAVE, 0x83, FORBIDDEN)                                                                 \
-	X(STGI, 0x84, FORBIDDEN)                                                                   \
-	X(CLGI, 0x85, FORBIDDEN)                                                                   \
-	X(SKINIT, 0x86, FORBIDDEN)                                                                 \
-	X(MONITOR, 0x8a, FORBIDDEN)                                                                \
-	X(MWAIT, 0x8b, FORBIDDEN)                                                                  \
-	X(XSETBV, 0x8d, XSETBV)
-
+/* Exit codes (appendix C) below SVM_EXIT_INTERCEPTS are those that can be asked for; decode.c has
+ * what they mean, and all that mean something are intercepted, these two only at times. */
 enum svm_exit_code {
-#define X(name, code, kind) SVM_EXIT_##name = (code),
-	SVM_EXITS(X)
-#undef X
-	SVM_EXIT_INTERCEPTS = 0xc0, /* all that can be intercepted lie below */
+	SVM_EXIT_VINTR = 0x64,
+	SVM_EXIT_IRET = 0x74,
+	SVM_EXIT_INTERCEPTS = 0xc0,
 	SVM_EXIT_NPF = 0x400,
+	SVM_EXIT_INVALID = -1
 };
-#define SVM_EXIT_INVALID UINT32_MAX /* of 64 bits on hardware; QEMU sets 32 */
-STATIC_ASSERT(sizeof(((struct vmcb *)0)->intercept) * 8 == SVM_EXIT_INTERCEPTS, "intercepts");
+extern const uint8_t svm_exit_kinds[SVM_EXIT_INTERCEPTS];
 
 /*
  * Without virtual NMIs, an injected NMI masks others until its IRET, which is intercepted: BLOCKED.
@@ -178,13 +131,6 @@ enum nmi_state {
 	NMI_RETURNING
 };
 
-/* What a VM's vCPUs share: bits that are set make the access exit (15.10.1, 15.11). */
-struct svm_vm {
-	uint8_t msrpm[2 * PAGE_SIZE];
-	uint8_t iopm[3 * PAGE_SIZE];
-};
-#define SVM_VM_FRAMES (sizeof(struct svm_vm) / PAGE_SIZE)
-
 /* [C] one CPU's own. ASIDs 1..asid_count - 1 are given out once in a generation. */
 struct svm_cpu {
 	hpa_t host; /* what VMLOAD brings back: FS, GS, TR, LDTR and the system call MSRs */
@@ -192,7 +138,7 @@ struct svm_cpu {
 	uint32_t next_asid, asid_count;
 };
 
-static inline void vmcb_intercept(struct vmcb *vmcb, enum svm_exit_code code, bool on)
+static inline void vmcb_intercept(struct vmcb *vmcb, unsigned code, bool on)
 {
 	uint32_t bit = 1u << (code % 32);
 	vmcb->intercept[code / 32] = (vmcb->intercept[code / 32] & ~bit) | (on ? bit : 0);
@@ -208,19 +154,11 @@ void svm_enter(struct vcpu_regs *regs, hpa_t guest, hpa_t host);
 /* decode.c: what the VMCB says of the exit, and the state of NMIs and windows that goes with it. */
 void svm_decode(struct vcpu *vcpu, struct vcpu_exit *exit);
 
-/* state.c: the operations of struct backend with these names; and an ASID for the next entry on
- * *cpu. */
-void svm_vcpu_reset(struct vcpu *vcpu);
-uint64_t svm_get(struct vcpu *vcpu, enum vcpu_register reg);
-void svm_set(struct vcpu *vcpu, enum vcpu_register reg, uint64_t value);
-void svm_get_segment(struct vcpu *vcpu, enum segment_name name, struct segment *segment);
-void svm_set_segment(struct vcpu *vcpu, enum segment_name name, const struct segment *segment);
-void svm_skip(struct vcpu *vcpu, uint8_t length);
-void svm_inject(struct vcpu *vcpu, const struct vcpu_event *event);
-bool svm_can_take(struct vcpu *vcpu, enum event_type type);
-void svm_window(struct vcpu *vcpu, enum event_type type);
-void svm_flush(struct vcpu *vcpu);
-void svm_dump(struct vcpu *vcpu);
+#define X(type, name, ...) type svm_##name(__VA_ARGS__);
+BACKEND_OPERATIONS(X)
+#undef X
+
+/* state.c: an ASID for the next entry on *cpu. */
 void svm_asid_choose(struct svm_cpu *cpu, struct vmcb *vmcb);
 
 extern const struct stage2_format svm_stage2_format;

@@ -15,7 +15,6 @@
 void vmx_lapic_sync(struct vcpu *vcpu)
 {
 	struct vmx_vcpu *vmx = vmx_use(vcpu);
-	struct vmx_vm *shared = vcpu->vm->hw;
 	bool on = (vmx_controls[VMX_PROC] & VMX_PROC_TPR_SHADOW) &&
 		(vmx_controls[VMX_PROC2] & VMX_PROC2_X2APIC) == VMX_PROC2_X2APIC &&
 		vlapic_is_x2apic(&vcpu->lapic) && vlapic_takes(&vcpu->lapic);
@@ -26,7 +25,8 @@ void vmx_lapic_sync(struct vcpu *vcpu)
 			on ? VMX_PROC_TPR_SHADOW : VMX_PROC_CR8);
 		vmcs_change(VMCS_PROC2_CONTROLS, VMX_PROC2_X2APIC, on ? VMX_PROC2_X2APIC : 0);
 		vmcs_write(VMCS_VIRTUAL_APIC, virt_to_phys(vcpu->lapic.reg).raw);
-		vmcs_write(VMCS_MSR_BITMAP, virt_to_phys(shared->msr[on]).raw);
+		vmcs_write(
+			VMCS_MSR_BITMAP, virt_to_phys(vcpu->vm->bitmaps->msr + on * PAGE_SIZE).raw);
 	}
 	unsigned status = vlapic_status(&vcpu->lapic);
 	vmcs_write(VMCS_INTERRUPT_STATUS, status);

@@ -6,14 +6,38 @@
 #include "kernel/log.h"
 #include "vmx/vmx.h"
 
+/* Basic exit reasons (appendix C); is the length of the instruction valid (28.2.5)? */
 static const struct {
-	const char *name; /* NULL: not expected */
 	uint8_t kind;
 	bool has_length;
 } reasons[] = {
-#define X(id, number, kind, length) [number] = {#id, EXIT_##kind, length},
-	VMX_EXITS(X)
-#undef X
+	[0] = {EXIT_EXCEPTION, false}, /* or an NMI */
+	[1] = {EXIT_INTERRUPT, false},
+	[2] = {EXIT_SHUTDOWN, false}, /* triple fault */
+	[3] = {EXIT_RESET, false},    /* INIT */
+	[7] = {EXIT_WINDOW, false},
+	[8] = {EXIT_NMI_WINDOW, false},
+	[9] = {EXIT_TASK_SWITCH, false},
+	[10] = {EXIT_CPUID, true},
+	[11] = {EXIT_FORBIDDEN, true}, /* GETSEC */
+	[12] = {EXIT_HLT, true},
+	[13] = {EXIT_INVD, true},
+	[18] = {EXIT_HYPERCALL, true},
+	[19 ... 27] = {EXIT_FORBIDDEN, true}, /* VMCLEAR to VMXON */
+	[28] = {EXIT_CR_WRITE, true},         /* or read */
+	[30] = {EXIT_IO, true},
+	[31] = {EXIT_MSR_READ, true},
+	[32] = {EXIT_MSR_WRITE, true},
+	[33] = {EXIT_ENTRY_FAILED, false},
+	[36] = {EXIT_FORBIDDEN, true},     /* MWAIT */
+	[39] = {EXIT_FORBIDDEN, true},     /* MONITOR */
+	[41] = {EXIT_ENTRY_FAILED, false}, /* machine check */
+	[45] = {EXIT_EOI, false},
+	[48] = {EXIT_STAGE2, false},
+	[50] = {EXIT_FORBIDDEN, true}, /* INVEPT */
+	[52] = {EXIT_TIMER, false},
+	[53] = {EXIT_FORBIDDEN, true}, /* INVVPID */
+	[55] = {EXIT_XSETBV, true},
 };
 
 #define DEBUG_BREAKPOINTS 0xful
@@ -101,14 +125,14 @@ static void decode_cr(struct vcpu *vcpu, struct vcpu_exit *exit, uint64_t qualif
  * What the exit interrupted: never an exit of an instruction, but a task switch (28.2.4). Or an
  * IRET unblocked NMIs and then faulted: it will be done again, so they are blocked still (28.2.3).
  */
-static void decode_vectoring(struct vcpu_exit *exit, unsigned reason)
+static void decode_vectoring(struct vcpu_exit *exit)
 {
 	uint64_t vectoring = vmcs_read(VMCS_VECTORING_EVENT), info = 0;
 	if (vectoring & EVENT_INFO_VALID) {
 		decode_event(&exit->interrupted, vectoring, VMCS_VECTORING_EVENT_ERROR);
-	} else if (reason == VMX_EXIT_EPT_VIOLATION) {
+	} else if (exit->kind == EXIT_STAGE2) {
 		info = vmcs_read(VMCS_EXIT_QUALIFICATION);
-	} else if (reason == VMX_EXIT_EXCEPTION) {
+	} else if (exit->kind == EXIT_EXCEPTION) {
 		info = vmcs_read(VMCS_EXIT_EVENT);
 	}
 	if (info & EVENT_INFO_IRET) {
@@ -122,72 +146,57 @@ void vmx_decode(struct vcpu *vcpu, struct vcpu_exit *exit)
 	exit->interrupted.valid = false;
 	exit->length = 0;
 	unsigned reason = (uint16_t)exit->raw;
-	if (reason >= ARRAY_COUNT(reasons) || reasons[reason].name == NULL) {
-		bool forbidden = reason < 64 && BIT(reason) & VMX_EXITS_FORBIDDEN;
-		exit->kind = forbidden ? EXIT_FORBIDDEN : EXIT_UNKNOWN;
+	if (reason >= ARRAY_COUNT(reasons)) {
+		exit->kind = EXIT_UNKNOWN;
 		return;
 	}
 	exit->kind = reasons[reason].kind;
 	if (reasons[reason].has_length) {
 		exit->length = (uint8_t)vmcs_read(VMCS_EXIT_INSTRUCTION_LENGTH);
 	} else if (exit->kind != EXIT_ENTRY_FAILED) {
-		decode_vectoring(exit, reason);
+		decode_vectoring(exit);
 	}
-	switch (reason) {
-	case VMX_EXIT_EXCEPTION:
+	switch (exit->kind) {
+	case EXIT_EXCEPTION:
 		decode_exception(exit);
 		break;
-	case VMX_EXIT_INTERRUPT_WINDOW:
-	case VMX_EXIT_NMI_WINDOW:
-		vmcs_change(VMCS_PROC_CONTROLS,
-			reason == VMX_EXIT_NMI_WINDOW ? VMX_PROC_NMI_WINDOW
-						      : VMX_PROC_INTERRUPT_WINDOW,
-			0);
+	case EXIT_WINDOW:
+		vmcs_change(VMCS_PROC_CONTROLS, VMX_PROC_INTERRUPT_WINDOW, 0);
 		break;
-	case VMX_EXIT_IO:
+	case EXIT_NMI_WINDOW:
+		vmcs_change(VMCS_PROC_CONTROLS, VMX_PROC_NMI_WINDOW, 0);
+		break;
+	case EXIT_IO:
 		decode_io(exit, vmcs_read(VMCS_EXIT_QUALIFICATION));
 		break;
-	case VMX_EXIT_CR_ACCESS:
+	case EXIT_CR_WRITE:
 		decode_cr(vcpu, exit, vmcs_read(VMCS_EXIT_QUALIFICATION));
 		break;
-	case VMX_EXIT_EOI:
+	case EXIT_EOI:
 		exit->event.vector = (uint8_t)vmcs_read(VMCS_EXIT_QUALIFICATION);
 		break;
-	case VMX_EXIT_EPT_VIOLATION:
-		exit->fault.gpa = vmcs_read(VMCS_GUEST_PHYSICAL_ADDRESS);
+	case EXIT_STAGE2:
 		exit->fault.byte_count = 0;
+		exit->fault.gpa = vmcs_read(VMCS_GUEST_PHYSICAL_ADDRESS);
+		break;
+	case EXIT_ENTRY_FAILED: /* 27.8, 27.9 */
+		exit->why = reason == 33 ? "its entry was refused: invalid guest state"
+					 : "a machine check at its entry";
 		break;
 	default:
 		break;
 	}
 }
 
+/* Appendix B has the names. */
 void vmx_dump(struct vcpu *vcpu)
 {
-	static const struct {
-		unsigned field;
-		const char *name;
-	} fields[] = {
-#define X(id, ...) {VMCS_##id, #id},
-		VMCS_SET_UP(X) VMCS_FIELDS(X)
-#undef X
-#define X(id, ...) {VMCS_GUEST_##id, "GUEST_" #id},
-			VMCS_REGISTERS(X)
-#undef X
-	};
-	bool refused = vmx_use(vcpu)->refused;
-	uint64_t reason = vmcs_read(VMCS_EXIT_REASON), error = vmcs_read(VMCS_INSTRUCTION_ERROR);
-	const char *name =
-		(uint16_t)reason < ARRAY_COUNT(reasons) ? reasons[(uint16_t)reason].name : NULL;
+	uint64_t value;
 
-	if (refused) { /* SDM vol. 3, 31.4 */
-		name = error == 7    ? "invalid control fields"
-			: error == 8 ? "invalid host state"
-				     : NULL;
-	}
-	log_error("vmx: %s: %s", refused || reason & VMX_EXIT_REFUSED ? "entry failed" : "exit",
-		name != NULL ? name : "of no known reason");
-	for (unsigned i = 0; i < ARRAY_COUNT(fields); i++) {
-		log_error("vmx: %-24s 0x%lx", fields[i].name, vmcs_read(fields[i].field));
+	vmx_use(vcpu);
+	for (unsigned n = 0; n < VMCS_FIELD_COUNT; n++) {
+		if (vmcs_try_read(vmcs_field_number(n), &value) && value != 0) {
+			log_error("vmx: VMCS %04x: %016lx", vmcs_field_number(n), value);
+		}
 	}
 }

@@ -5,21 +5,7 @@
  */
 #include "vmx/vmx.h"
 
-#define DR6_INIT        0xffff0ff0ul
-#define RFLAGS_ALWAYS   BIT(1)
-#define VMX_EFER_LMA    BIT(10)
-#define RIGHTS_LOW      0x00ffu /* type, S, DPL, P */
-#define RIGHTS_HIGH     0x0f00u /* AVL, L, D/B, G: four bits further up in a VMCS */
-#define RIGHTS_DISTANCE 4u
-
-static const struct {
-	uint16_t field; /* none for CR2, which no VMCS has */
-	uint64_t initial;
-} registers[VCPU_REGISTER_COUNT] = {
-#define X(id, encoding, initial) [VCPU_##id] = {VMCS_GUEST_##id, initial},
-	VMCS_REGISTERS(X)
-#undef X
-};
+#define VMX_EFER_LMA BIT(10)
 
 uint64_t vmx_get(struct vcpu *vcpu, enum vcpu_register reg)
 {
@@ -27,7 +13,7 @@ uint64_t vmx_get(struct vcpu *vcpu, enum vcpu_register reg)
 	if (reg == VCPU_CR2) {
 		return cr2_read();
 	}
-	uint64_t value = vmcs_read(registers[reg].field);
+	uint64_t value = vmcs_read(vcpu_register_places[reg].vmcs);
 	if (reg == VCPU_CR0) {
 		return (value & ~vmx_cr0_owned) | (vmcs_read(VMCS_CR0_SHADOW) & vmx_cr0_owned);
 	}
@@ -67,7 +53,6 @@ void vmx_set(struct vcpu *vcpu, enum vcpu_register reg, uint64_t value)
 		value |= vmx_cr4_owned;
 		break;
 	case VCPU_RFLAGS:
-		value |= RFLAGS_ALWAYS;
 		if (!(value & RFLAGS_IF)) { /* 27.3.1.5: no blocking by STI then */
 			vmcs_change(VMCS_GUEST_INTERRUPTIBILITY, BLOCKED_BY_STI, 0);
 		}
@@ -75,7 +60,7 @@ void vmx_set(struct vcpu *vcpu, enum vcpu_register reg, uint64_t value)
 	default:
 		break;
 	}
-	vmcs_write(registers[reg].field, value);
+	vmcs_write(vcpu_register_places[reg].vmcs, value);
 	if (reg == VCPU_CR0 || reg == VCPU_EFER) {
 		long_mode_update();
 	}
@@ -88,7 +73,7 @@ void vmx_get_segment(struct vcpu *vcpu, enum segment_name name, struct segment *
 {
 	vmx_use(vcpu);
 	uint64_t rights = vmcs_read(VMCS_RIGHTS(name));
-	uint64_t all = (rights & RIGHTS_LOW) | (rights >> RIGHTS_DISTANCE & RIGHTS_HIGH);
+	uint64_t all = (rights & 0xff) | (rights >> 4 & 0xf00); /* from AVL on 4 bits further up */
 	*segment = (struct segment){
 		.base = vmcs_read(VMCS_BASE(name)),
 		.limit = (uint32_t)vmcs_read(VMCS_LIMIT(name)),
@@ -102,35 +87,12 @@ void vmx_set_segment(struct vcpu *vcpu, enum segment_name name, const struct seg
 	vmx_use(vcpu);
 	uint64_t rights = (segment->attributes & SEGMENT_DPL) | RIGHTS_UNUSABLE;
 	if (segment->attributes & SEGMENT_PRESENT) {
-		rights = (segment->attributes & RIGHTS_LOW) |
-			(uint64_t)(segment->attributes & RIGHTS_HIGH) << RIGHTS_DISTANCE;
+		rights = (segment->attributes & 0xffu) | (segment->attributes & 0xf00u) << 4;
 	}
 	vmcs_write(VMCS_SELECTOR(name), segment->selector);
 	vmcs_write(VMCS_BASE(name), segment->base);
 	vmcs_write(VMCS_LIMIT(name), segment->limit);
 	vmcs_write(VMCS_RIGHTS(name), rights);
-}
-
-/* SDM vol. 3, table 10-1, the column of INIT; LDTR as after LLDT of 0. All other fields are zero.
- */
-void vmx_state_reset(struct vcpu *vcpu)
-{
-	static const struct segment segments[SEG_COUNT] = {
-		[SEG_ES] = {0, 0xffff, 0, 0x93},
-		[SEG_CS] = {0xffff0000, 0xffff, 0xf000, 0x9b},
-		[SEG_SS... SEG_GS] = {0, 0xffff, 0, 0x93},
-		[SEG_LDTR] = {0, 0xffff, 0, 0},
-		[SEG_TR] = {0, 0xffff, 0, 0x8b},
-	};
-
-	for (unsigned reg = 0; reg < VCPU_REGISTER_COUNT; reg++) {
-		vmx_set(vcpu, reg, registers[reg].initial);
-	}
-	for (unsigned name = 0; name < SEG_COUNT; name++) {
-		vmx_set_segment(vcpu, name, &segments[name]);
-	}
-	vcpu->regs = (struct vcpu_regs){.gpr[GPR_RDX] = cpuid_read(1, 0).eax};
-	dr6_write(DR6_INIT); /* DR0-3 and DR6 are the guest's */
 }
 
 void vmx_skip(struct vcpu *vcpu, uint8_t length)

@@ -24,9 +24,9 @@
 	X(HOST_SS_SELECTOR, 0x0c04, GDT_DATA)                                                      \
 	X(HOST_DS_SELECTOR, 0x0c06, GDT_DATA)                                                      \
 	X(HOST_TR_SELECTOR, 0x0c0c, GDT_TSS)                                                       \
-	X(IO_BITMAP_A, 0x2000, virt_to_phys(shared->ports).raw)                                    \
-	X(IO_BITMAP_B, 0x2002, virt_to_phys(shared->ports + PAGE_SIZE).raw)                        \
-	X(MSR_BITMAP, 0x2004, virt_to_phys(shared->msr[false]).raw)                                \
+	X(IO_BITMAP_A, 0x2000, virt_to_phys(bitmaps->ports).raw)                                   \
+	X(IO_BITMAP_B, 0x2002, virt_to_phys(bitmaps->ports + PAGE_SIZE).raw)                       \
+	X(MSR_BITMAP, 0x2004, virt_to_phys(bitmaps->msr).raw)                                      \
 	X(EPT_POINTER, 0x201a, vmx_ept_pointer(vm))                                                \
 	X(LINK_POINTER, 0x2800, UINT64_MAX)                                                        \
 	X(HOST_PAT, 0x2c00, msr_read(MSR_PAT))                                                     \
@@ -49,25 +49,6 @@
 	X(HOST_IDTR_BASE, 0x6c0e, idtr.base)                                                       \
 	X(HOST_RIP, 0x6c16, (uintptr_t)vmx_exit_point)
 
-/* The guest's registers: id as in enum vcpu_register, encoding, value after INIT (SDM vol. 3, table
- * 10-1). */
-#define VMCS_REGISTERS(X)                                                                          \
-	X(PAT, 0x2804, PAT_RESET_VALUE)                                                            \
-	X(EFER, 0x2806, 0)                                                                         \
-	X(GDT_LIMIT, 0x4810, 0xffff)                                                               \
-	X(IDT_LIMIT, 0x4812, 0xffff)                                                               \
-	X(CR0, 0x6800, 0x60000010)                                                                 \
-	X(CR3, 0x6802, 0)                                                                          \
-	X(CR4, 0x6804, 0)                                                                          \
-	X(FS_BASE, 0x680e, 0)                                                                      \
-	X(GS_BASE, 0x6810, 0)                                                                      \
-	X(GDT_BASE, 0x6816, 0)                                                                     \
-	X(IDT_BASE, 0x6818, 0)                                                                     \
-	X(DR7, 0x681a, 0x400)                                                                      \
-	X(RSP, 0x681c, 0)                                                                          \
-	X(RIP, 0x681e, 0xfff0)                                                                     \
-	X(RFLAGS, 0x6820, 0)
-
 #define VMCS_FIELDS(X)                                                                             \
 	X(GUEST_PHYSICAL_ADDRESS, 0x2400)                                                          \
 	X(ENTRY_EVENT, 0x4016)                                                                     \
@@ -80,7 +61,6 @@
 	X(VECTORING_EVENT, 0x4408)                                                                 \
 	X(VECTORING_EVENT_ERROR, 0x440a)                                                           \
 	X(EXIT_INSTRUCTION_LENGTH, 0x440c)                                                         \
-	X(EXIT_INSTRUCTION_INFO, 0x440e)                                                           \
 	X(GUEST_INTERRUPTIBILITY, 0x4824)                                                          \
 	X(CR0_SHADOW, 0x6004)                                                                      \
 	X(CR4_SHADOW, 0x6006)                                                                      \
@@ -96,53 +76,39 @@ enum vmcs_field {
 	VMCS_SET_UP(X)
 	VMCS_FIELDS(X)
 #undef X
-#define X(id, encoding, initial) VMCS_GUEST_##id = (encoding),
-		VMCS_REGISTERS(X)
+#define X(id, encoding, ...) VMCS_GUEST_##id = (encoding),
+		VCPU_REGISTERS(X)
 #undef X
 };
 
-/* An encoding: width in bits 14:13, type 11:10, index 9:1. */
-#define VMCS_ENCODING(width, type, index) ((width) << 13 | (type) << 10 | (index) << 1)
+/* All fields there may be, numbered: width, in bits 14:13 of an encoding, type 11:10, index 9:1. */
+#define VMCS_FIELD_COUNT 1024u
+static inline unsigned vmcs_field_number(unsigned n)
+{
+	return (n >> 8) << 13 | (n >> 6 & 3) << 10 | (n & 63) << 1;
+}
 
 /* The fields of the segments, in the order of enum segment_name. */
 #define VMCS_SELECTOR(name) (0x0800u + 2 * (unsigned)(name))
 #define VMCS_LIMIT(name)    (0x4800u + 2 * (unsigned)(name))
 #define VMCS_RIGHTS(name)   (0x4814u + 2 * (unsigned)(name))
 #define VMCS_BASE(name)     (0x6806u + 2 * (unsigned)(name))
-STATIC_ASSERT(VMCS_BASE(SEG_GS) == VMCS_GUEST_GS_BASE, "order of segments");
 
-/* Capability MSRs (appendix A). */
-#define MSR_FEATURE_CONTROL    0x3au
-#define FEATURE_CONTROL_LOCKED BIT(0)
-#define FEATURE_CONTROL_VMX    BIT(2) /* outside SMX */
-#define MSR_VMX_BASIC          0x480u
-#define VMX_BASIC_REVISION     0x7fffffffu
-#define VMX_BASIC_TRUE         BIT(55) /* the MSRs of PIN to ENTRY are there */
-#define MSR_VMX_MISC           0x485u
-#define VMX_MISC_TIMER_RATE    0x1fu
-#define MSR_VMX_CR0_FIXED0     0x486u /* FIXED1 is the next one */
-#define MSR_VMX_CR4_FIXED0     0x488u
-#define MSR_VMX_VMCS_ENUM      0x48au
-#define VMCS_ENUM_LAST(m)      ((unsigned)(m) >> 1 & 0x1ff) /* the highest index of a field */
-#define EPT_VPID_1G            BIT(17)
-
-/* Groups of controls (25.6 to 25.8) and of other capabilities, by the MSRs that tell them. */
-#define VMX_GROUPS(X)                                                                              \
-	X(PIN, 0x48d)                                                                              \
-	X(PROC, 0x48e)                                                                             \
-	X(EXIT, 0x48f)                                                                             \
-	X(ENTRY, 0x490)                                                                            \
-	X(PROC2, 0x48b)                                                                            \
-	X(BASIC, MSR_VMX_BASIC) /* controls end before this one */                                 \
-	X(MISC, MSR_VMX_MISC)                                                                      \
-	X(EPT_VPID, 0x48c)
-
+/* Capability MSRs (appendix A), and the controls and capabilities that they tell (25.6 to 25.8). */
+#define MSR_VMX_BASIC 0x480u
 enum vmx_group {
-#define X(id, msr) VMX_##id,
-	VMX_GROUPS(X)
-#undef X
+	VMX_MISC = 5,
+	VMX_CR0_FIXED, /* bits that must be 1; the next MSR: those that may be */
+	VMX_CR4_FIXED = 8,
+	VMX_PROC2 = 0xb,
+	VMX_EPT_VPID,
+	VMX_PIN,
+	VMX_PROC,
+	VMX_EXIT,
+	VMX_ENTRY,
 	VMX_GROUP_COUNT
 };
+#define MSR_VMX(group) (MSR_VMX_BASIC + (unsigned)(group))
 
 /* The controls that Pintle sets, all others are as the CPU demands, and the capabilities it needs:
  * group, id, bits, name if it cannot do without. GUESTS are RDTSCP, INVPCID, XSAVES, TPAUSE and
@@ -184,40 +150,7 @@ enum vmx_feature {
 #define VMX_PROC_LATER                                                                             \
 	((uint32_t)(VMX_PROC_INTERRUPT_WINDOW | VMX_PROC_NMI_WINDOW | VMX_PROC_TPR_SHADOW))
 
-/* Exit reasons (appendix C): id, number, kind, whether the instruction's length is valid (28.2.5).
- */
-#define VMX_EXITS(X)                                                                               \
-	X(EXCEPTION, 0, EXCEPTION, false)                                                          \
-	X(INTERRUPT, 1, INTERRUPT, false)                                                          \
-	X(TRIPLE_FAULT, 2, SHUTDOWN, false)                                                        \
-	X(INIT, 3, RESET, false)                                                                   \
-	X(INTERRUPT_WINDOW, 7, WINDOW, false)                                                      \
-	X(NMI_WINDOW, 8, NMI_WINDOW, false)                                                        \
-	X(TASK_SWITCH, 9, TASK_SWITCH, false)                                                      \
-	X(CPUID, 10, CPUID, true)                                                                  \
-	X(HLT, 12, HLT, true)                                                                      \
-	X(INVD, 13, INVD, true)                                                                    \
-	X(VMCALL, 18, HYPERCALL, true)                                                             \
-	X(CR_ACCESS, 28, CR_WRITE, true)                                                           \
-	X(IO, 30, IO, true)                                                                        \
-	X(RDMSR, 31, MSR_READ, true)                                                               \
-	X(WRMSR, 32, MSR_WRITE, true)                                                              \
-	X(INVALID_GUEST_STATE, 33, ENTRY_FAILED, false)                                            \
-	X(MACHINE_CHECK_AT_ENTRY, 41, ENTRY_FAILED, false)                                         \
-	X(EOI, 45, EOI, false)                                                                     \
-	X(EPT_VIOLATION, 48, STAGE2, false)                                                        \
-	X(TIMER, 52, TIMER, false)                                                                 \
-	X(XSETBV, 55, XSETBV, true)
-
-enum vmx_exit {
-#define X(id, number, kind, length) VMX_EXIT_##id = (number),
-	VMX_EXITS(X)
-#undef X
-};
-/* Those of instructions that guests do not have: GETSEC, VMCLEAR to VMXON, MWAIT, MONITOR, INVEPT,
- * INVVPID. */
-#define VMX_EXITS_FORBIDDEN (BIT(11) | 0x1ffull << 19 | BIT(36) | BIT(39) | BIT(50) | BIT(53))
-#define VMX_EXIT_REFUSED    BIT(31) /* of the exit reason: the entry failed */
+#define VMX_EXIT_REFUSED BIT(31) /* of the exit reason: the entry failed */
 
 /* Interruption information, at entry, exit and vectoring (25.8.3, 25.9.2): vector 7:0, type 10:8.
  */
@@ -238,7 +171,7 @@ enum vmx_exit {
 #define RIGHTS_UNUSABLE    BIT(16) /* 25.4.1 */
 #define RIGHTS_LONG        BIT(13)
 
-/* What a vCPU and a VM have in their ->hw. */
+/* What a vCPU has in its ->hw. */
 struct vmx_vcpu {
 	uint8_t vmcs[PAGE_SIZE];
 	uint64_t host_rsp; /* [C] what VMCS_HOST_RSP holds; enter.S */
@@ -247,12 +180,6 @@ struct vmx_vcpu {
 	bool x2apic;       /* [C] the CPU serves its x2APIC: vmx_lapic_sync() */
 	bool launched;     /* [C] VMRESUME, no more VMLAUNCH */
 	bool flush;        /* [C] INVEPT before the next entry */
-	bool refused;      /* [C] an entry ended in VMfail; INSTRUCTION_ERROR says why */
-};
-
-struct vmx_vm {
-	uint8_t msr[2][PAGE_SIZE];    /* 25.6.9; by vmx_vcpu->x2apic */
-	uint8_t ports[2 * PAGE_SIZE]; /* 25.6.4 */
 };
 
 /* [I] after probe: bits of CR0 and CR4 that are the host's, and of which the guest sees what it
@@ -272,24 +199,13 @@ static inline struct vmx_vcpu *vmx_use(struct vcpu *vcpu)
 	return vcpu->hw;
 }
 
-/* apic.c */
+#define X(type, name, ...) type vmx_##name(__VA_ARGS__);
+BACKEND_OPERATIONS(X)
+#undef X
 void vmx_lapic_sync(struct vcpu *vcpu);
 
-/* state.c; see struct backend. */
-void vmx_state_reset(struct vcpu *vcpu);
-uint64_t vmx_get(struct vcpu *vcpu, enum vcpu_register reg);
-void vmx_set(struct vcpu *vcpu, enum vcpu_register reg, uint64_t value);
-void vmx_get_segment(struct vcpu *vcpu, enum segment_name name, struct segment *segment);
-void vmx_set_segment(struct vcpu *vcpu, enum segment_name name, const struct segment *segment);
-void vmx_skip(struct vcpu *vcpu, uint8_t length);
-void vmx_inject(struct vcpu *vcpu, const struct vcpu_event *event);
-bool vmx_can_take(struct vcpu *vcpu, enum event_type type);
-void vmx_window(struct vcpu *vcpu, enum event_type type);
-
-/* decode.c: fill *exit after an exit from the current VMCS; also what an exit
- * leaves undone. */
+/* decode.c: fill *exit after an exit from the current VMCS; also what an exit leaves undone. */
 void vmx_decode(struct vcpu *vcpu, struct vcpu_exit *exit);
-void vmx_dump(struct vcpu *vcpu);
 
 /* stage2.c */
 uint64_t vmx_ept_pointer(const struct vm *vm);
@@ -304,15 +220,21 @@ bool vmx_enter(struct vcpu_regs *regs, uint64_t *host_rsp, bool resume);
 void vmx_exit_point(void); /* for VMCS_HOST_RIP */
 void vmx_take_nmi(void);   /* the host's NMI handler, for an NMI that ended a run */
 
+static inline bool vmcs_try_read(unsigned field, uint64_t *value)
+{
+	bool failed;
+	__asm__ volatile("vmread %2, %0"
+			 : "=r"(*value), "=@ccbe"(failed)
+			 : "r"((uint64_t)field)
+			 : "memory");
+	return !failed;
+}
+
 static inline uint64_t vmcs_read(unsigned field)
 {
 	uint64_t value;
-	bool failed;
-	__asm__ volatile("vmread %2, %0"
-			 : "=r"(value), "=@ccbe"(failed)
-			 : "r"((uint64_t)field)
-			 : "memory");
-	DEBUG_ASSERT(!failed);
+	bool there = vmcs_try_read(field, &value);
+	DEBUG_ASSERT(there);
 	return value;
 }
 

@@ -33,6 +33,8 @@ bool fake_msr_there;
 uint64_t fake_msr_value;
 uint32_t fake_msr_last;
 unsigned fake_msr_reads, fake_msr_writes;
+uint32_t fake_opened[16];
+unsigned fake_opened_count;
 struct cpuid fake_cpuid;
 uint32_t fake_cpuid_leaf, fake_cpuid_subleaf;
 unsigned fake_cpuid_reads;
@@ -265,6 +267,13 @@ void fake_allow_wbinvd(void)
 	sigaction(SIGSEGV, &action, NULL);
 }
 
+void vm_open_msr(struct vm *vm, uint32_t msr)
+{
+	assert_ptr_equal(vm, &fake_vm);
+	assert_true(fake_opened_count < ARRAY_COUNT(fake_opened));
+	fake_opened[fake_opened_count++] = msr;
+}
+
 /* The rest of the machine --------------------------------------------------------------------- */
 
 void smp_wake(unsigned index)
@@ -415,7 +424,8 @@ static void begin_cpu(void)
 	time_frequency = 2000000000;
 	fake_msr_there = fake_xcr0_good = true;
 	fake_msr_value = fake_xcr0 = 0;
-	fake_msr_reads = fake_msr_writes = fake_cpuid_reads = fake_wbinvds = fake_irq_takes = 0;
+	fake_msr_reads = fake_msr_writes = fake_opened_count = fake_cpuid_reads = fake_wbinvds =
+		fake_irq_takes = 0;
 	fake_port_step = 0;
 	fake_woken = fake_timer_arms = fake_focus_taken = 0;
 	fake_port_reads = fake_port_writes = fake_stage2_faults = fake_effects = fake_drops = 0;
