@@ -11,51 +11,38 @@
  */
 	.section .text, "ax"
 
-	.macro each_gpr do
-	\do 1, %rcx
-	\do 2, %rdx
-	\do 3, %rbx
-	\do 5, %rbp
-	\do 6, %rsi
-	.irp number, 8, 9, 10, 11, 12, 13, 14, 15
-	\do \number, %r\number
-	.endr
-	\do 7, %rdi             /* last: `load` reads through it */
-	.endm
-	.macro load number, reg
-	mov \number * 8(%rdi), \reg
-	.endm
-	.macro save number, reg
-	mov \reg, \number * 8(%rax)
-	.endm
-
 	.globl svm_enter
 svm_enter:
-	push %rbp
-	push %rbx
-	push %r12
-	push %r13
-	push %r14
-	push %r15
-	push %rdx
-	push %rdi
+	.irp reg, rbp, rbx, r12, r13, r14, r15, rdx, rdi
+	push %\reg
+	.endr
 	mov %rsi, %rax
 	clgi
 	sti
-	each_gpr load
+	offset = 0                      /* struct vcpu_regs, in the order of enum gpr; RAX and RSP are the VMCB's */
+	.irp reg, rax, rcx, rdx, rbx, rsp, rbp, rsi, rdi, r8, r9, r10, r11, r12, r13, r14, r15
+	.if (offset != 0) && (offset != 4 * 8) && (offset != 7 * 8)
+	mov offset(%rdi), %\reg
+	.endif
+	offset = offset + 8
+	.endr
+	mov 7 * 8(%rdi), %rdi
 	vmload %rax
 	vmrun %rax
 	vmsave %rax
 	pop %rax
-	each_gpr save
+	offset = 0
+	.irp reg, rax, rcx, rdx, rbx, rsp, rbp, rsi, rdi, r8, r9, r10, r11, r12, r13, r14, r15
+	.if (offset != 0) && (offset != 4 * 8)
+	mov %\reg, offset(%rax)
+	.endif
+	offset = offset + 8
+	.endr
 	pop %rax
 	vmload %rax
-	pop %r15
-	pop %r14
-	pop %r13
-	pop %r12
-	pop %rbx
-	pop %rbp
+	.irp reg, r15, r14, r13, r12, rbx, rbp
+	pop %\reg
+	.endr
 	cli
 	stgi                            /* a held NMI is taken here */
 	ret
