@@ -137,6 +137,7 @@ static void a_reset_vcpu_exits_at_all_that_is_listed_but_windows(void **state)
 	svm_get_segment(&vcpu, SEG_CS, &cs);
 	assert_int_equal(cs.base, 0xffff0000);
 	assert_int_equal(cs.selector, 0xf000);
+	assert_int_equal(cs.attributes, 0x9b);
 }
 
 static void ports_are_decoded(void **state)
