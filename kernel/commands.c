@@ -302,7 +302,7 @@ static bool the_timer_fires_on_time(void)
 	uint64_t before = *count;
 	uint64_t start = time_ns();
 
-	lapic_timer_arm(ns);
+	lapic_timer_arm(time_to_tsc(ns));
 	/* An emulator may be late, but not by a second. */
 	while (*count == before && time_ns() - start < 1000000000) {
 		cpu_pause();
