@@ -96,6 +96,7 @@ void svm_skip(struct vcpu *vcpu, uint8_t length)
 	if (vmcb->rflags &
 		RFLAGS_TF) { /* the trap that the instruction had caused (APM vol. 2, 15.12.2) */
 		vmcb->dr6 |= DR6_STEP;
+		vmcb->clean = 0;
 		vcpu_raise(vcpu, VECTOR_DEBUG, false, 0);
 	}
 }
@@ -106,7 +107,7 @@ void svm_inject(struct vcpu *vcpu, const struct vcpu_event *event)
 	struct vmcb *vmcb = vcpu->hw;
 
 	vmcb->inject = EVENT_VALID | (uint64_t)event->type << EVENT_TYPE_SHIFT | event->vector;
-	if (event->has_error) {
+	if (event->has_error && (svm_get(vcpu, VCPU_CR0) & CR0_PE)) { /* real mode has none */
 		vmcb->inject |= EVENT_HAS_ERROR | (uint64_t)event->error << EVENT_ERROR_SHIFT;
 	}
 	if (event->type == EVENT_NMI) {

@@ -179,9 +179,12 @@ void vmx_decode(struct vcpu *vcpu, struct vcpu_exit *exit)
 		exit->fault.byte_count = 0;
 		exit->fault.gpa = vmcs_read(VMCS_GUEST_PHYSICAL_ADDRESS);
 		break;
-	case EXIT_ENTRY_FAILED: /* 27.8, 27.9 */
-		exit->why = reason == 33 ? "its entry was refused: invalid guest state"
-					 : "a machine check at its entry";
+	case EXIT_ENTRY_FAILED: /* 27.8, 27.9: the guest's state, or a machine check */
+		exit->why = "its entry was refused: invalid guest state";
+		if (reason != 33) {
+			exit->kind = EXIT_EXCEPTION;
+			exit->event.vector = VECTOR_MACHINE_CHECK;
+		}
 		break;
 	default:
 		break;

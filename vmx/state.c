@@ -130,6 +130,11 @@ void vmx_inject(struct vcpu *vcpu, const struct vcpu_event *event)
 	if (event->type == EVENT_NMI) { /* set by a delivery that was interrupted (27.3.1.5) */
 		vmcs_change(VMCS_GUEST_INTERRUPTIBILITY, BLOCKED_BY_NMI, 0);
 	}
+	if (event->vector == VECTOR_DEBUG && event->type != EVENT_INTERRUPT) {
+		/* Its exit did not save BS: with TF and a block an entry would be refused
+		 * (27.3.1.5). */
+		vmcs_change(VMCS_GUEST_INTERRUPTIBILITY, BLOCKED_BY_STI | BLOCKED_BY_MOV_SS, 0);
+	}
 	vmcs_write(VMCS_ENTRY_EVENT, info);
 }
 

@@ -251,6 +251,9 @@ static void an_interrupted_event_is_handed_over_unless_its_instruction_raises_it
 	assert_int_equal(ended.interrupted.type, EVENT_EXCEPTION);
 	assert_true(ended.interrupted.has_error);
 	assert_int_equal(ended.interrupted.error, 5);
+	svm_inject(&vcpu, &ended.interrupted); /* real mode has no error codes */
+	assert_int_equal(vmcb->inject, 0x8000030e);
+	svm_set(&vcpu, VCPU_CR0, 0x60000011);
 	svm_inject(&vcpu, &ended.interrupted);
 	assert_int_equal(vmcb->inject, 0x0000000580000b0e);
 }
