@@ -5,8 +5,6 @@
  */
 #include "boot/linux.h"
 
-#include "kernel/string.h"
-
 /* The RSDP, then an XSDT with room for all tables that are ever listed, then the MADT. */
 #define XSDT_AT 0x40u
 #define MADT_AT 0x280u

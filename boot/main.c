@@ -8,7 +8,6 @@
 #include "boot/linux.h"
 #include "drivers/clock.h"
 #include "drivers/ioapic.h"
-#include "drivers/lapic.h"
 #include "drivers/power.h"
 #include "kernel/frame.h"
 #include "kernel/machine.h"

@@ -8,7 +8,6 @@
  */
 #include "drivers/acpi.h"
 
-#include "kernel/errno.h"
 #include "kernel/log.h"
 #include "kernel/paging.h"
 

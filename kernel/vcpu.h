@@ -4,7 +4,6 @@
  */
 #pragma once
 
-#include "kernel/backend.h"
 #include "kernel/lock.h"
 #include "kernel/stage2.h"
 #include "vdev/lapic.h"
