@@ -14,7 +14,6 @@
 #define ENTRY_64    0x200u /* from the payload's start */
 
 #define E820_TABLE 0x2d0u /* in the zero page */
-#define E820_COUNT 0x1e8u
 #define E820_MAX   128u
 struct e820_entry {
 	uint64_t base, size;
@@ -107,53 +106,39 @@ int linux_plan(struct linux_kernel *kernel, const struct memmap *map, uint64_t i
 static const uint8_t e820_types[MEM_TYPE_COUNT] = {
 	[MEM_FREE] = E820_RAM, [MEM_ACPI] = 3, [MEM_NVS] = 4, [MEM_BAD] = 5};
 
-/* False when Linux has no room for all of `map`. */
-static bool e820_write(const struct memmap *map, uint8_t *params)
-{
-	struct e820_entry *next = (struct e820_entry *)(params + E820_TABLE);
-	for (unsigned i = 0; i < map->count && i < E820_MAX; i++) {
-		const struct mem_range *range = &map->range[i];
-		*next++ =
-			(struct e820_entry){range->base, range->size, e820_types[range->type] ?: 2};
-	}
-	params[E820_COUNT] = (uint8_t)map->count;
-	return map->count <= E820_MAX;
-}
-
 /*
- * UEFI's memory map as it is for the guest: what UEFI keeps as UEFI says, and of the rest what
- * e820_write told as RAM. Linux chooses its place from this map, without a look at the other.
- * Returns its bytes.
+ * Both memory maps; returns the bytes of UEFI's. Linux chooses its place from that one, without a
+ * look at the other: it holds what UEFI keeps as UEFI says, and of the rest what is RAM.
  */
-static size_t efi_write(const struct boot_info *boot, uint8_t *params)
+static size_t maps_write(const struct boot_info *boot, const struct memmap *map, uint8_t *params)
 {
-	const struct e820_entry *ram = (struct e820_entry *)(params + E820_TABLE);
-	struct efi_memory *map = (struct efi_memory *)(params + LINUX_EFI_MAP);
-	size_t count = boot->efi_count;
-	memcpy(map, boot->efi, count * sizeof(*map));
-	for (unsigned i = 0; i < params[E820_COUNT]; i++) {
-		if (ram[i].type == E820_RAM) {
-			map[count++] = (struct efi_memory){.type = EFI_MEMORY_FREE,
-				.base = ram[i].base,
-				.pages = ram[i].size / PAGE_SIZE,
+	struct e820_entry *e820 = (struct e820_entry *)(params + E820_TABLE);
+	struct efi_memory *efi = (struct efi_memory *)(params + LINUX_EFI_MAP);
+	size_t efi_count = boot->efi_count;
+	memcpy(efi, boot->efi, efi_count * sizeof(*efi));
+	for (unsigned i = 0; i < map->count; i++) {
+		const struct mem_range *range = &map->range[i];
+		uint8_t type = e820_types[range->type] ?: 2;
+		e820[i] = (struct e820_entry){range->base, range->size, type};
+		if (type == E820_RAM) {
+			efi[efi_count++] = (struct efi_memory){.type = EFI_MEMORY_FREE,
+				.base = range->base,
+				.pages = range->size / PAGE_SIZE,
 				.attributes = EFI_MEMORY_WB};
 		}
 	}
-	return count * sizeof(*map);
+	return efi_count * sizeof(*efi);
 }
 
-static bool is_text(const struct boot_screen *screen)
+/* What the loader left when it is of this type, fits in Linux' fields, and its lines fit in its
+ * pitch; else no screen. */
+static const struct boot_screen *screen_of(
+	const struct boot_screen *screen, uint8_t type, uint32_t max)
 {
-	return screen->type == BOOT_SCREEN_TEXT && screen->width <= UINT8_MAX &&
-		screen->height <= UINT8_MAX;
-}
-
-/* A frame buffer that fits in Linux' fields, and whose lines fit in its pitch. */
-static bool is_pixels(const struct boot_screen *screen)
-{
-	return screen->type == BOOT_SCREEN_RGB && screen->width <= UINT16_MAX &&
-		screen->height <= UINT16_MAX && screen->pitch <= UINT16_MAX &&
-		screen->width * screen->bpp <= 8 * screen->pitch;
+	static const struct boot_screen none;
+	bool fits = screen->type == type && screen->width <= max && screen->height <= max &&
+		screen->pitch <= UINT16_MAX && screen->width * screen->bpp <= 8 * screen->pitch;
+	return fits ? screen : &none;
 }
 
 int linux_write_params(const struct linux_kernel *kernel, const struct boot_info *boot,
@@ -161,15 +146,14 @@ int linux_write_params(const struct linux_kernel *kernel, const struct boot_info
 {
 	size_t length = strlen(boot->kernel.args);
 	memset(params, 0, LINUX_ACPI);
-	if (length > kernel->cmdline_max || !e820_write(map, params)) {
+	if (length > kernel->cmdline_max || map->count > E820_MAX) {
 		log_error("kernel: its command line is too long, or memory in more than %u pieces",
 			E820_MAX);
 		return trace_err(-E2BIG);
 	}
-	static const struct boot_screen none;
-	const struct boot_screen *screen = &boot->screen;
-	const struct boot_screen *text = is_text(screen) ? screen : &none;
-	const struct boot_screen *pixels = is_pixels(screen) ? screen : &none;
+	size_t efi_size = maps_write(boot, map, params);
+	const struct boot_screen *text = screen_of(&boot->screen, BOOT_SCREEN_TEXT, UINT8_MAX);
+	const struct boot_screen *pixels = screen_of(&boot->screen, BOOT_SCREEN_RGB, UINT16_MAX);
 	bool efi = boot->efi_table != 0, told = efi && boot->efi_count != 0;
 	uint64_t video = pixels->width != 0 ? (efi ? 0x70 : 0x23) : text->width != 0;
 	uint64_t tables = kernel->params + LINUX_PAGE_TABLES;
@@ -203,8 +187,9 @@ int linux_write_params(const struct linux_kernel *kernel, const struct boot_info
 		{0x1c8, 4, sizeof(struct efi_memory)},
 		{0x1cc, 4, 1}, /* its version */
 		{0x1d0, 4, kernel->params + LINUX_EFI_MAP},
-		{0x1d4, 4, told ? efi_write(boot, params) : 0},
+		{0x1d4, 4, told ? efi_size : 0},
 		{0x1d8, 4, boot->efi_table >> 32},
+		{0x1e8, 1, map->count},          /* e820_entries */
 		{0x210, 1, 0xff},                /* type_of_loader: one without a number */
 		{0x214, 4, kernel->base},        /* code32_start */
 		{0x218, 4, kernel->initrd},      /* ramdisk_image */

@@ -13,11 +13,9 @@ struct mbi_tag_head { /* 3.6.2; the head of the whole, 3.6.1, is its size and a 
 };
 STATIC_ASSERT(sizeof(struct mbi_tag_head) == 8, "Multiboot2 3.6.2");
 
-#define MBI_ALIGN      8u  /* of every tag, 3.6.2 */
 #define MBI_SCREEN_MIN 22u /* 3.6.12, without what depends on its type */
 /* GRUB pads the type to four bytes, where the drawing in the specification has three. */
-#define MBI_SCREEN_RGB 30u
-STATIC_ASSERT(sizeof(struct boot_screen) == MBI_SCREEN_RGB, "Multiboot2 3.6.12");
+STATIC_ASSERT(sizeof(struct boot_screen) == 30, "Multiboot2 3.6.12");
 STATIC_ASSERT(sizeof(struct efi_memory) == 40, "UEFI 2.10, 7.2");
 
 /* A tag whose size was found to lie inside the boot information. */
@@ -127,20 +125,17 @@ static bool mbi_read_tag(struct boot_info *info, const struct mbi_tag *tag)
 		return mbi_read_map(info, tag, sizeof(struct mbi_range), mbi_read_range);
 	case 8:
 		memset(&info->screen, 0, sizeof(info->screen));
-		good = mbi_copy(tag, &info->screen, sizeof(info->screen));
-		return good ||
+		return mbi_copy(tag, &info->screen, sizeof(info->screen)) ||
 			(tag->size >= MBI_SCREEN_MIN && info->screen.type != BOOT_SCREEN_RGB);
 	case 12: /* the 64-bit one */
 		return mbi_copy(tag, &info->efi_table, sizeof(info->efi_table));
 	case 14:
-		if (info->rsdp_size == BOOT_RSDP2_SIZE) {
+	case 15:
+		if (tag->type == 14 && info->rsdp_size == BOOT_RSDP2_SIZE) {
 			return tag->size >= BOOT_RSDP1_SIZE;
 		}
-		info->rsdp_size = BOOT_RSDP1_SIZE;
-		return mbi_copy(tag, info->rsdp, BOOT_RSDP1_SIZE);
-	case 15:
-		info->rsdp_size = BOOT_RSDP2_SIZE;
-		return mbi_copy(tag, info->rsdp, BOOT_RSDP2_SIZE);
+		info->rsdp_size = tag->type == 14 ? BOOT_RSDP1_SIZE : BOOT_RSDP2_SIZE;
+		return mbi_copy(tag, info->rsdp, info->rsdp_size);
 	case 17:
 		info->efi_count = 0;
 		good = mbi_read_map(info, tag, sizeof(struct efi_memory), mbi_read_efi_range);
@@ -165,7 +160,7 @@ int mbi_parse(const void *mbi, size_t limit, struct boot_info *info)
 		return -EBADMSG;
 	}
 	for (size_t offset = sizeof(head); offset + sizeof(head) <= size;
-		offset += ALIGN_UP((size_t)head.size, MBI_ALIGN)) {
+		offset += ALIGN_UP((size_t)head.size, 8u)) { /* 3.6.2 */
 		const uint8_t *at = (const uint8_t *)mbi + offset;
 		memcpy(&head, at, sizeof(head));
 		struct mbi_tag tag = {head.type, head.size - sizeof(head), at + sizeof(head)};

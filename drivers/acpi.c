@@ -68,10 +68,9 @@ static struct acpi_gas get_gas(struct acpi *acpi, struct span table, size_t at)
 {
 	uint64_t space = get(table, at, 1), address = get(table, at + 4, 8);
 	bool reachable = space == 0 || (space == 1 && address <= UINT16_MAX) || address == 0;
-	if (!check(acpi, table.table, reachable, "no use for the register at", address)) {
-		address = 0;
-	}
-	return (struct acpi_gas){space == 0, (uint8_t)get(table, at + 1, 1), address};
+	reachable = check(acpi, table.table, reachable, "no use for the register at", address);
+	uint8_t width = (uint8_t)get(table, at + 1, 1);
+	return (struct acpi_gas){space == 0, width, reachable ? address : 0};
 }
 
 static uint16_t get_port(struct acpi *acpi, struct span table, size_t at)

@@ -36,8 +36,7 @@ void pci_scan(pci_visit *visit)
 		uint32_t id = access(address, 0x00, 0);
 		bool there = id != UINT32_MAX;
 		if (address % FUNCTIONS == 0) { /* header type, bit 7: it is not the only one */
-			bool multi = there && (access(address, 0x0c, 0) & BIT(23));
-			step = multi ? 1 : FUNCTIONS;
+			step = there && (access(address, 0x0c, 0) & BIT(23)) ? 1 : FUNCTIONS;
 		}
 		if (there) {
 			visit(address, id, access(address, 0x08, 0) >> 8);

@@ -28,24 +28,18 @@ static void register_write(const struct acpi_gas *gas, uint8_t value)
 	}
 }
 
-/* ACPI 6.5, 4.8.2.5: until the firmware hands ACPI over, the control registers may not be listened
- * to. */
-static void enable_acpi(void)
+static void sleep_pm1(void)
 {
 	uint64_t start = time_ns();
 	uint16_t control = power_fadt.pm1_control[0];
+	/* Until the firmware hands ACPI over, they may not be listened to: ACPI 6.5, 4.8.2.5. */
 	if (!(port_read16(control) & PM1_SCI_ENABLE) && power_fadt.smi_command != 0) {
 		port_write8(power_fadt.smi_command, power_fadt.acpi_enable);
 		while (!(port_read16(control) & PM1_SCI_ENABLE) && time_ns() - start < WAIT_NS) {
 			cpu_pause();
 		}
 	}
-}
-
-/* Both registers first get the type, bits 12:10, then the word to go, bit 13 (ACPI 6.5,
- * 4.8.3.2.1). */
-static void sleep_pm1(void)
-{
+	/* Both first get the type, bits 12:10, then the word to go, bit 13: 4.8.3.2.1. */
 	for (unsigned step = 0; step < 4; step++) {
 		uint16_t port = power_fadt.pm1_control[step % 2];
 		uint32_t sleep = (uint32_t)power_fadt.s5_type[step % 2] << 10 | step / 2 << 13;
@@ -65,7 +59,6 @@ void power_off(void)
 		/* Type in bits 4:2, enable: ACPI 6.5, 4.8.3.7. */
 		register_write(reduced, (uint8_t)(power_fadt.s5_type[0] << 2 | 0x20));
 	} else if (power_fadt.pm1_control[0] != 0) {
-		enable_acpi();
 		sleep_pm1();
 	}
 	time_delay(WAIT_NS);
