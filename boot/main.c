@@ -52,9 +52,6 @@ static void read_information(uint32_t magic, hpa_t information)
 	options_parse(&options, boot_info.cmdline);
 	log_level = options.loglevel;
 	panic_action = options.panic;
-	if (memmap_bytes(&machine.memmap, MEM_FREE) == 0) {
-		refuse("the firmware's memory map has no usable memory");
-	}
 	if (memmap_set(&machine.memmap, image_base, (uint64_t)(uintptr_t)image_end - IMAGE_VA,
 		    MEM_IMAGE) != 0) {
 		refuse("the firmware's memory map has too many pieces");
@@ -115,15 +112,6 @@ static void take_memory(void)
 		memmap_bytes(&machine.memmap, MEM_FREE) / MIB, size / MIB, base, image_base);
 }
 
-static void start_cpus(void)
-{
-	ap_start(cpus_wanted);
-	unsigned online = smp_online_count();
-	unsigned listed = machine.acpi.cpu_count + machine.acpi.cpus_over;
-	machine.cpus_left_out = (unsigned)max_u64(listed, online) - online;
-	log_info("cpu: %u of %u online", online, online + machine.cpus_left_out);
-}
-
 /* On the final page tables and stack. */
 static void boot_on_own_stack(void)
 {
@@ -132,7 +120,11 @@ static void boot_on_own_stack(void)
 	smp_init();
 	boot_console_interrupt();
 	irq_enable();
-	start_cpus();
+	ap_start(cpus_wanted);
+	unsigned online = smp_online_count();
+	unsigned listed = machine.acpi.cpu_count + machine.acpi.cpus_over;
+	machine.cpus_left_out = (unsigned)max_u64(listed, online) - online;
+	log_info("cpu: %u of %u online", online, online + machine.cpus_left_out);
 	log_info("This is the monitor; help lists its commands.");
 	service_start(&boot_info);
 	cpu_loop();

@@ -13,7 +13,6 @@ struct mbi_tag_head { /* 3.6.2; the head of the whole, 3.6.1, is its size and a 
 };
 STATIC_ASSERT(sizeof(struct mbi_tag_head) == 8, "Multiboot2 3.6.2");
 
-#define MBI_SCREEN_MIN 22u /* 3.6.12, without what depends on its type */
 /* GRUB pads the type to four bytes, where the drawing in the specification has three. */
 STATIC_ASSERT(sizeof(struct boot_screen) == 30, "Multiboot2 3.6.12");
 STATIC_ASSERT(sizeof(struct efi_memory) == 40, "UEFI 2.10, 7.2");
@@ -38,12 +37,12 @@ static bool mbi_copy(const struct mbi_tag *tag, void *to, size_t size)
 }
 
 /* Returns false when it was cut. */
-static bool mbi_copy_text(char *to, size_t size, const char *text, size_t len)
+static bool mbi_copy_text(char *to, size_t size, const char *text)
 {
-	size_t kept = min_u64(len, size - 1);
+	size_t kept = min_u64(strlen(text), size - 1);
 	memcpy(to, text, kept);
 	to[kept] = '\0';
-	return kept == len;
+	return text[kept] == '\0';
 }
 
 /* Whatever it is called, its memory is held; "kernel" and "initrd" are remembered. */
@@ -68,7 +67,7 @@ static bool mbi_read_module(struct boot_info *info, const struct mbi_tag *tag)
 	module->base = span.start;
 	module->size = span.end - span.start;
 	args += *args == ' ';
-	return mbi_copy_text(module->args, sizeof(module->args), args, strlen(args));
+	return mbi_copy_text(module->args, sizeof(module->args), args);
 }
 
 /* 3.6.8: every value without a meaning is reserved memory. */
@@ -110,14 +109,13 @@ static bool mbi_read_map(struct boot_info *info, const struct mbi_tag *tag, size
 /* Returns false for a tag that is malformed or too long; one of unknown type is skipped. */
 static bool mbi_read_tag(struct boot_info *info, const struct mbi_tag *tag)
 {
-	const char *text = (const char *)tag->body;
-	bool ended = tag->size != 0 && text[tag->size - 1] == '\0', good = true;
+	bool ended = tag->size != 0 && tag->body[tag->size - 1] == '\0', good = true;
+	const char *text = ended ? (const char *)tag->body : "";
 	switch (tag->type) {
 	case 1:
-		return ended &&
-			mbi_copy_text(info->cmdline, sizeof(info->cmdline), text, strlen(text));
+		return ended && mbi_copy_text(info->cmdline, sizeof(info->cmdline), text);
 	case 2:
-		mbi_copy_text(info->loader, sizeof(info->loader), text, ended ? strlen(text) : 0);
+		mbi_copy_text(info->loader, sizeof(info->loader), text);
 		return ended;
 	case 3:
 		return ended && mbi_read_module(info, tag);
@@ -126,7 +124,7 @@ static bool mbi_read_tag(struct boot_info *info, const struct mbi_tag *tag)
 	case 8:
 		memset(&info->screen, 0, sizeof(info->screen));
 		return mbi_copy(tag, &info->screen, sizeof(info->screen)) ||
-			(tag->size >= MBI_SCREEN_MIN && info->screen.type != BOOT_SCREEN_RGB);
+			(tag->size >= 22 && info->screen.type != BOOT_SCREEN_RGB);
 	case 12: /* the 64-bit one */
 		return mbi_copy(tag, &info->efi_table, sizeof(info->efi_table));
 	case 14:

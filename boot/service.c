@@ -91,13 +91,10 @@ static int copy(uint64_t to, uint64_t from, uint64_t size)
 {
 	for (uint64_t done = 0; done < size; done += COPY_SIZE) {
 		uint64_t part = min_u64(COPY_SIZE, size - done);
-		const void *source = window_map(hpa(from + done), part, 0);
 		void *target = window_map(hpa(to + done), part, PAGING_WRITE);
-		if (source == NULL || target == NULL) {
+		if (target == NULL || !acpi_copy(target, hpa(from + done), part)) {
 			return trace_err(-ENOMEM);
 		}
-		memcpy(target, source, part);
-		window_unmap(source, part);
 		window_unmap(target, part);
 	}
 	return 0;
