@@ -40,7 +40,6 @@ int linux_check(const uint8_t *image, size_t size, struct linux_kernel *kernel)
 	*kernel = (struct linux_kernel){0};
 	memcpy(kernel->head, image, min_u64(size, LINUX_HEAD_SIZE));
 	uint64_t payload = ((get(kernel, 0x1f1, 1) ?: 4) + 1) * 512; /* setup_sects */
-	uint64_t promised = 16 * get(kernel, 0x1f4, 4);              /* syssize */
 	uint64_t xloadflags = get(kernel, 0x236, 2);
 	kernel->payload = (uint32_t)payload;
 	kernel->payload_size = (uint32_t)(size - payload);
@@ -58,7 +57,8 @@ int linux_check(const uint8_t *image, size_t size, struct linux_kernel *kernel)
 		fault = "it is older than Linux 3.8";
 	} else if ((xloadflags & BIT(0)) == 0) {
 		fault = "it is for 32-bit CPUs";
-	} else if (size < payload + max_u64(promised, ENTRY_64 + 1)) {
+	} else if (size < payload + max_u64(16 * get(kernel, 0x1f4, 4), ENTRY_64 + 1)) {
+		/* syssize, in 16 bytes */
 		fault = "it is cut off: the file ends before the kernel does";
 	} else if (kernel->init_size < size - payload || kernel->init_size > GIB ||
 		kernel->alignment < PAGE_SIZE ||

@@ -138,8 +138,7 @@ static bool mbi_read_tag(struct boot_info *info, const struct mbi_tag *tag)
 		info->efi_count = 0;
 		good = mbi_read_map(info, tag, sizeof(struct efi_memory), mbi_read_efi_range);
 		if (info->efi_count > BOOT_EFI_MAX) {
-			log_warning("boot information: UEFI keeps more than %u ranges: its "
-				    "services stay unused",
+			log_warning("boot information: UEFI keeps more than %u ranges: left unused",
 				BOOT_EFI_MAX);
 			info->efi_count = 0; /* a part of it would mislead */
 		}
