@@ -16,10 +16,8 @@
 	.section .multiboot, "a"
 	.balign 8
 header:
-	.long 0xe85250d6                /* specification 3.1.1 */
-	.long 0                         /* i386 */
-	.long header_end - header
-	.long -(0xe85250d6 + 0 + (header_end - header))
+	/* Specification 3.1.1: magic, i386, length, checksum. */
+	.long 0xe85250d6, 0, header_end - header, -(0xe85250d6 + 0 + (header_end - header))
 
 	.macro tag type, optional, words:vararg
 	.balign 8
@@ -47,6 +45,12 @@ header_end:
 	wrmsr
 	mov $(1 << 31 | 1 << 16 | 1 << 5 | 1 << 1 | 1), %eax /* PG, WP, NE, MP, PE; caches on */
 	mov %eax, %cr0
+	.endm
+
+	/* Write the physical address \to into the variable \place, or its entry \index; leaves it in EAX. */
+	.macro set place, to, index=0
+	lea REL(\to)(%ebp), %eax
+	mov %eax, REL(\place) + 8 * (\index)(%ebp)
 	.endm
 
 	.section .boot.text, "ax"
@@ -78,36 +82,19 @@ entry32:
 	cmp $(1 << 29 | 1 << 20), %edx
 	jne no_long_mode
 
-	call build_tables
-
-	lea REL(entry64)(%ebp), %eax
-	mov %eax, REL(ap_entry)(%ebp)
-	lea REL(boot_gdt)(%ebp), %eax
-	mov %eax, REL(ap_gdt) + 2(%ebp)
-	lgdt REL(ap_gdt)(%ebp)
-	lea REL(boot_pml4)(%ebp), %eax
-	mov %eax, REL(ap_cr3)(%ebp)
-	enter_long_mode
-	ljmp *REL(ap_entry)(%ebp)
-
-/*
- * 0-4 GiB at 0 and at DIRECT_VA in large pages, the image at IMAGE_VA, and the table of the windows.
- */
-	.macro link table, index, to    /* present, writable */
-	lea REL(\to) + 3(%ebp), %eax
-	mov %eax, REL(\table) + 8 * (\index)(%ebp)
-	.endm
-build_tables:
-	link boot_pml4, 0, boot_pdpt_low
-	link boot_pml4, PML4_INDEX(DIRECT_VA), boot_pdpt_low
-	link boot_pml4, PML4_INDEX(IMAGE_VA), boot_pdpt_high
-	link boot_pdpt_high, PDPT_INDEX(IMAGE_VA), boot_pd_image
-	link boot_pdpt_high, PDPT_INDEX(WINDOW_VA), boot_pd_window
-	link boot_pd_window, 0, boot_pt_window
-	link boot_pdpt_low, 0, boot_pd_low
-	link boot_pdpt_low, 1, boot_pd_low + 0x1000
-	link boot_pdpt_low, 2, boot_pd_low + 0x2000
-	link boot_pdpt_low, 3, boot_pd_low + 0x3000
+	/*
+	 * 0-4 GiB at 0 and at DIRECT_VA in large pages, the image at IMAGE_VA, and the table of the windows;
+	 * 3: present, writable.
+	 */
+	set boot_pml4, boot_pdpt_low + 3
+	set boot_pml4, boot_pdpt_low + 3, PML4_INDEX(DIRECT_VA)
+	set boot_pml4, boot_pdpt_high + 3, PML4_INDEX(IMAGE_VA)
+	set boot_pdpt_high, boot_pd_image + 3, PDPT_INDEX(IMAGE_VA)
+	set boot_pdpt_high, boot_pd_window + 3, PDPT_INDEX(WINDOW_VA)
+	set boot_pd_window, boot_pt_window + 3
+	.irp gib, 0, 1, 2, 3
+	set boot_pdpt_low, (boot_pd_low + 0x1000 * \gib + 3), \gib
+	.endr
 	lea 0x83(%ebp), %eax            /* present, writable, large: the image's own 2 MiB */
 	mov %eax, REL(boot_pd_image)(%ebp)
 
@@ -118,22 +105,24 @@ build_tables:
 	inc %ecx
 	cmp $4 * 512, %ecx
 	jb 1b
-	ret
+
+	set ap_entry, entry64
+	set ap_gdt + 2, boot_gdt
+	lgdt REL(ap_gdt)(%ebp)
+	set ap_cr3, boot_pml4
+	enter_long_mode
+	ljmp *REL(ap_entry)(%ebp)
 
 no_long_mode:
 	lea REL(no_long_mode_text)(%ebp), %esi
-1:	lodsb
-	test %al, %al
-	jz 3f
-	mov %al, %bl
-	mov $0x3fd, %dx                 /* COM1: wait until it can take a byte; a missing one seems to */
+1:	mov $0x3fd, %dx                 /* COM1: wait until it can take a byte; a missing one seems to */
 2:	in %dx, %al
 	test $0x20, %al
 	jz 2b
-	mov %bl, %al
 	mov $0x3f8, %dx
-	out %al, %dx
-	jmp 1b
+	outsb
+	cmpb $0, (%esi)
+	jne 1b
 3:	hlt
 	jmp 3b
 no_long_mode_text:
@@ -147,18 +136,14 @@ entry64:
 	.section .text, "ax"
 entry_high:
 	mov $0x10, %eax
-	mov %eax, %ds
-	mov %eax, %es
-	mov %eax, %ss
-	xor %eax, %eax
-	mov %eax, %fs
-	mov %eax, %gs
+	.irp segment, ds, es, ss, fs, gs
+	mov %eax, %\segment
+	.endr
 	test %ebp, %ebp
 	jz ap_high                      /* not the boot CPU, where it is the image's address */
 	lea boot_stack_top(%rip), %rsp
 	xor %ebp, %ebp
-	mov %edi, %edi                  /* boot_main(uint32_t magic, hpa_t information) */
-	mov %esi, %esi
+	mov %esi, %esi                  /* boot_main(uint32_t magic, hpa_t information) */
 	call boot_main
 	ud2
 
@@ -185,8 +170,7 @@ ap_high:
 	cmp %edx, PCPU_APIC_ID(%rax)
 	je 4f
 	loop 3b
-5:	cli                             /* nobody asked for this CPU */
-	hlt
+5:	hlt                             /* nobody asked for this CPU */
 	jmp 5b
 4:	mov PCPU_STACK_TOP(%rax), %rsp
 	mov %rax, %rdi
@@ -221,9 +205,7 @@ ap_trampoline_end:
 	.section .boot.text, "ax"
 	.balign 8
 boot_gdt:
-	.quad 0
-	.quad 0x00af9b000000ffff        /* 64-bit code */
-	.quad 0x00cf93000000ffff        /* data */
+	.quad 0, 0x00af9b000000ffff, 0x00cf93000000ffff /* none, 64-bit code, data */
 boot_gdt_end:
 
 	.section .boot.bss, "aw", @nobits
