@@ -16,7 +16,6 @@ enum uart_register {
 	UART_MCR = 4,
 	UART_LSR = 5,
 	UART_MSR = 6,
-	UART_SCRATCH = 7,
 };
 
 #define LCR_8N1  0x03u
@@ -45,16 +44,9 @@ static void write_register(const struct uart *uart, enum uart_register reg, unsi
 	}
 }
 
-/* The scratch register keeps what it is given, and in loop-back mode the modem outputs come back as
- * inputs. */
+/* In loop-back mode the modem outputs come back as inputs. */
 static bool answers(const struct uart *uart)
 {
-	for (unsigned pattern = 0x55; pattern <= 0xaa; pattern += 0x55) {
-		write_register(uart, UART_SCRATCH, pattern);
-		if (read_register(uart, UART_SCRATCH) != pattern) {
-			return false;
-		}
-	}
 	write_register(uart, UART_MCR, 0x10 | MCR_OUT2 | 0x02); /* loop-back, RTS */
 	uint8_t inputs = read_register(uart, UART_MSR);
 	write_register(uart, UART_MCR, MCR_OUT2 | 0x03); /* DTR, RTS */
