@@ -17,10 +17,6 @@
 #define INIT_DELAY_NS    10000000ull /* SDM vol. 3, 9.4.4.1 */
 #define STARTUP_DELAY_NS 200000ull
 #define ANSWER_LIMIT_NS  3000000000ull
-/* Where they start: above what BIOSes scribble on, below an EBDA that they forget to list. */
-#define LOW_FIRST        (64 * KIB)
-#define LOW_END          (512 * KIB)
-#define CPU_FRAMES       ((sizeof(struct pcpu) + PAGE_SIZE - 1) / PAGE_SIZE)
 
 extern const char ap_trampoline[], ap_trampoline_end[];
 void ap_main(struct pcpu *cpu);
@@ -28,7 +24,7 @@ void ap_main(struct pcpu *cpu);
 /* The area and stacks of the CPU that gets the next index. */
 static int prepare(const struct acpi_cpu *listed)
 {
-	struct pcpu *cpu = frame_alloc(CPU_FRAMES, FRAME_CPU);
+	struct pcpu *cpu = frame_alloc((sizeof(*cpu) + PAGE_SIZE - 1) / PAGE_SIZE, FRAME_CPU);
 	if (cpu == NULL || stack_map(cpu_count) != 0) {
 		return trace_err(-ENOMEM);
 	}
@@ -79,11 +75,10 @@ static void prepare_all(unsigned wanted, bool can_start)
 void ap_start(unsigned wanted)
 {
 	uint64_t trampoline;
-	char *page = NULL;
-	if (memmap_find(&machine.memmap, PAGE_SIZE, PAGE_SIZE, LOW_FIRST, LOW_END, &trampoline) ==
-		0) {
-		page = window_map(hpa(trampoline), PAGE_SIZE, PAGING_WRITE);
-	}
+	/* Above what BIOSes scribble on, below an EBDA that they forget to list. */
+	int err = memmap_find(
+		&machine.memmap, PAGE_SIZE, PAGE_SIZE, 64 * KIB, 512 * KIB, &trampoline);
+	char *page = err == 0 ? window_map(hpa(trampoline), PAGE_SIZE, PAGING_WRITE) : NULL;
 	prepare_all(wanted, page != NULL);
 	if (cpu_count == 1) {
 		return;

@@ -12,15 +12,13 @@
 
 STATIC_ASSERT(CPUS_MAX == 512, "boot/options.def says so");
 
-#define COM(port)                                                                                  \
-	{                                                                                          \
-		.stride = 1, .address = (port), .baud = UART_BAUD_BASE                             \
-	}
-const struct uart_place com_places[4] = {COM(0x3f8), COM(0x2f8), COM(0x3e8), COM(0x2e8)};
+const struct uart_place com_places[4] = {{false, 1, 0x3f8, UART_BAUD_BASE},
+	{false, 1, 0x2f8, UART_BAUD_BASE}, {false, 1, 0x3e8, UART_BAUD_BASE},
+	{false, 1, 0x2e8, UART_BAUD_BASE}};
 
 struct row {
-	const char *name, *values;
-	size_t offset; /* in struct options, of the field that `set` sets */
+	const char *name, *values; /* the name with its = */
+	size_t offset;             /* in struct options, of the field that `set` sets */
 	bool (*set)(void *field, const struct row *row, const char *value, size_t len);
 };
 
@@ -106,7 +104,7 @@ static bool set_console(void *field, const struct row *row, const char *value, s
 
 static const struct row rows[] = {
 #define OPTION(kind, name, values, initial, help)                                                  \
-	{#name, values, offsetof(struct options, name), set_##kind},
+	{#name "=", values, offsetof(struct options, name), set_##kind},
 #include "boot/options.def"
 #undef OPTION
 };
@@ -123,15 +121,14 @@ static bool take_word(struct options *options, const char *word, size_t len)
 {
 	const char *right = defaults, *takes = "the options are", *name = "";
 	for (unsigned i = 0; i < ARRAY_COUNT(rows); i++) {
-		size_t start = strlen(rows[i].name) + 1;
-		if (len >= start && memcmp(word, rows[i].name, start - 1) == 0 &&
-			word[start - 1] == '=') {
+		size_t start = strlen(rows[i].name);
+		if (len >= start && memcmp(word, rows[i].name, start) == 0) {
 			if (rows[i].set((char *)options + rows[i].offset, &rows[i], word + start,
 				    len - start)) {
 				return true;
 			}
 			name = rows[i].name;
-			takes = "= takes ";
+			takes = " takes ";
 			right = rows[i].values;
 		}
 	}

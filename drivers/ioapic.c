@@ -10,9 +10,7 @@
 #include "kernel/paging.h"
 #include "kernel/x86.h"
 
-#define REG_VERSION    0x01u
 #define REG_ENTRY(pin) (0x10u + 2 * (pin))
-#define PINS_MAX       240u
 
 static struct spinlock ioapic_lock = SPINLOCK(IOAPIC); /* every index/data pair */
 static struct ioapic_info ioapics[ACPI_IOAPICS_MAX];   /* [I] */
@@ -59,9 +57,10 @@ void ioapic_init(const struct acpi_ioapic *list, unsigned count)
 		*ioapic = (struct ioapic_info){list[i].id, list[i].base, list[i].gsi_base, 0,
 			window_map(list[i].base, 0x20, PAGING_WRITE | PAGING_UNCACHED)};
 		if (ioapic->registers != NULL) {
-			ioapic->pins = (read_register(ioapic_count, REG_VERSION) >> 16 & 0xff) + 1;
+			ioapic->pins =
+				(read_register(ioapic_count, 1 /* version */) >> 16 & 0xff) + 1;
 		}
-		if (ioapic->pins == 0 || ioapic->pins > PINS_MAX) {
+		if (ioapic->pins - 1 >= 240) { /* data sheets: up to 240 entries */
 			log_warning("ioapic: nothing answers at 0x%lx: left out", list[i].base.raw);
 			continue;
 		}

@@ -28,9 +28,6 @@ enum lapic_register {
 
 #define LVT_MASKED       0x10000u
 #define LVT_TSC_DEADLINE 0x40000u
-#define ICR_BUSY         0x1000u
-#define ICR_ASSERT       0x4000u
-#define MEASURES         8u
 #define MEASURE_NS       1000000ull
 
 enum apic_mode lapic_mode;
@@ -103,7 +100,7 @@ static bool deadline_works(void)
  */
 static void calibrate(void)
 {
-	for (unsigned i = 0; i < MEASURES; i++) {
+	for (unsigned i = 0; i < 8; i++) {
 		uint64_t start = time_ns();
 		lapic_write(LAPIC_TIMER_COUNT, UINT32_MAX);
 		time_delay(MEASURE_NS);
@@ -172,7 +169,7 @@ int lapic_highest_in_service(void)
 /* In xAPIC mode two writes, which an interrupt handler's own IPI must not come between. */
 void lapic_send(uint32_t apic_id, uint32_t command)
 {
-	command |= ICR_ASSERT;
+	command |= 0x4000; /* "assert", as all but an INIT's withdrawal */
 	if (lapic_mode == APIC_X2APIC) {
 		/* 11.12.3: the MSR write does not wait for stores. */
 		__asm__ volatile("mfence; lfence" : : : "memory");
@@ -180,7 +177,8 @@ void lapic_send(uint32_t apic_id, uint32_t command)
 		return;
 	}
 	uint64_t flags = irq_save();
-	for (unsigned tries = 100000; (lapic_read(LAPIC_ICR) & ICR_BUSY) && tries != 0; tries--) {
+	/* Bit 12: the last one is still being sent. */
+	for (unsigned tries = 100000; (lapic_read(LAPIC_ICR) & BIT(12)) && tries != 0; tries--) {
 		cpu_pause();
 	}
 	lapic_write(LAPIC_ICR_HIGH, apic_id << 24);

@@ -8,8 +8,6 @@
 #include "kernel/time.h"
 #include "kernel/x86.h"
 
-#define LOOKS          200u /* an update takes 2 ms at most */
-#define LOOK_NS        100000ull
 #define MARCH_1996_DAY 9556u /* since 1970 */
 
 static unsigned read_register(uint8_t reg, bool binary)
@@ -21,17 +19,18 @@ static unsigned read_register(uint8_t reg, bool binary)
 
 uint64_t rtc_read(void)
 {
-	unsigned looks = LOOKS, mode = read_register(0x0b, true);
+	unsigned looks = 200, mode = read_register(0x0b, true);
 	bool binary = mode & 4, counts_24_hours = mode & 2;
 
-	while ((read_register(0x0a, true) & 0x80) && looks-- != 0) { /* it is being updated */
-		time_delay(LOOK_NS);
+	/* While it is being updated, which takes 2 ms at most. */
+	for (; (read_register(0x0a, true) & 0x80) && looks != 0; looks--) {
+		time_delay(100000);
 	}
 	/* There are 244 us for it now. A year begins in March, so that a leap day is its last. */
 	unsigned second = read_register(0, binary), minute = read_register(2, binary);
 	unsigned hour = read_register(4, binary), day = read_register(7, binary);
 	unsigned month = read_register(8, binary), year = read_register(9, binary) + 4;
-	if (looks > LOOKS || !counts_24_hours || month - 1 > 11) {
+	if (looks == 0 || !counts_24_hours || month - 1 > 11) {
 		return 0;
 	}
 	year -= month < 3;
