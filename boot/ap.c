@@ -14,10 +14,6 @@
 #include "kernel/time.h"
 #include "kernel/vcpu.h"
 
-#define INIT_DELAY_NS    10000000ull /* SDM vol. 3, 9.4.4.1 */
-#define STARTUP_DELAY_NS 200000ull
-#define ANSWER_LIMIT_NS  3000000000ull
-
 extern const char ap_trampoline[], ap_trampoline_end[];
 void ap_main(struct pcpu *cpu);
 
@@ -84,14 +80,15 @@ void ap_start(unsigned wanted)
 		return;
 	}
 	memcpy(page, ap_trampoline, (size_t)(ap_trampoline_end - ap_trampoline));
+	/* INIT, 10 ms, and twice a SIPI and 200 us: SDM vol. 3, 9.4.4.1. */
 	starting(LAPIC_INIT);
-	time_delay(INIT_DELAY_NS);
+	time_delay(10000000);
 	for (unsigned try = 0; try < 2; try++) {
 		starting(LAPIC_STARTUP(trampoline));
-		time_delay(STARTUP_DELAY_NS);
+		time_delay(200000);
 	}
 	uint64_t start = time_ns();
-	while (starting(0) != 0 && time_ns() - start < ANSWER_LIMIT_NS) {
+	while (starting(0) != 0 && time_ns() - start < 3 * NS_PER_SECOND) {
 		cpu_pause();
 	}
 	for (unsigned i = 1; i < cpu_count; i++) {

@@ -177,10 +177,12 @@ ap_high:
 	call ap_main
 	ud2
 
-	/* What ap.c copies to a page below 1 MiB; its variables are the boot CPU's too, which has set them. */
 	.section .data, "aw"
 	.balign 16
-	.globl ap_trampoline, ap_trampoline_end
+	.globl image_base, boot_entry_tsc, ap_trampoline, ap_trampoline_end
+image_base:     .quad 0                 /* physical address of IMAGE_VA */
+boot_entry_tsc: .quad 0                 /* when entry32 ran */
+	/* What ap.c copies to a page below 1 MiB; its variables are the boot CPU's too, which has set them. */
 	.code16
 ap_trampoline:
 	cli
@@ -220,10 +222,4 @@ boot_pt_window: .skip 4096
 boot_pd_low:    .skip 4 * 4096
 	.skip 16384
 boot_stack_top:
-
-	.section .data, "aw"
-	.balign 8
-	.globl image_base, boot_entry_tsc
-image_base:     .quad 0                 /* physical address of IMAGE_VA */
-boot_entry_tsc: .quad 0                 /* when entry32 ran */
 	.section .note.GNU-stack, "", @progbits

@@ -8,7 +8,6 @@
 #include "kernel/fmt.h"
 
 #define SHOWN_MAX 60u /* bytes of a refused word */
-#define BAUD_MIN  2u  /* below, the divisor does not fit in its 16 bits */
 
 STATIC_ASSERT(CPUS_MAX == 512, "boot/options.def says so");
 
@@ -50,17 +49,15 @@ static size_t length_to(const char *text, char end)
 static bool set_choice(void *field, const struct row *row, const char *value, size_t len)
 {
 	const char *word = row->values;
-	for (unsigned i = 0;; i++) {
+	for (unsigned i = 0; *word != '\0'; i++) {
 		size_t word_len = length_to(word, ',');
 		if (word_len == len && memcmp(word, value, len) == 0) {
 			*(unsigned *)field = i;
 			return true;
 		}
-		if (word[word_len] == '\0') {
-			return false;
-		}
-		word += word_len + strlen(", ");
+		word += word_len + (word[word_len] == ',' ? strlen(", ") : 0);
 	}
+	return false;
 }
 
 static bool set_console(void *field, const struct row *row, const char *value, size_t len)
@@ -77,9 +74,10 @@ static bool set_console(void *field, const struct row *row, const char *value, s
 	};
 	size_t place_len = min_u64(length_to(value, ','), len);
 	uint64_t baud = 0, where = 0;
+	/* With 1 the divisor would not fit in its 16 bits. */
 	if (place_len < len &&
-		(!read_number(value + place_len + 1, len - place_len - 1, BAUD_MIN, UART_BAUD_BASE,
-			 &baud) ||
+		(!read_number(
+			 value + place_len + 1, len - place_len - 1, 2, UART_BAUD_BASE, &baud) ||
 			UART_BAUD_BASE % baud != 0)) {
 		return false;
 	}

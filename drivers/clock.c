@@ -9,11 +9,6 @@
 #include "kernel/time.h"
 #include "kernel/x86.h"
 
-#define MEASURE_PART 200u     /* of a second */
-#define MEASURES     8u       /* until two in a row agree */
-#define READS_MAX    1000000u /* no timer is read so often in so short a time */
-#define SAMPLES      8u
-
 /* What tells the frequency: CPUID, or a timer that counts up and wraps at `mask`. */
 struct source {
 	const char *name;
@@ -32,7 +27,7 @@ static struct sample sample_take(const struct source *timer)
 {
 	struct sample best = {0};
 	uint64_t best_width = UINT64_MAX;
-	for (unsigned i = 0; i < SAMPLES; i++) {
+	for (unsigned i = 0; i < 8; i++) {
 		uint64_t before = tsc_read();
 		uint32_t count = timer->read();
 		uint64_t width = tsc_read() - before;
@@ -51,14 +46,14 @@ static struct sample sample_take(const struct source *timer)
  */
 static uint64_t measure(const struct source *timer, uint64_t hz)
 {
-	uint64_t enough = min_u64(hz / MEASURE_PART, timer->mask / 2);
+	uint64_t enough = min_u64(hz / 200, timer->mask / 2); /* 5 ms */
 	uint64_t counted = enough, last = 0;
-	for (unsigned i = 0; i < MEASURES && counted >= enough; i++) {
+	for (unsigned i = 0; i < 8 && counted >= enough; i++) {
 		struct sample start = sample_take(timer);
-		unsigned reads = 0;
-		while (((timer->read() - start.count) & timer->mask) < enough &&
-			reads < READS_MAX) {
-			reads++;
+		counted = 0;
+		/* No timer is read a million times in so short a time. */
+		for (unsigned reads = 0; counted < enough && reads < 1000000; reads++) {
+			counted = (timer->read() - start.count) & timer->mask;
 		}
 		struct sample end = sample_take(timer);
 		counted = (end.count - start.count) & timer->mask;

@@ -84,17 +84,6 @@ static bool vector_bit(enum lapic_register first, uint8_t vector)
 }
 
 /*
- * Bochs 2.7 counts a deadline from power-on, but sets the TSC to 0 at a reset: after one, deadlines
- * are over at once.
- */
-static bool deadline_works(void)
-{
-	lapic_timer_arm(time_to_tsc(MEASURE_NS * 100));
-	time_delay(MEASURE_NS);
-	return !vector_bit(LAPIC_IRR, VECTOR_TIMER);
-}
-
-/*
  * What comes between the readings (an SMI, a paused virtual CPU) makes a measure too low, never too
  * high: of some short ones the highest is right.
  */
@@ -131,8 +120,14 @@ int lapic_init(enum apic_mode want)
 	}
 	timer_mode = features.ecx & BIT(24) ? LVT_TSC_DEADLINE : 0;
 	lapic_enable();
-	if (timer_mode == 0 || !deadline_works()) {
-		timer_mode = 0;
+	if (timer_mode == LVT_TSC_DEADLINE) {
+		/* Bochs 2.7 counts a deadline from power-on, but sets the TSC to 0 at a reset:
+		 * after one, deadlines are over at once. */
+		lapic_timer_arm(time_to_tsc(MEASURE_NS * 100));
+		time_delay(MEASURE_NS);
+		timer_mode = vector_bit(LAPIC_IRR, VECTOR_TIMER) ? 0 : LVT_TSC_DEADLINE;
+	}
+	if (timer_mode == 0) {
 		lapic_enable();
 		calibrate();
 	}

@@ -8,8 +8,6 @@
 #include "kernel/time.h"
 #include "kernel/x86.h"
 
-#define MARCH_1996_DAY 9556u /* since 1970 */
-
 static unsigned read_register(uint8_t reg, bool binary)
 {
 	port_write8(0x70, reg);
@@ -35,6 +33,7 @@ uint64_t rtc_read(void)
 	}
 	year -= month < 3;
 	month = (month + 9) % 12;
-	uint64_t days = MARCH_1996_DAY + year * 365 + year / 4 + (month * 153 + 2) / 5 + day - 1;
+	/* March 1996 began 9556 days after 1970. */
+	uint64_t days = 9556 + year * 365 + year / 4 + (month * 153 + 2) / 5 + day - 1;
 	return ((days * 24 + hour) * 60 + minute) * 60 + second;
 }

@@ -7,7 +7,6 @@
 #include "kernel/paging.h"
 
 #define GREY_ON_BLACK 0x0700u
-#define SIDE_MAX      512u
 
 static volatile uint16_t *cells; /* NULL: no screen */
 static uint32_t columns, rows, column;
@@ -16,7 +15,7 @@ void screen_open(hpa_t base, uint32_t width, uint32_t height)
 {
 	columns = width;
 	rows = height;
-	if (width - 1 < SIDE_MAX && height - 1 < SIDE_MAX) {
+	if (width - 1 < 512 && height - 1 < 512) {
 		cells = window_map(
 			base, sizeof(*cells) * width * height, PAGING_WRITE | PAGING_UNCACHED);
 	}

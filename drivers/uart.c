@@ -18,8 +18,6 @@ enum uart_register {
 	UART_MSR = 6,
 };
 
-#define LCR_8N1  0x03u
-#define LCR_DLAB 0x80u
 #define MCR_OUT2 0x08u /* lets the interrupt line through on a PC */
 
 static uint8_t read_register(const struct uart *uart, enum uart_register reg)
@@ -64,11 +62,11 @@ int uart_open(struct uart *uart, const struct uart_place *place)
 		return -ENODEV; /* its window stays: this is tried twice at most */
 	}
 	if (place->baud != 0) {
-		write_register(uart, UART_LCR, LCR_DLAB);
+		write_register(uart, UART_LCR, 0x80); /* DLAB */
 		write_register(uart, UART_DATA, UART_BAUD_BASE / place->baud);
 		write_register(uart, UART_IER, UART_BAUD_BASE / place->baud >> 8);
 	}
-	write_register(uart, UART_LCR, LCR_8N1);
+	write_register(uart, UART_LCR, 0x03); /* 8n1 */
 	write_register(uart, UART_IER, 0);
 	write_register(uart, UART_IIR, 0x07); /* FIFOs on and cleared */
 	uart->depth = read_register(uart, UART_IIR) >= 0xc0 ? 16 : 1;
