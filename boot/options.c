@@ -117,7 +117,7 @@ static const char defaults[] =
 /* Returns false after a warning when `word` is no option with a value that it can have. */
 static bool take_word(struct options *options, const char *word, size_t len)
 {
-	const char *right = defaults, *takes = "the options are", *name = "";
+	const struct row *known = NULL;
 	for (unsigned i = 0; i < ARRAY_COUNT(rows); i++) {
 		size_t start = strlen(rows[i].name);
 		if (len >= start && memcmp(word, rows[i].name, start) == 0) {
@@ -125,15 +125,14 @@ static bool take_word(struct options *options, const char *word, size_t len)
 				    len - start)) {
 				return true;
 			}
-			name = rows[i].name;
-			takes = " takes ";
-			right = rows[i].values;
+			known = &rows[i];
 		}
 	}
 	char shown[SHOWN_MAX + 1] = "";
 	memcpy(shown, word, min_u64(len, SHOWN_MAX));
 	log_warning("command line: '%s%s' refused: %s%s%s", shown, len > SHOWN_MAX ? "..." : "",
-		name, takes, right);
+		known != NULL ? known->name : "the options are", known != NULL ? " takes " : "",
+		known != NULL ? known->values : defaults);
 	return false;
 }
 

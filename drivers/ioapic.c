@@ -56,11 +56,11 @@ void ioapic_init(const struct acpi_ioapic *list, unsigned count)
 		struct ioapic_info *ioapic = &ioapics[ioapic_count];
 		*ioapic = (struct ioapic_info){list[i].id, list[i].base, list[i].gsi_base, 0,
 			window_map(list[i].base, 0x20, PAGING_WRITE | PAGING_UNCACHED)};
-		if (ioapic->registers != NULL) {
-			ioapic->pins =
-				(read_register(ioapic_count, 1 /* version */) >> 16 & 0xff) + 1;
-		}
-		if (ioapic->pins - 1 >= 240) { /* data sheets: up to 240 entries */
+		/* The version register; where nothing answers it is all ones. */
+		uint32_t version =
+			ioapic->registers != NULL ? read_register(ioapic_count, 1) : UINT32_MAX;
+		ioapic->pins = (version >> 16 & 0xff) + 1;
+		if (ioapic->pins > 240) { /* data sheets: up to 240 entries */
 			log_warning("ioapic: nothing answers at 0x%lx: left out", list[i].base.raw);
 			continue;
 		}

@@ -189,6 +189,5 @@ void lapic_timer_arm(uint64_t ticks)
 		msr_write(MSR_TSC_DEADLINE, tsc_read() + ticks);
 		return;
 	}
-	uint64_t count = ticks * timer_scale >> 32;
-	lapic_write(LAPIC_TIMER_COUNT, (uint32_t)max_u64(count, 1));
+	lapic_write(LAPIC_TIMER_COUNT, (uint32_t)max_u64(ticks * timer_scale >> 32, 1));
 }

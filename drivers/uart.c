@@ -18,8 +18,6 @@ enum uart_register {
 	UART_MSR = 6,
 };
 
-#define MCR_OUT2 0x08u /* lets the interrupt line through on a PC */
-
 static uint8_t read_register(const struct uart *uart, enum uart_register reg)
 {
 	if (!uart->place.in_memory) {
@@ -45,9 +43,10 @@ static void write_register(const struct uart *uart, enum uart_register reg, unsi
 /* In loop-back mode the modem outputs come back as inputs. */
 static bool answers(const struct uart *uart)
 {
-	write_register(uart, UART_MCR, 0x10 | MCR_OUT2 | 0x02); /* loop-back, RTS */
+	write_register(uart, UART_MCR, 0x1a); /* loop-back, OUT2, RTS */
 	uint8_t inputs = read_register(uart, UART_MSR);
-	write_register(uart, UART_MCR, MCR_OUT2 | 0x03); /* DTR, RTS */
+	/* OUT2, which on a PC lets the interrupt line through, RTS, DTR. */
+	write_register(uart, UART_MCR, 0x0b);
 	return (inputs & 0xf0) == 0x90;
 }
 
