@@ -125,13 +125,11 @@ void command_log(const char *argument)
 {
 	enum log_level level = log_level;
 	char line[LOG_LINE_MAX];
-	size_t len = 1;
 	uint64_t cursor = 0;
 	uint64_t end = read_level(argument, &level) ? log_count : 0; /* not what comes meanwhile */
 
-	while (cursor < end && len != 0) {
-		len = log_next(&cursor, level, line);
-		console_put(line, len);
+	while (cursor < end) {
+		console_put(line, log_next(&cursor, level, line));
 	}
 }
 
@@ -310,16 +308,13 @@ static bool the_timer_fires_on_time(void)
 	return *count != before && time_ns() - start >= ns * 9 / 10;
 }
 
-static unsigned report(bool holds, const char *what)
-{
-	console_printf("%-6s  %s\n", holds ? "ok" : "FAILED", what);
-	return holds;
-}
-
 void command_selftest(const char *argument)
 {
-	unsigned passed = report(every_cpu_answers_every_other_and_forgets_old_mappings(),
-		"every CPU answers every other and forgets old mappings");
-	passed += report(the_timer_fires_on_time(), "the timer fires on time");
-	console_printf("selftest: %u passed, %u failed\n", passed, 2 - passed);
+	static const char *const results[] = {"FAILED", "ok"};
+	bool answers = every_cpu_answers_every_other_and_forgets_old_mappings();
+	bool fires = the_timer_fires_on_time();
+
+	console_printf("%-6s  every CPU answers every other and forgets old mappings\n"
+		       "%-6s  the timer fires on time\nselftest: %u passed, %u failed\n",
+		results[answers], results[fires], answers + fires, !answers + !fires);
 }

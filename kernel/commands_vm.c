@@ -8,17 +8,13 @@
 #include "kernel/pcpu.h"
 #include "kernel/vcpu.h"
 
-static const char *const state_names[] = {
 #define X(id, name) [VCPU_##id] = name,
-	VCPU_STATES(X)
+static const char *const state_names[] = {VCPU_STATES(X)};
 #undef X
-};
 
-static const char *const exit_names[EXIT_COUNT] = {
 #define X(id) #id,
-	EXIT_KINDS(X)
+static const char *const exit_names[EXIT_COUNT] = {EXIT_KINDS(X)};
 #undef X
-};
 
 /* The vCPUs that the argument means, from *first on, and the end of them: one, or all without one;
  * none after a complaint. */
@@ -104,9 +100,8 @@ static void show_registers(void *vcpu)
 void command_regs(const char *argument)
 {
 	unsigned first;
-	unsigned end = read_range(argument, &first);
 
-	if (end != 0 &&
+	if (read_range(argument, &first) != 0 &&
 		!smp_call(service_vm->vcpu[first]->cpu, show_registers, service_vm->vcpu[first])) {
 		console_printf("Its CPU does not answer.\n");
 	}

@@ -36,10 +36,13 @@ static uint32_t out_head, out_tail, in_head, in_tail;
 static uint64_t held_count;
 static uint64_t log_cursor; /* [console_lock] what of the log was shown */
 
-static void move_in(void)
+static void move_locked(void)
 {
+	while (!has_uart && out_tail != out_head) {
+		screen_write(&out[out_tail++ % OUT_SIZE], 1);
+	}
 	/* Bounded: a line that never falls silent must not hold the CPU. */
-	for (unsigned n = 0; n < IN_SIZE && (uart_status(&uart) & UART_RECEIVED); n++) {
+	for (unsigned n = 0; has_uart && n < IN_SIZE && (uart_status(&uart) & UART_RECEIVED); n++) {
 		char byte = (char)uart_read(&uart);
 		bool room = in_head - in_tail < IN_SIZE;
 		if (room || byte == CONSOLE_ESCAPE) {
@@ -47,23 +50,14 @@ static void move_in(void)
 			in[(in_head - 1) % IN_SIZE] = byte;
 		}
 	}
-}
-
-static void move_locked(void)
-{
-	while (!has_uart && out_tail != out_head) {
-		screen_write(&out[out_tail++ % OUT_SIZE], 1);
+	/* Only a UART leaves something waiting. */
+	while (out_tail != out_head && (uart_status(&uart) & UART_EMPTY)) {
+		for (unsigned n = 0; n < uart.depth && out_tail != out_head; n++) {
+			uart_write(&uart, out[out_tail++ % OUT_SIZE]);
+		}
 	}
-	if (has_uart) {
-		move_in();
-		while (out_tail != out_head && (uart_status(&uart) & UART_EMPTY)) {
-			for (unsigned n = 0; n < uart.depth && out_tail != out_head; n++) {
-				uart_write(&uart, out[out_tail++ % OUT_SIZE]);
-			}
-		}
-		if (!console_polled && console_phase != CONSOLE_PANIC) {
-			uart_interrupts(&uart, out_tail != out_head);
-		}
+	if (has_uart && !console_polled && console_phase != CONSOLE_PANIC) {
+		uart_interrupts(&uart, out_tail != out_head);
 	}
 	if (console_ready_tsc == 0 && console_phase == CONSOLE_MONITOR && out_tail == out_head) {
 		console_ready_tsc = tsc_read();
@@ -193,6 +187,7 @@ bool console_log_waits(void)
 
 void console_drain(void)
 {
+	bool waits;
 	uint32_t tail = out_tail;
 	uint64_t since = time_ns();
 	/* The UART's own FIFO too: a machine that goes off at once would lose the last words. */
@@ -201,10 +196,8 @@ void console_drain(void)
 		since = out_tail != tail ? time_ns() : since;
 		tail = out_tail;
 		cpu_pause();
-	} while ((console_log_waits() ||
-			 (has_uart &&
-				 (out_tail != out_head || !(uart_status(&uart) & UART_IDLE)))) &&
-		time_ns() - since < STUCK_NS);
+		waits = out_tail != out_head || (has_uart && !(uart_status(&uart) & UART_IDLE));
+	} while ((waits || console_log_waits()) && time_ns() - since < STUCK_NS);
 }
 
 void console_begin_panic(void)

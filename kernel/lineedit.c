@@ -127,19 +127,14 @@ void lineedit_begin(struct lineedit *edit)
 bool lineedit_feed(struct lineedit *edit, char byte)
 {
 	/* A key takes away what lies between two places, and to take away nothing is to move there:
-	 * 1 is the start, 2 left of the cursor, 3 the cursor, 4 right of it, 5 the end. */
-	static const uint8_t ranges[' '][2] = {[CTRL('A')] = {1, 1},
-		[CTRL('B')] = {2, 2},
-		[CTRL('C')] = {5, 5},
-		[CTRL('D')] = {3, 4},
-		[CTRL('E')] = {5, 5},
-		[CTRL('F')] = {4, 4},
-		[CTRL('H')] = {2, 3},
-		[CTRL('K')] = {3, 5},
-		[CTRL('U')] = {1, 3}};
+	 * 0 is the start, 1 left of the cursor, 2 the cursor, 3 right of it, 4 the end. */
+	static const char letters[] = "ABCDEFHKU"; /* of the keys, with Ctrl */
+	static const uint8_t from[] = {0, 1, 4, 2, 4, 3, 1, 2, 0};
+	static const uint8_t to[] = {0, 1, 4, 3, 4, 3, 2, 4, 2};
 	size_t at = edit->cursor;
-	const size_t places[] = {0, 0, at - 1, at, at + 1, edit->len};
+	const size_t places[] = {0, at - 1, at, at + 1, edit->len};
 	char key = decode(edit, byte);
+	const char *letter = strchr(letters, key | '@');
 
 	if (key == '\r' || key == '\n') {
 		emit(edit, "\r\n");
@@ -155,9 +150,9 @@ bool lineedit_feed(struct lineedit *edit, char byte)
 		complete(edit);
 	} else if (key == CTRL('N') || key == CTRL('P')) {
 		recall(edit, edit->history_at + (key == CTRL('P') ? 1 : -1u));
-	} else if (key > 0 && ranges[(uint8_t)key][0] != 0) {
-		const uint8_t *range = ranges[(uint8_t)key];
-		replace(edit, places[range[0]], places[range[1]], "", 0);
+	} else if (letter != NULL) {
+		size_t n = (size_t)(letter - letters);
+		replace(edit, places[from[n]], places[to[n]], "", 0);
 	}
 	if (key == CTRL('C')) {
 		emit(edit, "^C\r\n");

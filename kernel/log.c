@@ -41,13 +41,10 @@ void log_write(enum log_level level, const char *fmt, ...)
 size_t log_next(uint64_t *cursor, enum log_level most, char *line)
 {
 	struct log_record record = {.level = LOG_LEVEL_COUNT};
-	uint64_t lost = 0;
 	uint64_t flags = lock_acquire(&log_lock);
+	uint64_t lost = max_u64(log_count, *cursor + RECORDS) - RECORDS - *cursor;
 
-	if (*cursor + RECORDS < log_count) {
-		lost = log_count - RECORDS - *cursor;
-		*cursor += lost;
-	}
+	*cursor += lost;
 	while (lost == 0 && record.level > most && *cursor < log_count) {
 		record = ring[(*cursor)++ % RECORDS];
 	}
