@@ -99,9 +99,6 @@ void command_irqs(const char *argument)
 			}
 		}
 	}
-	if (console_polled) {
-		console_printf("The console has no interrupt; it is looked at by timer.\n");
-	}
 }
 
 /* Read an argument as a level, if there is one. False after the complaint that it is none. */
@@ -116,9 +113,8 @@ static bool read_level(const char *argument, enum log_level *level)
 		*level = named;
 	} else if (*argument != '\0') {
 		console_printf("\"%s\" is no level.\n", argument);
-		return false;
 	}
-	return true;
+	return named < LOG_LEVEL_COUNT || *argument == '\0';
 }
 
 void command_log(const char *argument)

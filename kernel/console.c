@@ -17,7 +17,6 @@
 #define HELD_SIZE   8192u
 #define IN_SIZE     1024u
 #define OUT_FLOW    8192u /* bytes that may wait before all but a running command hold back */
-#define STUCK_NS    2000000000ull
 #define VECTOR_UART VECTOR_DEVICE_FIRST
 
 enum console_phase console_phase;
@@ -197,7 +196,7 @@ void console_drain(void)
 		tail = out_tail;
 		cpu_pause();
 		waits = out_tail != out_head || (has_uart && !(uart_status(&uart) & UART_IDLE));
-	} while ((waits || console_log_waits()) && time_ns() - since < STUCK_NS);
+	} while ((waits || console_log_waits()) && time_ns() - since < 2000000000);
 }
 
 void console_begin_panic(void)

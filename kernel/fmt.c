@@ -82,14 +82,13 @@ int fmt_vwrite(char *out, size_t size, const char *fmt, va_list args)
 {
 	struct fmt_state state = {.out = out, .size = size};
 	va_copy(state.args, args);
-	while (*fmt != '\0') {
+	for (; *fmt != '\0'; fmt += *fmt != '\0') {
 		state.width = 0;
 		if (*fmt != '%') {
 			fmt_put(&state, fmt, 1);
 		} else {
 			fmt = fmt_convert(&state, fmt + 1);
 		}
-		fmt += *fmt != '\0';
 	}
 	va_end(state.args);
 	if (size > 0) {

@@ -9,7 +9,6 @@
 
 #define CTRL(letter) ((letter)&0x1f)
 #define ESCAPE       0x1b
-#define BACKSPACE    0x7f
 
 static void emit(struct lineedit *edit, const char *text)
 {
@@ -104,7 +103,7 @@ static char decode(struct lineedit *edit, char byte)
 
 	edit->sequence = byte == ESCAPE ? byte : 0;
 	if (last == 0 || byte < ' ' || byte > '~') {
-		return byte == BACKSPACE ? CTRL('H') : byte;
+		return byte == 0x7f ? CTRL('H') : byte; /* backspace */
 	}
 	if (byte < '@' || byte == '[' || byte == 'O') {
 		/* Of numbers only those of one digit are any key's. */

@@ -100,9 +100,8 @@ void monitor_step(void)
 		}
 		int byte = console_read(for_guest >= 0);
 		bool taken = atomic_exchange(&take_focus, false) && console_guest_focus;
-		if (taken ||
-			(byte == CONSOLE_ESCAPE && service_vm != NULL &&
-				console_phase != CONSOLE_PANIC)) {
+		bool may_switch = service_vm != NULL && console_phase != CONSOLE_PANIC;
+		if (taken || (byte == CONSOLE_ESCAPE && may_switch)) {
 			interrupt_line(true);
 		} else if (byte < 0) {
 			return;
