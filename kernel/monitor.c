@@ -38,14 +38,13 @@ static void execute(char *name)
 	while (command->name != NULL && strcmp(command->name, name) != 0) {
 		command++;
 	}
-	bool takes_one = *command->usage != '\0';
-	bool needs_one = takes_one && *command->usage != '[';
+	char usage = *command->usage; /* a bracket: may be left out */
 	if (*name == '\0') {
 		return;
 	}
 	if (command->name == NULL) {
 		console_printf("There is no command \"%s\"; help lists them.\n", name);
-	} else if (*argument != '\0' ? !takes_one : needs_one) {
+	} else if (*argument != '\0' ? usage == '\0' : usage != '\0' && usage != '[') {
 		console_printf("Usage: %s %s\n", name, command->usage);
 	} else if ((command->needs & NEEDS_VM) && service_vm == NULL) {
 		console_printf("There is no service VM.\n");
