@@ -72,9 +72,9 @@ void devices_init(struct vm *vm, uint16_t port, uint32_t gsi)
 	owner = vm;
 	uart_port = port != 0 ? port : NO_PORT;
 	uart_gsi = gsi;
-	for (; ioapic_count < ACPI_IOAPICS_MAX &&
-		ioapic_info(ioapic_count, &ioapics[ioapic_count].info);
-		ioapic_count++) {
+	while (ioapic_count < ACPI_IOAPICS_MAX &&
+		ioapic_info(ioapic_count, &ioapics[ioapic_count].info)) {
+		ioapic_count++;
 	}
 	for (unsigned i = 0; i < ARRAY_COUNT(sleep_port); i++) {
 		sleep_port[i] = control[i] != 0 ? control[i] + 1u : NO_PORT;
@@ -288,18 +288,6 @@ static uint32_t ioapic_access(unsigned n, unsigned offset, bool write, uint32_t 
 	return value;
 }
 
-static uint64_t lapic_access(struct vcpu *vcpu, unsigned offset, bool write, uint64_t value)
-{
-	struct vlapic_effect effect = {0};
-	if (write) {
-		vlapic_write(&vcpu->lapic, offset / 16, value, tsc_read(), &effect);
-		devices_lapic_effect(vcpu, &effect);
-	} else {
-		vlapic_read(&vcpu->lapic, offset / 16, tsc_read(), &value);
-	}
-	return value;
-}
-
 /* Does Pintle keep anything of [base, base + size) of memory to itself? */
 static bool is_hidden(uint64_t base, uint64_t size)
 {
@@ -318,16 +306,25 @@ static bool is_hidden(uint64_t base, uint64_t size)
 }
 
 /* One access to a page that a device of ours answers, or, at Pintle's own memory, nobody. */
-static uint64_t access(struct vcpu *vcpu, uint64_t gpa, bool write, uint32_t value)
+static uint64_t access(struct vcpu *vcpu, uint64_t gpa, bool write, uint64_t value)
 {
+	struct vlapic_effect effect = {0};
+	unsigned reg = (gpa & PAGE_MASK) / 16;
+
 	if ((gpa & ~PAGE_MASK) == (vcpu->lapic.base_msr & APIC_BASE_ADDRESS) &&
 		!vlapic_is_x2apic(&vcpu->lapic)) {
-		return lapic_access(vcpu, gpa & PAGE_MASK, write, value);
+		if (write) {
+			vlapic_write(&vcpu->lapic, reg, (uint32_t)value, tsc_read(), &effect);
+			devices_lapic_effect(vcpu, &effect);
+		} else {
+			vlapic_read(&vcpu->lapic, reg, tsc_read(), &value);
+		}
+		return value;
 	}
 	for (unsigned n = 0; n < ioapic_count; n++) {
 		uint64_t offset = gpa - ioapics[n].info.base.raw;
 		if (offset < 0x100) {
-			return ioapic_access(n, (unsigned)offset, write, value);
+			return ioapic_access(n, (unsigned)offset, write, (uint32_t)value);
 		}
 	}
 	if (is_hidden(gpa, 1)) {
@@ -352,30 +349,25 @@ static void load(struct vcpu *vcpu, const struct insn *insn, uint64_t value)
 /* True: done, and exit->length is the instruction's. */
 static bool emulate(struct vcpu *vcpu, struct vcpu_exit *exit)
 {
-	uint8_t fetched[INSN_MAX] = {0};
-	const uint8_t *bytes = exit->fault.bytes;
-	size_t len = exit->fault.byte_count;
+	uint8_t fetched[INSN_MAX];
+	bool told = exit->fault.byte_count != 0;
+	size_t len = told ? exit->fault.byte_count : gmem_fetch(vcpu, fetched);
+	const uint8_t *bytes = told ? exit->fault.bytes : fetched;
 	uint64_t gpa = exit->fault.gpa;
 	struct insn insn;
-
-	if (len == 0) {
-		len = gmem_fetch(vcpu, fetched);
-		bytes = fetched;
-	}
 	bool known =
 		insn_decode(bytes, len, gmem_mode(vcpu), &insn) == 0 && insn.kind <= INSN_STORE;
+
 	if (!known && is_hidden(gpa, 1)) {
 		complain("no load or store, at Pintle's own memory", gpa);
 		vcpu_raise(vcpu, VECTOR_PROTECTION, true, 0);
 	} else if (!known) {
 		vcpu_kill(vcpu, "an instruction on a device register that is not known");
-		log_error("vcpu %u: at 0x%lx the bytes %02x %02x %02x %02x", vcpu->index, gpa,
-			bytes[0], bytes[1], bytes[2], bytes[3]);
 	} else if (insn.kind == INSN_LOAD) {
 		load(vcpu, &insn, access(vcpu, gpa, false, 0));
 	} else {
 		uint64_t value = vcpu->regs.gpr[insn.gpr] >> (insn.high_byte ? 8 : 0);
-		access(vcpu, gpa, true, (uint32_t)(insn.has_immediate ? insn.immediate : value));
+		access(vcpu, gpa, true, insn.has_immediate ? insn.immediate : value);
 	}
 	exit->length = known ? insn.length : 0;
 	return known;

@@ -205,51 +205,48 @@ static bool eoi(struct vcpu *vcpu, struct vcpu_exit *exit)
 	return false;
 }
 
-static bool fatal(struct vcpu *vcpu, struct vcpu_exit *exit)
-{
-	static const char *const reasons[EXIT_COUNT] = {
-		[EXIT_UNKNOWN] = "an unknown exit",
-		[EXIT_SHUTDOWN] = "triple fault",
-		/* AMD's CPUs do it themselves (docs/decisions.md). */
-		[EXIT_TASK_SWITCH] = "a task switch through a TSS, which VT-x leaves to software",
-	};
-
-	log_error("vcpu %u: ended by exit 0x%lx", vcpu->index, exit->raw);
-	vcpu_kill(vcpu, exit->kind == EXIT_ENTRY_FAILED ? exit->why : reasons[exit->kind]);
-	backend->dump(vcpu);
-	return false;
-}
-
-/* What each exit does; and the opcodes of those that some CPUs give no length for (insn.h). */
+/* What each exit does, if it does not end the VM, with its reason; and the opcodes of those that
+ * some CPUs give no length for (insn.h). */
 static const struct {
 	exit_fn *handle;
 	uint8_t len, opcode[3];
+	const char *reason;
 } exits[EXIT_COUNT] = {
-	[EXIT_INTERRUPT] = {look, 0, {0}},
-	[EXIT_NMI] = {look, 0, {0}},
-	[EXIT_WINDOW] = {nothing, 0, {0}},
-	[EXIT_NMI_WINDOW] = {nothing, 0, {0}},
-	[EXIT_TIMER] = {look, 0, {0}},
-	[EXIT_EXCEPTION] = {exception, 0, {0}},
-	[EXIT_CPUID] = {cpuid_emulate, 2, {0x0f, 0xa2}},
-	[EXIT_HLT] = {hlt, 1, {0xf4}},
-	[EXIT_INVD] = {invd, 2, {0x0f, 0x08}},
-	[EXIT_XSETBV] = {xsetbv, 3, {0x0f, 0x01, 0xd1}},
-	[EXIT_HYPERCALL] = {hypercall, 3, {0x0f, 0x01, 0xd9}},
-	[EXIT_FORBIDDEN] = {undefined, 0, {0}},
-	[EXIT_IO] = {io, 0, {0}},
-	[EXIT_MSR_READ] = {msr, 2, {0x0f, 0x32}},
-	[EXIT_MSR_WRITE] = {msr, 2, {0x0f, 0x30}},
-	[EXIT_CR_READ] = {cr, 2, {0x0f, 0x20}},
-	[EXIT_CR_WRITE] = {cr, 2, {0x0f, 0x22}},
-	[EXIT_STAGE2] = {devices_stage2_fault, 0, {0}},
-	[EXIT_TASK_SWITCH] = {fatal, 0, {0}},
-	[EXIT_EOI] = {eoi, 0, {0}},
-	[EXIT_SHUTDOWN] = {fatal, 0, {0}},
-	[EXIT_RESET] = {reset, 0, {0}},
-	[EXIT_ENTRY_FAILED] = {fatal, 0, {0}},
-	[EXIT_UNKNOWN] = {fatal, 0, {0}},
+	[EXIT_INTERRUPT] = {.handle = look},
+	[EXIT_NMI] = {.handle = look},
+	[EXIT_WINDOW] = {.handle = nothing},
+	[EXIT_NMI_WINDOW] = {.handle = nothing},
+	[EXIT_TIMER] = {.handle = look},
+	[EXIT_EXCEPTION] = {.handle = exception},
+	[EXIT_CPUID] = {cpuid_emulate, 2, {0x0f, 0xa2}, NULL},
+	[EXIT_HLT] = {hlt, 1, {0xf4}, NULL},
+	[EXIT_INVD] = {invd, 2, {0x0f, 0x08}, NULL},
+	[EXIT_XSETBV] = {xsetbv, 3, {0x0f, 0x01, 0xd1}, NULL},
+	[EXIT_HYPERCALL] = {hypercall, 3, {0x0f, 0x01, 0xd9}, NULL},
+	[EXIT_FORBIDDEN] = {.handle = undefined},
+	[EXIT_IO] = {.handle = io},
+	[EXIT_MSR_READ] = {msr, 2, {0x0f, 0x32}, NULL},
+	[EXIT_MSR_WRITE] = {msr, 2, {0x0f, 0x30}, NULL},
+	[EXIT_CR_READ] = {cr, 2, {0x0f, 0x20}, NULL},
+	[EXIT_CR_WRITE] = {cr, 2, {0x0f, 0x22}, NULL},
+	[EXIT_STAGE2] = {.handle = devices_stage2_fault},
+	/* AMD's CPUs do it themselves (docs/decisions.md). */
+	[EXIT_TASK_SWITCH] = {.reason =
+				      "a task switch through a TSS, which VT-x leaves to software"},
+	[EXIT_EOI] = {.handle = eoi},
+	[EXIT_SHUTDOWN] = {.reason = "triple fault"},
+	[EXIT_RESET] = {.handle = reset},
+	[EXIT_UNKNOWN] = {.reason = "an unknown exit"},
 };
+
+static void end(struct vcpu *vcpu, const struct vcpu_exit *exit)
+{
+	const char *reason = exits[exit->kind].reason;
+
+	log_error("vcpu %u: ended by exit 0x%lx", vcpu->index, exit->raw);
+	vcpu_kill(vcpu, reason != NULL ? reason : exit->why);
+	backend->dump(vcpu);
+}
 
 /* Where the CPU gives no length, find it, and the register of a move to or from a CR; false: the
  * instruction is not there (any more): it is run again. */
@@ -280,7 +277,9 @@ void exit_handle(struct vcpu *vcpu, struct vcpu_exit *exit)
 	if (exit->length == 0 && exits[exit->kind].len != 0 && !find_length(vcpu, exit)) {
 		return;
 	}
-	if (exits[exit->kind].handle(vcpu, exit)) {
+	if (exits[exit->kind].handle == NULL) {
+		end(vcpu, exit);
+	} else if (exits[exit->kind].handle(vcpu, exit)) {
 		backend->skip(vcpu, exit->length);
 	}
 }

@@ -62,14 +62,12 @@ size_t gmem_access(struct vcpu *vcpu, uint64_t at, void *bytes, size_t size,
 		if (guest_translate(vcpu->vm, &paging, at, access, &gpa, error) != 0) {
 			return done;
 		}
-		if (bytes == NULL ||
-			gmem_copy(vcpu->vm, gpa, to + done, part, access == GUEST_WRITE)) {
-			continue;
-		}
-		if (access == GUEST_FETCH) {
+		bool there = bytes == NULL ||
+			gmem_copy(vcpu->vm, gpa, to + done, part, access == GUEST_WRITE);
+		if (!there && access == GUEST_FETCH) {
 			return done;
 		}
-		if (access == GUEST_READ) {
+		if (!there && access == GUEST_READ) {
 			memset(to + done, 0xff, part);
 		}
 	}

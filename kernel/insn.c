@@ -15,7 +15,6 @@ struct insn_reader {
 	const uint8_t *bytes;
 	size_t len;
 	size_t at;
-	enum insn_mode mode;
 	int error; /* the first one; all that is read after it is 0 */
 	bool other_operand_size, other_address_size, lock;
 	uint8_t segment;
@@ -67,40 +66,23 @@ static uint64_t insn_take(struct insn_reader *reader, size_t count)
 static struct insn_reader insn_begin(const uint8_t *bytes, size_t len, enum insn_mode mode)
 {
 	struct insn_reader reader = {
-		.bytes = bytes, .len = min_u64(len, INSN_MAX), .mode = mode, .segment = SEG_DS};
+		.bytes = bytes, .len = min_u64(len, INSN_MAX), .segment = SEG_DS};
 	for (; reader.at < reader.len; reader.at++) {
 		uint8_t byte = bytes[reader.at];
-		if (mode == INSN_64 && (byte & 0xf0) == 0x40) {
-			reader.rex = byte;
-			continue;
-		}
-		switch (byte) {
-		case 0x66:
-			reader.other_operand_size = true;
-			break;
-		case 0x67:
-			reader.other_address_size = true;
-			break;
-		case 0xf0:
-			reader.lock = true;
-			break;
-		case 0xf2:
-		case 0xf3:
-			break; /* the exit has told of them */
-		case 0x26:
-		case 0x2e:
-		case 0x36:
-		case 0x3e:
-			reader.segment = mode == INSN_64 ? reader.segment : byte >> 3 & 3;
-			break;
-		case 0x64:
-		case 0x65:
+		bool is_rex = mode == INSN_64 && (byte & 0xf0) == 0x40;
+		bool is_other = byte == 0x66 || byte == 0x67 || byte == 0xf0 ||
+			(byte & 0xfe) == 0xf2; /* REP: the exit has told of it */
+		if ((byte & 0xfe) == 0x64) {   /* FS, GS */
 			reader.segment = byte & 7;
+		} else if ((byte & 0xe7) == 0x26) { /* ES, CS, SS, DS */
+			reader.segment = mode == INSN_64 ? reader.segment : byte >> 3 & 3;
+		} else if (!is_rex && !is_other) {
 			break;
-		default:
-			return reader;
 		}
-		reader.rex = 0;
+		reader.other_operand_size |= byte == 0x66;
+		reader.other_address_size |= byte == 0x67;
+		reader.lock |= byte == 0xf0;
+		reader.rex = is_rex ? byte : 0;
 	}
 	return reader;
 }

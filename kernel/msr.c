@@ -49,9 +49,8 @@ static const struct {
 	{0xc0000100, 0xc0000103, OPEN},  /* segment bases, TSC_AUX */
 	{0xc0000104, 0xc0000104, FAULT}, /* TSC ratio */
 	{0xc0010062, 0xc0010063, PASS},  /* frequency */
-	{0xc0010111, 0xc0010113, FAULT}, /* SMM */
 	{0xc0010114, 0xc0010114, ZERO},  /* VM_CR */
-	{0xc0010115, 0xc0010118, FAULT}, /* SKINIT, VM_HSAVE_PA */
+	{0xc0010111, 0xc0010118, FAULT}, /* SMM, SKINIT, VM_HSAVE_PA */
 	{0xc00102b0, 0xc00102b3, PASS},  /* CPPC */
 };
 
@@ -88,28 +87,19 @@ bool msr_emulate_read(struct vcpu *vcpu, uint32_t msr, uint64_t *value)
 	if (action != EMULATE) {
 		return action == ZERO || (action != FAULT && msr_try_read(msr, value));
 	}
-	switch (msr) {
-	case MSR_APIC_BASE:
-		*value = vcpu->lapic.base_msr;
-		return true;
-	case MSR_PAT:
-		*value = backend->get(vcpu, VCPU_PAT);
-		return true;
-	case MSR_EFER:
-		*value = backend->get(vcpu, VCPU_EFER);
-		return true;
-	case MSR_TSC_DEADLINE:
+	if (msr == MSR_TSC_DEADLINE) {
 		*value = vlapic_read_deadline(&vcpu->lapic);
-		return true;
-	case MSR_PVCLOCK_WALL: /* keeps no address */
-		return true;
-	case MSR_PVCLOCK_TIME:
+	} else if (msr == MSR_APIC_BASE) {
+		*value = vcpu->lapic.base_msr;
+	} else if (msr == MSR_PAT || msr == MSR_EFER) {
+		*value = backend->get(vcpu, msr == MSR_PAT ? VCPU_PAT : VCPU_EFER);
+	} else if (msr == MSR_PVCLOCK_TIME) {
 		*value = vcpu->pvclock;
-		return true;
-	default:
+	} else if (msr != MSR_PVCLOCK_WALL) { /* that one keeps no address */
 		return is_x2apic(vcpu, msr) &&
 			vlapic_read(&vcpu->lapic, msr - MSR_X2APIC, tsc_read(), value);
 	}
+	return true;
 }
 
 /* What this CPU knows of EFER (APM vol. 2, 3.1.7), but for SVME: SCE, LME, LMA, NXE; FFXSR, TCE and

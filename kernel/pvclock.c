@@ -41,12 +41,10 @@ static bool publish(struct vm *vm, uint64_t gpa, void *record, size_t size)
 		return false;
 	}
 	*version |= 1;
-	if (!gmem_copy(vm, gpa, version, sizeof(*version), true) ||
-		!gmem_copy(vm, gpa + 4, version + 1, size - 4, true)) {
-		return false;
-	}
+	bool done = gmem_copy(vm, gpa, version, sizeof(*version), true) &&
+		gmem_copy(vm, gpa + 4, version + 1, size - 4, true);
 	++*version;
-	return gmem_copy(vm, gpa, version, sizeof(*version), true);
+	return done && gmem_copy(vm, gpa, version, sizeof(*version), true);
 }
 
 static bool write_time(struct vcpu *vcpu, uint64_t gpa)

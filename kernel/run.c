@@ -167,23 +167,19 @@ static void heed_requests(struct vcpu *vcpu)
 	}
 }
 
-/* The LAPIC's vector goes in, if nothing went before it and the guest can take it; else a window is
- * asked for. */
-static void inject_interrupt(struct vcpu *vcpu, bool busy)
+/* An event goes in, if nothing went before it and the guest can take it; else a window is asked
+ * for, and `request` stays. */
+static bool inject(struct vcpu *vcpu, uint8_t type, uint8_t vector, bool busy, unsigned request)
 {
-	int vector = vlapic_pending(&vcpu->lapic);
-	if (vector >= 0 && !busy && backend->can_take(vcpu, EVENT_INTERRUPT)) {
-		struct vcpu_event event = {
-			.valid = true, .type = EVENT_INTERRUPT, .vector = (uint8_t)vector};
-		vlapic_take(&vcpu->lapic, (uint8_t)vector);
-		backend->inject(vcpu, &event);
-	} else if (vector >= 0) {
-		vcpu_request(vcpu, VCPU_REQUEST_EVENT); /* this one stays */
-		backend->window(vcpu, EVENT_INTERRUPT);
+	struct vcpu_event event = {.valid = true, .type = type, .vector = vector};
+
+	if (busy || !backend->can_take(vcpu, type)) {
+		vcpu_request(vcpu, request);
+		backend->window(vcpu, type);
+		return false;
 	}
-	if (backend->lapic_sync != NULL) {
-		backend->lapic_sync(vcpu);
-	}
+	backend->inject(vcpu, &event);
+	return true;
 }
 
 /* The next entry's event, by urgency (SDM vol. 3, 6.9): one at most, a window for what has to wait.
@@ -192,9 +188,10 @@ static void inject_events(struct vcpu *vcpu)
 {
 	struct vcpu_event *first = vcpu->reinject.valid ? &vcpu->reinject : &vcpu->exception;
 	bool busy = first->valid;
-
 	/* Before the look: what comes later sets it again. */
-	atomic_fetch_and(&vcpu->requests, ~VCPU_REQUEST_EVENT);
+	unsigned requests = atomic_fetch_and(
+		&vcpu->requests, ~(unsigned)(VCPU_REQUEST_EVENT | VCPU_REQUEST_NMI));
+
 	if (busy) {
 		backend->inject(vcpu, first);
 		first->valid = false;
@@ -202,16 +199,17 @@ static void inject_events(struct vcpu *vcpu)
 	if (vcpu->exception.valid) {
 		vcpu_request(vcpu, VCPU_REQUEST_EVENT);
 	}
-	bool nmi = vcpu->requests & VCPU_REQUEST_NMI;
-	if (nmi && !busy && backend->can_take(vcpu, EVENT_NMI)) {
-		struct vcpu_event event = {.valid = true, .type = EVENT_NMI, .vector = VECTOR_NMI};
-		atomic_fetch_and(&vcpu->requests, ~VCPU_REQUEST_NMI);
-		backend->inject(vcpu, &event);
-		busy = true;
-	} else if (nmi) {
-		backend->window(vcpu, EVENT_NMI);
+	if (requests & VCPU_REQUEST_NMI) {
+		busy |= inject(vcpu, EVENT_NMI, VECTOR_NMI, busy, VCPU_REQUEST_NMI);
 	}
-	inject_interrupt(vcpu, busy);
+	int vector = vlapic_pending(&vcpu->lapic);
+	if (vector >= 0 &&
+		inject(vcpu, EVENT_INTERRUPT, (uint8_t)vector, busy, VCPU_REQUEST_EVENT)) {
+		vlapic_take(&vcpu->lapic, (uint8_t)vector);
+	}
+	if (backend->lapic_sync != NULL) {
+		backend->lapic_sync(vcpu);
+	}
 }
 
 /* Let time pass for the vCPU, do what was asked of it: true when it is to be entered now. */
