@@ -12,12 +12,12 @@
 #define ECX1_OSXSAVE BIT(27)
 
 /* Bits that are taken away and added, after the CPU's own answer; each leaf in its slot. */
-#define SLOT(leaf) (((leaf)&31) | (leaf) >> 31 << 5)
+#define SLOT(leaf) ((((leaf) ^ (leaf) >> 4) & 31) | (leaf) >> 30 << 5)
 #define ALL        UINT32_MAX, UINT32_MAX, UINT32_MAX, UINT32_MAX
 static const struct policy {
 	uint32_t leaf;
 	struct cpuid hide, show;
-} policies[64] = {
+} policies[128] = {
 	[0] = {.leaf = UINT32_MAX}, /* no row fits leaf 0 */
 	/* DTES64, MONITOR, DS-CPL, VMX, SMX, PDCM, DS; x2APIC, TSC-deadline, hypervisor. */
 	[SLOT(1)] = {1,
@@ -29,19 +29,15 @@ static const struct policy {
 	[SLOT(7)] = {7, {.ebx = BIT(1) | BIT(2) | BIT(25), .ecx = ECX7_OSPKE}, {0}},
 	[SLOT(0xa)] = {0xa, {ALL}, {0}},   /* performance counters */
 	[SLOT(0x14)] = {0x14, {ALL}, {0}}, /* processor trace */
+	/* What Pintle itself says: KVMKVMKVM; the clock's MSRs, and that it is stable;
+	 * PintlePintle. */
+	[SLOT(LEAF_KVM)] = {LEAF_KVM, {ALL}, {LEAF_KVM + 1, 0x4b4d564b, 0x564b4d56, 0x4d}},
+	[SLOT(LEAF_KVM + 1)] = {LEAF_KVM + 1, {ALL}, {.eax = BIT(3) | BIT(24)}},
+	[SLOT(LEAF_PINTLE)] = {LEAF_PINTLE, {ALL},
+		{LEAF_PINTLE, 0x746e6950, 0x6950656c, 0x656c746e}},
 	[SLOT(0x80000001)] = {0x80000001, {.ecx = BIT(2) | BIT(12)}, {0}}, /* SVM, SKINIT */
 	[SLOT(0x80000008)] = {0x80000008, {.ebx = BIT(3)}, {0}},           /* INVLPGB */
 	[SLOT(0x8000000a)] = {0x8000000a, {ALL}, {0}},
-};
-
-/* What Pintle itself says. */
-static const struct {
-	uint32_t leaf;
-	struct cpuid answer;
-} own_leaves[] = {
-	{LEAF_KVM, {LEAF_KVM + 1, 0x4b4d564b, 0x564b4d56, 0x4d}}, /* KVMKVMKVM */
-	{LEAF_KVM + 1, {.eax = BIT(3) | BIT(24)}}, /* the clock's MSRs, and that it is stable */
-	{LEAF_PINTLE, {LEAF_PINTLE, 0x746e6950, 0x6950656c, 0x656c746e}}, /* PintlePintle */
 };
 
 static void set(struct vcpu *vcpu, struct cpuid r)
@@ -50,15 +46,6 @@ static void set(struct vcpu *vcpu, struct cpuid r)
 	vcpu->regs.gpr[GPR_RBX] = r.ebx;
 	vcpu->regs.gpr[GPR_RCX] = r.ecx;
 	vcpu->regs.gpr[GPR_RDX] = r.edx;
-}
-
-NOINLINE static void own(struct vcpu *vcpu, uint32_t leaf)
-{
-	struct cpuid r = {0};
-	for (unsigned i = 0; i < ARRAY_COUNT(own_leaves); i++) {
-		r = own_leaves[i].leaf == leaf ? own_leaves[i].answer : r;
-	}
-	set(vcpu, r);
 }
 
 NOINLINE static void restrict_answer(struct vcpu *vcpu, const struct policy *p, struct cpuid r)
@@ -80,13 +67,15 @@ bool cpuid_emulate(struct vcpu *vcpu, struct vcpu_exit *exit)
 	uint32_t leaf = (uint32_t)vcpu->regs.gpr[GPR_RAX];
 	uint32_t subleaf = (uint32_t)vcpu->regs.gpr[GPR_RCX];
 	const struct policy *p = &policies[SLOT(leaf)];
+	struct cpuid answer = {0}; /* that of all other leaves for hypervisors */
 
-	if (leaf - LEAF_KVM < 0x10000) {
-		own(vcpu, leaf);
-	} else if (p->leaf != leaf || (leaf == 7 && subleaf != 0)) {
-		set(vcpu, cpuid_read(leaf, subleaf));
+	if (leaf - LEAF_KVM >= 0x10000) {
+		answer = cpuid_read(leaf, subleaf);
+	}
+	if (p->leaf != leaf || (leaf == 7 && subleaf != 0)) {
+		set(vcpu, answer);
 	} else {
-		restrict_answer(vcpu, p, cpuid_read(leaf, subleaf));
+		restrict_answer(vcpu, p, answer);
 	}
 	return true;
 }
