@@ -255,15 +255,14 @@ NOINLINE static bool find_length(struct vcpu *vcpu, struct vcpu_exit *exit)
 	bool is_cr = exits[exit->kind].handle == cr;
 	uint8_t bytes[INSN_MAX];
 	size_t len = gmem_fetch(vcpu, bytes);
-	uint8_t length = insn_length(bytes, len, gmem_mode(vcpu), exits[exit->kind].opcode,
+	exit->length = insn_length(bytes, len, gmem_mode(vcpu), exits[exit->kind].opcode,
 		exits[exit->kind].len, is_cr);
-	if (is_cr && length != 0) {
-		bool high = length >= 4 && (bytes[length - 4] & 0xf1) == 0x41;
-		exit->cr.gpr = (uint8_t)((bytes[length - 1] & 7) | (high ? 8 : 0));
+	if (is_cr && exit->length != 0) {
+		bool high = exit->length >= 4 && (bytes[exit->length - 4] & 0xf1) == 0x41;
+		exit->cr.gpr = (uint8_t)((bytes[exit->length - 1] & 7) | (high ? 8 : 0));
 		exit->cr.value = vcpu->regs.gpr[exit->cr.gpr];
 	}
-	exit->length = length;
-	return length != 0;
+	return exit->length != 0;
 }
 
 void exit_handle(struct vcpu *vcpu, struct vcpu_exit *exit)

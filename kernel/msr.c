@@ -74,11 +74,6 @@ static enum msr_action action_of(uint32_t msr)
 	return KEEP;
 }
 
-static bool is_x2apic(const struct vcpu *vcpu, uint32_t msr)
-{
-	return msr >= MSR_X2APIC && msr <= MSR_X2APIC + 0xff && vlapic_is_x2apic(&vcpu->lapic);
-}
-
 bool msr_emulate_read(struct vcpu *vcpu, uint32_t msr, uint64_t *value)
 {
 	enum msr_action action = action_of(msr);
@@ -96,7 +91,7 @@ bool msr_emulate_read(struct vcpu *vcpu, uint32_t msr, uint64_t *value)
 	} else if (msr == MSR_PVCLOCK_TIME) {
 		*value = vcpu->pvclock;
 	} else if (msr != MSR_PVCLOCK_WALL) { /* that one keeps no address */
-		return is_x2apic(vcpu, msr) &&
+		return vlapic_is_x2apic(&vcpu->lapic) &&
 			vlapic_read(&vcpu->lapic, msr - MSR_X2APIC, tsc_read(), value);
 	}
 	return true;
@@ -167,8 +162,8 @@ bool msr_emulate_write(struct vcpu *vcpu, uint32_t msr, uint64_t value)
 	case MSR_PVCLOCK_WALL:
 	case MSR_PVCLOCK_TIME:
 		return pvclock_write(vcpu, msr, value);
-	default:
-		if (!is_x2apic(vcpu, msr)) {
+	default: /* x2APIC: the table lets no other through */
+		if (!vlapic_is_x2apic(&vcpu->lapic)) {
 			return false;
 		}
 		vlapic_write(&vcpu->lapic, msr - MSR_X2APIC, value, tsc_read(), &effect);
