@@ -8,10 +8,9 @@
 #define SELECT 0x00u
 #define DATA   0x10u
 
-#define REG_ID       0x00u
-#define REG_ENTRY    0x10u /* two for each pin */
-#define ID_SHIFT     24
-#define ENTRY_MASKED 0x10000ull
+#define REG_ID    0x00u
+#define REG_ENTRY 0x10u /* two for each pin */
+#define ID_SHIFT  24
 
 STATIC_ASSERT(
 	(UINT8_MAX - REG_ENTRY) / 2 < VIOAPIC_PINS_MAX, "what can be selected is in the table");
@@ -20,29 +19,19 @@ void vioapic_init(struct vioapic *v, uint8_t id, unsigned pins)
 {
 	*v = (struct vioapic){.id = id, .pins = pins};
 	for (unsigned pin = 0; pin < VIOAPIC_PINS_MAX; pin++) {
-		v->entry[pin] = ENTRY_MASKED;
+		v->entry[pin] = BIT(16); /* masked */
 	}
-}
-
-/* The pin whose entry is selected; what is below the entries wraps to a pin that no one has. */
-static unsigned selected_pin(const struct vioapic *v)
-{
-	return (v->select - REG_ENTRY) / 2;
-}
-
-static unsigned selected_shift(const struct vioapic *v)
-{
-	return v->select & 1 ? 32 : 0;
 }
 
 uint32_t vioapic_read(struct vioapic *v, unsigned offset)
 {
-	unsigned pin = selected_pin(v);
+	/* What is below the entries wraps to a pin that no one has. */
+	unsigned pin = (v->select - REG_ENTRY) / 2;
 	if (offset != DATA) {
 		return offset == SELECT ? v->select : 0;
 	}
 	if (pin < v->pins) {
-		return (uint32_t)(v->entry[pin] >> selected_shift(v));
+		return (uint32_t)(v->entry[pin] >> 32 * (v->select & 1));
 	}
 	if (v->select == 1) { /* the version: without an EOI register */
 		return 0x11 | (v->pins - 1) << 16;
@@ -64,13 +53,13 @@ static void entry_write(uint64_t *entry, uint32_t value, unsigned shift)
 
 int vioapic_write(struct vioapic *v, unsigned offset, uint32_t value)
 {
-	unsigned pin = selected_pin(v);
+	unsigned pin = (v->select - REG_ENTRY) / 2;
 	if (offset == SELECT) {
 		v->select = (uint8_t)value;
 	} else if (offset == DATA && v->select == REG_ID) {
 		v->id = (uint8_t)(value >> ID_SHIFT);
 	} else if (offset == DATA && pin < v->pins) {
-		entry_write(&v->entry[pin], value, selected_shift(v));
+		entry_write(&v->entry[pin], value, 32 * (v->select & 1u));
 		return (int)pin;
 	}
 	return -1;

@@ -11,8 +11,6 @@
 STATIC_ASSERT(offsetof(struct vcpu, regs) == 0, "enter.S");
 STATIC_ASSERT(GPR_RSP == 4 && GPR_RDI == 7 && GPR_COUNT == 16, "enter.S");
 
-#define CPUID_VMX              BIT(5) /* leaf 1, ECX */
-#define DR6_INIT               0xffff0ff0ul
 #define MSR_BITMAP_WRITES      0x800u /* bytes into a bitmap; from 0 on: reads (25.6.9) */
 #define MSR_FEATURE_CONTROL    0x3au
 #define FEATURE_CONTROL_LOCKED BIT(0)
@@ -81,7 +79,7 @@ static bool features_choose(void)
 
 bool vmx_probe(void)
 {
-	bool there = cpuid_read(1, 0).ecx & CPUID_VMX;
+	bool there = cpuid_read(1, 0).ecx & BIT(5);
 	if (!there || !(msr_read(MSR_VMX_BASIC) & BIT(55))) { /* A.1 */
 		log_error("vmx: this CPU lacks %s", there ? "true controls" : "VT-x");
 		return false;
@@ -152,7 +150,7 @@ void vmx_vcpu_reset(struct vcpu *vcpu)
 	VMCS_SET_UP(X)
 #undef X
 	vcpu_reset_registers(vcpu);
-	dr6_write(DR6_INIT); /* DR0-3 and DR6 are the guest's */
+	dr6_write(0xffff0ff0); /* DR0-3 and DR6 are the guest's */
 	*(uint64_t *)&bitmaps->msr[PAGE_SIZE + MSR_X2APIC / 8] = ~X2APIC_READS;
 	*(uint64_t *)&bitmaps->msr[PAGE_SIZE + MSR_BITMAP_WRITES + MSR_X2APIC / 8] = ~X2APIC_WRITES;
 }
@@ -165,17 +163,13 @@ void vmx_run(struct vcpu *vcpu, struct vcpu_exit *exit)
 		vmx_stage2_prepare(vcpu, &vpid_last[vcpu->cpu]);
 	}
 	if (!vmx_enter(&vcpu->regs, &vmx->host_rsp, vmx->launched)) {
-		uint64_t error = vmcs_read(VMCS_INSTRUCTION_ERROR); /* 31.4 */
-		*exit = (struct vcpu_exit){.kind = EXIT_ENTRY_FAILED, .raw = error};
-		exit->why = error == 7 ? "its entry was refused: invalid control fields"
-			: error == 8   ? "its entry was refused: invalid host state"
-				       : "its entry was refused";
+		*exit = (struct vcpu_exit){.kind = EXIT_ENTRY_FAILED,
+			.raw = vmcs_read(VMCS_INSTRUCTION_ERROR), /* 31.4 */
+			.why = "its entry was refused: invalid control fields or host state"};
 		return;
 	}
 	vmx_decode(vcpu, exit);
-	if (!vmx->launched) {
-		vmx->launched = !(exit->raw & VMX_EXIT_REFUSED);
-	}
+	vmx->launched |= !(exit->raw & BIT(31)); /* the entry failed */
 }
 
 void vmx_flush(struct vcpu *vcpu)

@@ -6,49 +6,43 @@
 #include "kernel/log.h"
 #include "vmx/vmx.h"
 
-/* Basic exit reasons (appendix C); is the length of the instruction valid (28.2.5)? */
-static const struct {
-	uint8_t kind;
-	bool has_length;
-} reasons[] = {
-	[0] = {EXIT_EXCEPTION, false}, /* or an NMI */
-	[1] = {EXIT_INTERRUPT, false},
-	[2] = {EXIT_SHUTDOWN, false}, /* triple fault */
-	[3] = {EXIT_RESET, false},    /* INIT */
-	[7] = {EXIT_WINDOW, false},
-	[8] = {EXIT_NMI_WINDOW, false},
-	[9] = {EXIT_TASK_SWITCH, false},
-	[10] = {EXIT_CPUID, true},
-	[11] = {EXIT_FORBIDDEN, true}, /* GETSEC */
-	[12] = {EXIT_HLT, true},
-	[13] = {EXIT_INVD, true},
-	[18] = {EXIT_HYPERCALL, true},
-	[19 ... 27] = {EXIT_FORBIDDEN, true}, /* VMCLEAR to VMXON */
-	[28] = {EXIT_CR_WRITE, true},         /* or read */
-	[30] = {EXIT_IO, true},
-	[31] = {EXIT_MSR_READ, true},
-	[32] = {EXIT_MSR_WRITE, true},
-	[33] = {EXIT_ENTRY_FAILED, false},
-	[36] = {EXIT_FORBIDDEN, true},     /* MWAIT */
-	[39] = {EXIT_FORBIDDEN, true},     /* MONITOR */
-	[41] = {EXIT_ENTRY_FAILED, false}, /* machine check */
-	[45] = {EXIT_EOI, false},
-	[48] = {EXIT_STAGE2, false},
-	[50] = {EXIT_FORBIDDEN, true}, /* INVEPT */
-	[52] = {EXIT_TIMER, false},
-	[53] = {EXIT_FORBIDDEN, true}, /* INVVPID */
-	[55] = {EXIT_XSETBV, true},
+/* Basic exit reasons (appendix C). */
+static const uint8_t reasons[] = {
+	[0] = EXIT_EXCEPTION, /* or an NMI */
+	[1] = EXIT_INTERRUPT,
+	[2] = EXIT_SHUTDOWN, /* triple fault */
+	[3] = EXIT_RESET,    /* INIT */
+	[7] = EXIT_WINDOW,
+	[8] = EXIT_NMI_WINDOW,
+	[9] = EXIT_TASK_SWITCH,
+	[10] = EXIT_CPUID,
+	[11] = EXIT_FORBIDDEN, /* GETSEC */
+	[12] = EXIT_HLT,
+	[13] = EXIT_INVD,
+	[18] = EXIT_HYPERCALL,
+	[19 ... 27] = EXIT_FORBIDDEN, /* VMCLEAR to VMXON */
+	[28] = EXIT_CR_WRITE,         /* or read */
+	[30] = EXIT_IO,
+	[31] = EXIT_MSR_READ,
+	[32] = EXIT_MSR_WRITE,
+	[33] = EXIT_ENTRY_FAILED,
+	[36] = EXIT_FORBIDDEN,    /* MWAIT */
+	[39] = EXIT_FORBIDDEN,    /* MONITOR */
+	[41] = EXIT_ENTRY_FAILED, /* machine check */
+	[45] = EXIT_EOI,
+	[48] = EXIT_STAGE2,
+	[50] = EXIT_FORBIDDEN, /* INVEPT */
+	[52] = EXIT_TIMER,
+	[53] = EXIT_FORBIDDEN, /* INVVPID */
+	[55] = EXIT_XSETBV,
 };
 
 #define DEBUG_BREAKPOINTS 0xful
-#define DEBUG_CAUSES      (DEBUG_BREAKPOINTS | BIT(13) | BIT(14)) /* B0-B3, BD, BS (table 28-1) */
-#define DR7_GD            BIT(13)
 
 static void decode_event(struct vcpu_event *event, uint64_t info, enum vmcs_field error)
 {
-	*event = (struct vcpu_event){.valid = true,
-		.type = (uint8_t)EVENT_INFO_TYPE(info),
-		.vector = (uint8_t)EVENT_INFO_VECTOR(info)};
+	*event = (struct vcpu_event){
+		.valid = true, .type = (uint8_t)EVENT_INFO_TYPE(info), .vector = (uint8_t)info};
 	if (info & EVENT_INFO_ERROR) {
 		event->has_error = true;
 		event->error = (uint32_t)vmcs_read(error);
@@ -56,15 +50,6 @@ static void decode_event(struct vcpu_event *event, uint64_t info, enum vmcs_fiel
 	if (event->type >= EVENT_SOFT_INTERRUPT) {
 		event->length = (uint8_t)vmcs_read(VMCS_EXIT_INSTRUCTION_LENGTH);
 	}
-}
-
-/* What the #DB would have done before its delivery, which an injected one does not do
- * (28.1, 27.6.1). */
-static void debug_registers_update(void)
-{
-	uint64_t causes = vmcs_read(VMCS_EXIT_QUALIFICATION) & DEBUG_CAUSES;
-	dr6_write((dr6_read() & ~DEBUG_BREAKPOINTS) | causes);
-	vmcs_change(VMCS_GUEST_DR7, DR7_GD, 0);
 }
 
 static void decode_exception(struct vcpu_exit *exit)
@@ -77,7 +62,12 @@ static void decode_exception(struct vcpu_exit *exit)
 	}
 	decode_event(&exit->event, info, VMCS_EXIT_EVENT_ERROR);
 	if (exit->event.vector == VECTOR_DEBUG && exit->event.type == EVENT_EXCEPTION) {
-		debug_registers_update();
+		/* What the #DB would have done before its delivery, which an injected one does not
+		 * do (28.1, 27.6.1). B0-B3, BD, BS (table 28-1); DR7.GD. */
+		uint64_t causes = DEBUG_BREAKPOINTS | BIT(13) | BIT(14);
+		causes &= vmcs_read(VMCS_EXIT_QUALIFICATION);
+		dr6_write((dr6_read() & ~DEBUG_BREAKPOINTS) | causes);
+		vmcs_change(VMCS_GUEST_DR7, BIT(13), 0);
 	}
 }
 
@@ -146,12 +136,8 @@ void vmx_decode(struct vcpu *vcpu, struct vcpu_exit *exit)
 	exit->interrupted.valid = false;
 	exit->length = 0;
 	unsigned reason = (uint16_t)exit->raw;
-	if (reason >= ARRAY_COUNT(reasons)) {
-		exit->kind = EXIT_UNKNOWN;
-		return;
-	}
-	exit->kind = reasons[reason].kind;
-	if (reasons[reason].has_length) {
+	exit->kind = reason < ARRAY_COUNT(reasons) ? reasons[reason] : EXIT_UNKNOWN;
+	if (exit->kind >= EXIT_CPUID && exit->kind <= EXIT_CR_WRITE) { /* 28.2.5 */
 		exit->length = (uint8_t)vmcs_read(VMCS_EXIT_INSTRUCTION_LENGTH);
 	} else if (exit->kind != EXIT_ENTRY_FAILED) {
 		decode_vectoring(exit);
@@ -194,11 +180,10 @@ void vmx_decode(struct vcpu *vcpu, struct vcpu_exit *exit)
 /* Appendix B has the names. */
 void vmx_dump(struct vcpu *vcpu)
 {
-	uint64_t value;
-
 	vmx_use(vcpu);
 	for (unsigned n = 0; n < VMCS_FIELD_COUNT; n++) {
-		if (vmcs_try_read(vmcs_field_number(n), &value) && value != 0) {
+		uint64_t value = vmcs_read(vmcs_field_number(n));
+		if (value != 0) {
 			log_error("vmx: VMCS %04x: %016lx", vmcs_field_number(n), value);
 		}
 	}

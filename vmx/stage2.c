@@ -16,13 +16,10 @@ struct stage2_format vmx_stage2_format = {
 	.cache_shift = 3,
 };
 
-#define EPT_POINTER_WB     6u        /* how the CPU reads the tables (25.6.11) */
-#define EPT_POINTER_LEVELS (3u << 3) /* less one */
-#define INVEPT_SINGLE      1ul
-
+/* 25.6.11: the CPU reads the tables write-back, and they have four levels (less one). */
 uint64_t vmx_ept_pointer(const struct vm *vm)
 {
-	return virt_to_phys(vm->stage2.root).raw | EPT_POINTER_WB | EPT_POINTER_LEVELS;
+	return virt_to_phys(vm->stage2.root).raw | STAGE2_WB | 3 << 3;
 }
 
 /*
@@ -42,11 +39,7 @@ void vmx_stage2_prepare(struct vcpu *vcpu, uint64_t *vpid_last)
 		vmcs_write(VMCS_VPID, (uint16_t)vmx->vpid);
 	}
 	const uint64_t descriptor[2] = {vmx_ept_pointer(vcpu->vm), 0};
-	bool failed;
-	__asm__ volatile("invept %1, %2"
-			 : "=@ccbe"(failed)
-			 : "m"(descriptor), "r"(INVEPT_SINGLE)
-			 : "memory");
-	DEBUG_ASSERT(!failed);
+	const uint64_t single_context = 1;
+	__asm__ volatile("invept %0, %1" : : "m"(descriptor), "r"(single_context) : "cc", "memory");
 	vmx->flush = false;
 }

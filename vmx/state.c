@@ -40,25 +40,19 @@ void vmx_set(struct vcpu *vcpu, enum vcpu_register reg, uint64_t value)
 {
 	struct vmx_vcpu *vmx = vmx_use(vcpu);
 
-	switch (reg) {
-	case VCPU_CR2:
+	if (reg == VCPU_CR2) {
 		cr2_write(value);
 		return;
-	case VCPU_CR0:
+	}
+	if (reg == VCPU_CR0) {
 		vmcs_write(VMCS_CR0_SHADOW, value);
 		value |= vmx_cr0_owned;
-		break;
-	case VCPU_CR4:
+	} else if (reg == VCPU_CR4) {
 		vmcs_write(VMCS_CR4_SHADOW, value);
 		value |= vmx_cr4_owned;
-		break;
-	case VCPU_RFLAGS:
-		if (!(value & RFLAGS_IF)) { /* 27.3.1.5: no blocking by STI then */
-			vmcs_change(VMCS_GUEST_INTERRUPTIBILITY, BLOCKED_BY_STI, 0);
-		}
-		break;
-	default:
-		break;
+	} else if (reg == VCPU_RFLAGS && !(value & RFLAGS_IF)) {
+		/* 27.3.1.5: no blocking by STI then */
+		vmcs_change(VMCS_GUEST_INTERRUPTIBILITY, BLOCKED_BY_STI, 0);
 	}
 	vmcs_write(vcpu_register_places[reg].vmcs, value);
 	if (reg == VCPU_CR0 || reg == VCPU_EFER) {
@@ -105,9 +99,8 @@ void vmx_skip(struct vcpu *vcpu, uint8_t length)
 		next = (uint32_t)next;
 	}
 	vmcs_write(VMCS_GUEST_RIP, next);
-	if (blocked & (BLOCKED_BY_STI | BLOCKED_BY_MOV_SS)) {
-		vmcs_write(VMCS_GUEST_INTERRUPTIBILITY,
-			blocked & ~(BLOCKED_BY_STI | BLOCKED_BY_MOV_SS));
+	if (blocked & BLOCKED_BY_SHADOW) {
+		vmcs_write(VMCS_GUEST_INTERRUPTIBILITY, blocked & ~BLOCKED_BY_SHADOW);
 	}
 	if (vmcs_read(VMCS_GUEST_RFLAGS) & RFLAGS_TF) { /* 33.2.1: the trap that it had caused */
 		vmcs_change(VMCS_GUEST_PENDING_DEBUG, 0, PENDING_DEBUG_STEP);
@@ -133,7 +126,7 @@ void vmx_inject(struct vcpu *vcpu, const struct vcpu_event *event)
 	if (event->vector == VECTOR_DEBUG && event->type != EVENT_INTERRUPT) {
 		/* Its exit did not save BS: with TF and a block an entry would be refused
 		 * (27.3.1.5). */
-		vmcs_change(VMCS_GUEST_INTERRUPTIBILITY, BLOCKED_BY_STI | BLOCKED_BY_MOV_SS, 0);
+		vmcs_change(VMCS_GUEST_INTERRUPTIBILITY, BLOCKED_BY_SHADOW, 0);
 	}
 	vmcs_write(VMCS_ENTRY_EVENT, info);
 }
@@ -141,15 +134,12 @@ void vmx_inject(struct vcpu *vcpu, const struct vcpu_event *event)
 bool vmx_can_take(struct vcpu *vcpu, enum event_type type)
 {
 	vmx_use(vcpu);
-	uint64_t blocked = vmcs_read(VMCS_GUEST_INTERRUPTIBILITY);
-	if (vmcs_read(VMCS_ENTRY_EVENT) & EVENT_INFO_VALID) {
-		return false;
-	}
-	if (type == EVENT_NMI) { /* some CPUs refuse NMIs that are blocked by STI (27.3.1.5) */
-		return !(blocked & (BLOCKED_BY_STI | BLOCKED_BY_MOV_SS | BLOCKED_BY_NMI));
-	}
-	return !(blocked & (BLOCKED_BY_STI | BLOCKED_BY_MOV_SS)) &&
-		(vmcs_read(VMCS_GUEST_RFLAGS) & RFLAGS_IF);
+	bool nmi = type == EVENT_NMI;
+	/* Some CPUs refuse NMIs that are blocked by STI (27.3.1.5). */
+	uint64_t blocks = BLOCKED_BY_SHADOW | (nmi ? BLOCKED_BY_NMI : 0);
+	return !(vmcs_read(VMCS_ENTRY_EVENT) & EVENT_INFO_VALID) &&
+		!(vmcs_read(VMCS_GUEST_INTERRUPTIBILITY) & blocks) &&
+		(nmi || (vmcs_read(VMCS_GUEST_RFLAGS) & RFLAGS_IF));
 }
 
 /* An NMI window may open under a block by STI: then the interrupt window, behind it, is the one to

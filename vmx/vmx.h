@@ -150,19 +150,16 @@ enum vmx_feature {
 #define VMX_PROC_LATER                                                                             \
 	((uint32_t)(VMX_PROC_INTERRUPT_WINDOW | VMX_PROC_NMI_WINDOW | VMX_PROC_TPR_SHADOW))
 
-#define VMX_EXIT_REFUSED BIT(31) /* of the exit reason: the entry failed */
-
 /* Interruption information, at entry, exit and vectoring (25.8.3, 25.9.2): vector 7:0, type 10:8.
  */
-#define EVENT_INFO_ERROR     BIT(11)
-#define EVENT_INFO_IRET      BIT(12) /* exits: NMIs were unblocked by an IRET that faulted */
-#define EVENT_INFO_VALID     BIT(31)
-#define EVENT_INFO_TYPE(i)   ((i) >> 8 & 7u)
-#define EVENT_INFO_VECTOR(i) ((i)&0xffu)
+#define EVENT_INFO_ERROR   BIT(11)
+#define EVENT_INFO_IRET    BIT(12) /* exits: NMIs were unblocked by an IRET that faulted */
+#define EVENT_INFO_VALID   BIT(31)
+#define EVENT_INFO_TYPE(i) ((i) >> 8 & 7u)
 
 /* GUEST_INTERRUPTIBILITY (25.4.2). */
 #define BLOCKED_BY_STI    BIT(0)
-#define BLOCKED_BY_MOV_SS BIT(1)
+#define BLOCKED_BY_SHADOW (BLOCKED_BY_STI | BIT(1)) /* or by MOV SS */
 #define BLOCKED_BY_NMI    BIT(3)
 
 /* #DB and #AC could be raised by their own delivery, without end; #MC is the host's. */
@@ -220,25 +217,14 @@ bool vmx_enter(struct vcpu_regs *regs, uint64_t *host_rsp, bool resume);
 void vmx_exit_point(void); /* for VMCS_HOST_RIP */
 void vmx_take_nmi(void);   /* the host's NMI handler, for an NMI that ended a run */
 
-static inline bool vmcs_try_read(unsigned field, uint64_t *value)
-{
-	bool failed;
-	__asm__ volatile("vmread %2, %0"
-			 : "=r"(*value), "=@ccbe"(failed)
-			 : "r"((uint64_t)field)
-			 : "memory");
-	return !failed;
-}
-
+/* A field that this CPU does not have reads 0, and is left alone by a write. */
 static inline uint64_t vmcs_read(unsigned field)
 {
-	uint64_t value;
-	bool there = vmcs_try_read(field, &value);
-	DEBUG_ASSERT(there);
+	uint64_t value = 0;
+	__asm__ volatile("vmread %1, %0" : "+r"(value) : "r"((uint64_t)field) : "cc", "memory");
 	return value;
 }
 
-/* A field that this CPU does not have is left alone. */
 static inline void vmcs_write(unsigned field, uint64_t value)
 {
 	__asm__ volatile("vmwrite %0, %1" : : "r"(value), "r"((uint64_t)field) : "cc", "memory");
