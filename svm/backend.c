@@ -56,7 +56,7 @@ void svm_run(struct vcpu *vcpu, struct vcpu_exit *exit)
 	vmcb->rax = vcpu->regs.gpr[GPR_RAX];
 	svm_enter(&vcpu->regs, virt_to_phys(vmcb), cpu->host);
 	vcpu->regs.gpr[GPR_RAX] = vmcb->rax;
-	vmcb->tlb_control = TLB_KEEP;
+	vmcb->tlb_control = 0;
 	vmcb->inject = 0;
 	vmcb->clean = CLEAN_ALL;
 	svm_decode(vcpu, exit);

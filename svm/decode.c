@@ -8,8 +8,6 @@
 #include "kernel/insn.h"
 #include "kernel/x86.h"
 
-#define VECTOR_BREAKPOINT      3u
-#define VECTOR_OVERFLOW        4u
 #define VECTOR_ALIGNMENT_CHECK 17u
 
 /*
@@ -50,13 +48,12 @@ const uint8_t svm_exit_kinds[SVM_EXIT_INTERCEPTS] = {
 static void decode_interrupted(struct vmcb *vmcb, struct vcpu_event *event)
 {
 	uint64_t raw = vmcb->exit_event;
-	unsigned type = raw >> EVENT_TYPE_SHIFT & EVENT_TYPE_MASK;
+	unsigned type = raw >> EVENT_TYPE_SHIFT & 7;
 	uint8_t vector = (uint8_t)raw;
+	bool raised_anew = type == EVENT_SOFT_INTERRUPT ||
+		(type == EVENT_EXCEPTION && (vector == 3 || vector == 4)); /* #BP, #OF */
 
-	if (!(raw & EVENT_VALID) || type == EVENT_SOFT_INTERRUPT) {
-		return;
-	}
-	if (type == EVENT_EXCEPTION && (vector == VECTOR_BREAKPOINT || vector == VECTOR_OVERFLOW)) {
+	if (!(raw & EVENT_VALID) || raised_anew) {
 		return;
 	}
 	*event = (struct vcpu_event){
@@ -105,30 +102,16 @@ static void decode_cr8(const struct vcpu *vcpu, struct vcpu_exit *exit)
 	}
 }
 
-static void decode_exception(const struct vmcb *vmcb, struct vcpu_exit *exit)
-{
-	exit->event.valid = true;
-	exit->event.type = EVENT_EXCEPTION;
-	exit->event.vector = (uint8_t)(vmcb->exit_code % 32);
-	exit->event.has_error = exit->event.vector == VECTOR_ALIGNMENT_CHECK;
-	exit->event.error = (uint32_t)vmcb->exit_info1;
-}
-
-/* Of 64 bits; in QEMU, of INVALID, only 32. */
-static enum exit_kind decode_kind(uint32_t code)
-{
-	if (code == SVM_EXIT_NPF || code == (uint32_t)SVM_EXIT_INVALID) {
-		return code == SVM_EXIT_NPF ? EXIT_STAGE2 : EXIT_ENTRY_FAILED;
-	}
-	return code < SVM_EXIT_INTERCEPTS ? svm_exit_kinds[code] : EXIT_UNKNOWN;
-}
-
 void svm_decode(struct vcpu *vcpu, struct vcpu_exit *exit)
 {
 	struct vmcb *vmcb = vcpu->hw;
 
-	*exit = (struct vcpu_exit){
-		.kind = decode_kind((uint32_t)vmcb->exit_code), .raw = vmcb->exit_code};
+	uint32_t code = (uint32_t)vmcb->exit_code; /* of 64 bits; in QEMU, of INVALID, only 32 */
+	*exit = (struct vcpu_exit){.raw = vmcb->exit_code};
+	exit->kind = code < SVM_EXIT_INTERCEPTS      ? svm_exit_kinds[code]
+		: code == SVM_EXIT_NPF               ? EXIT_STAGE2
+		: code == (uint32_t)SVM_EXIT_INVALID ? EXIT_ENTRY_FAILED
+						     : EXIT_UNKNOWN;
 	decode_interrupted(vmcb, &exit->interrupted);
 	if (vmcb->nmi_state == NMI_RETURNING && vmcb->rip != vmcb->iret_rip) {
 		vmcb->nmi_state = NMI_OPEN;
@@ -158,7 +141,11 @@ void svm_decode(struct vcpu *vcpu, struct vcpu_exit *exit)
 		decode_cr8(vcpu, exit);
 		break;
 	case EXIT_EXCEPTION:
-		decode_exception(vmcb, exit);
+		exit->event = (struct vcpu_event){.valid = true,
+			.type = EVENT_EXCEPTION,
+			.vector = code % 32,
+			.has_error = code % 32 == VECTOR_ALIGNMENT_CHECK,
+			.error = (uint32_t)vmcb->exit_info1};
 		break;
 	case EXIT_STAGE2:
 		exit->fault.gpa = vmcb->exit_info2;

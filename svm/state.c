@@ -9,8 +9,7 @@
 #include "kernel/paging.h"
 #include "kernel/x86.h"
 
-#define NESTED_PAGING_ENABLE BIT(0)
-#define SHADOW               BIT(0)
+#define SHADOW BIT(0)
 
 static const uint8_t places[SEG_COUNT] = {
 	SEG_ES, SEG_CS, SEG_SS, SEG_DS, SEG_FS, SEG_GS, VMCB_LDTR, VMCB_TR};
@@ -29,7 +28,7 @@ void svm_vcpu_reset(struct vcpu *vcpu)
 	vmcb->iopm = virt_to_phys(bitmaps->ports).raw;
 	vmcb->msrpm = virt_to_phys(bitmaps->msr).raw;
 	vmcb->interrupt_control = VIRQ_MASKING;
-	vmcb->nested_control = NESTED_PAGING_ENABLE;
+	vmcb->nested_control = BIT(0); /* nested paging */
 	vmcb->nested_cr3 = virt_to_phys(vcpu->vm->stage2.root).raw;
 	vmcb->dr6 = 0xffff0ff0;
 	vcpu_reset_registers(vcpu);

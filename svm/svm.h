@@ -15,14 +15,9 @@
 #define SVM_DECODE_ASSISTS BIT(7)
 extern uint32_t svm_features; /* [I] after probe */
 
-/* Segment registers of the VMCB: enum segment_name as far as SEG_GS, then these. */
-enum {
-	VMCB_GDTR = 6,
-	VMCB_LDTR,
-	VMCB_IDTR,
-	VMCB_TR,
-	VMCB_SEGMENTS
-};
+/* Segment registers of the VMCB: enum segment_name as far as SEG_GS, GDTR, LDTR, IDTR, TR. */
+#define VMCB_LDTR 7
+#define VMCB_TR   9
 struct vmcb_segment {
 	uint16_t selector, attributes; /* attributes as in struct segment */
 	uint32_t limit;
@@ -67,7 +62,7 @@ struct vmcb {
 		uint32_t intercept[6]; /* bit n of word w: exit code 32w + n */
 		struct {
 			uint8_t before_segments[0x400];
-			struct vmcb_segment segment[VMCB_SEGMENTS];
+			struct vmcb_segment segment[VMCB_TR + 1];
 		};
 #define X(offset, type, name)                                                                      \
 	struct {                                                                                   \
@@ -90,11 +85,9 @@ VMCB_FIELDS(X)
 #define CLEAN_INTERRUPT  BIT(3)
 #define CLEAN_ALL        0x1fffu /* all that are defined; others stay unclean */
 
-enum {
-	TLB_KEEP = 0,
-	TLB_FLUSH_ALL = 1,
-	TLB_FLUSH_ASID = 3
-}; /* tlb_control, 15.16.1 */
+/* tlb_control, 15.16.1; 0: keep all */
+#define TLB_FLUSH_ALL  1
+#define TLB_FLUSH_ASID 3
 
 /* interrupt_control, 15.21 */
 #define VIRQ_PENDING      BIT(8)
@@ -104,7 +97,6 @@ enum {
 
 /* inject, exit_event: 15.20. Vector in bits 7:0, error code in 63:32. */
 #define EVENT_TYPE_SHIFT  8
-#define EVENT_TYPE_MASK   7u
 #define EVENT_HAS_ERROR   BIT(11)
 #define EVENT_VALID       BIT(31)
 #define EVENT_ERROR_SHIFT 32
