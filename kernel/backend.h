@@ -96,8 +96,10 @@ struct segment {
 #define SEGMENT_BIG       0x0400u
 #define SEGMENT_GRAN      0x0800u
 
-/* Something that is delivered through the guest's IDT. Types are those of both vendors' encodings.
- */
+/* Something that is delivered through the guest's IDT. Types and these bits are those of both
+ * vendors' encodings (SDM vol. 3, 25.8.3; APM vol. 2, 15.20). */
+#define EVENT_HAS_ERROR BIT(11)
+#define EVENT_VALID     BIT(31)
 enum event_type {
 	EVENT_INTERRUPT = 0,
 	EVENT_NMI = 2,
@@ -123,7 +125,7 @@ struct vcpu_event {
 	X(NMI_WINDOW) /* the same for an NMI, or (AMD-V) soon: can_take says which */              \
 	X(TIMER)      /* the bound of this run is over (VMX preemption timer) */                   \
 	X(EXCEPTION)  /* event: an intercepted exception (#MC, #DB, #AC), not yet delivered */     \
-	X(CPUID)                                                                                   \
+	X(CPUID)      /* from here to CR_WRITE: instructions, whose length VT-x tells */           \
 	X(HLT)                                                                                     \
 	X(INVD)                                                                                    \
 	X(XSETBV)                                                                                  \

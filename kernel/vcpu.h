@@ -67,13 +67,12 @@ struct vcpu {
 	enum exit_kind last;         /* [C] */
 };
 
-#define VM_VCPUS_MAX CPUS_MAX
 struct vm {
-	atomic_bool held;                /* [A] none of its vCPUs is entered */
-	unsigned vcpu_count;             /* [I] */
-	struct vcpu *vcpu[VM_VCPUS_MAX]; /* [I] */
-	struct stage2 stage2;            /* [vm.lock] to change */
-	struct vm_bitmaps *bitmaps;      /* [I] */
+	atomic_bool held;            /* [A] none of its vCPUs is entered */
+	unsigned vcpu_count;         /* [I] */
+	struct vcpu *vcpu[CPUS_MAX]; /* [I] */
+	struct stage2 stage2;        /* [vm.lock] to change */
+	struct vm_bitmaps *bitmaps;  /* [I] */
 };
 
 extern struct spinlock vm_lock; /* struct vm's stage 2 */

@@ -97,8 +97,6 @@ VMCB_FIELDS(X)
 
 /* inject, exit_event: 15.20. Vector in bits 7:0, error code in 63:32. */
 #define EVENT_TYPE_SHIFT  8
-#define EVENT_HAS_ERROR   BIT(11)
-#define EVENT_VALID       BIT(31)
 #define EVENT_ERROR_SHIFT 32
 
 /* Exit codes (appendix C) below SVM_EXIT_INTERCEPTS are those that can be asked for; decode.c has

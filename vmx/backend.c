@@ -5,6 +5,7 @@
  */
 #include "kernel/log.h"
 #include "kernel/paging.h"
+#include "kernel/panic.h"
 #include "kernel/time.h"
 #include "vmx/vmx.h"
 

@@ -43,7 +43,7 @@ static void decode_event(struct vcpu_event *event, uint64_t info, enum vmcs_fiel
 {
 	*event = (struct vcpu_event){
 		.valid = true, .type = (uint8_t)EVENT_INFO_TYPE(info), .vector = (uint8_t)info};
-	if (info & EVENT_INFO_ERROR) {
+	if (info & EVENT_HAS_ERROR) {
 		event->has_error = true;
 		event->error = (uint32_t)vmcs_read(error);
 	}
@@ -118,7 +118,7 @@ static void decode_cr(struct vcpu *vcpu, struct vcpu_exit *exit, uint64_t qualif
 static void decode_vectoring(struct vcpu_exit *exit)
 {
 	uint64_t vectoring = vmcs_read(VMCS_VECTORING_EVENT), info = 0;
-	if (vectoring & EVENT_INFO_VALID) {
+	if (vectoring & EVENT_VALID) {
 		decode_event(&exit->interrupted, vectoring, VMCS_VECTORING_EVENT_ERROR);
 	} else if (exit->kind == EXIT_STAGE2) {
 		info = vmcs_read(VMCS_EXIT_QUALIFICATION);

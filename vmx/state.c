@@ -111,10 +111,10 @@ void vmx_skip(struct vcpu *vcpu, uint8_t length)
 void vmx_inject(struct vcpu *vcpu, const struct vcpu_event *event)
 {
 	vmx_use(vcpu);
-	uint64_t info = EVENT_INFO_VALID | (uint64_t)event->type << 8 | event->vector;
+	uint64_t info = EVENT_VALID | (uint64_t)event->type << 8 | event->vector;
 
 	if (event->has_error && (vmcs_read(VMCS_GUEST_CR0) & CR0_PE)) {
-		info |= EVENT_INFO_ERROR;
+		info |= EVENT_HAS_ERROR;
 		vmcs_write(VMCS_ENTRY_EVENT_ERROR, event->error);
 	}
 	if (event->type >= EVENT_SOFT_INTERRUPT) {
@@ -137,7 +137,7 @@ bool vmx_can_take(struct vcpu *vcpu, enum event_type type)
 	bool nmi = type == EVENT_NMI;
 	/* Some CPUs refuse NMIs that are blocked by STI (27.3.1.5). */
 	uint64_t blocks = BLOCKED_BY_SHADOW | (nmi ? BLOCKED_BY_NMI : 0);
-	return !(vmcs_read(VMCS_ENTRY_EVENT) & EVENT_INFO_VALID) &&
+	return !(vmcs_read(VMCS_ENTRY_EVENT) & EVENT_VALID) &&
 		!(vmcs_read(VMCS_GUEST_INTERRUPTIBILITY) & blocks) &&
 		(nmi || (vmcs_read(VMCS_GUEST_RFLAGS) & RFLAGS_IF));
 }

@@ -9,7 +9,6 @@
 #define VMX_HOST_RSP 0x6c14 /* VMCS_HOST_RSP, for enter.S */
 
 #ifndef __ASSEMBLER__
-#include "kernel/panic.h"
 #include "kernel/pcpu.h"
 #include "kernel/vcpu.h"
 
@@ -152,9 +151,7 @@ enum vmx_feature {
 
 /* Interruption information, at entry, exit and vectoring (25.8.3, 25.9.2): vector 7:0, type 10:8.
  */
-#define EVENT_INFO_ERROR   BIT(11)
 #define EVENT_INFO_IRET    BIT(12) /* exits: NMIs were unblocked by an IRET that faulted */
-#define EVENT_INFO_VALID   BIT(31)
 #define EVENT_INFO_TYPE(i) ((i) >> 8 & 7u)
 
 /* GUEST_INTERRUPTIBILITY (25.4.2). */
