@@ -6,12 +6,10 @@
 #pragma once
 
 #define ENOENT  2
-#define EIO     5
 #define ENOMEM  12
 #define EFAULT  14
 #define ENODEV  19
 #define EINVAL  22
 #define ENOSPC  28
-#define ERANGE  34
 #define EBADMSG 74
 #define E2BIG   7

@@ -24,11 +24,6 @@ static void junk_fill(void *memory, size_t len)
 	}
 }
 
-static bool junk_intact(const uint8_t *memory, size_t len)
-{
-	return !DEBUG_BUILD || (memory[0] == JUNK_BYTE && memcmp(memory, memory + 1, len - 1) == 0);
-}
-
 int frame_init(void *base, size_t count)
 {
 	size_t map_count = ALIGN_UP(count, PAGE_SIZE) / PAGE_SIZE;
@@ -60,11 +55,13 @@ void *frame_alloc(size_t count, enum frame_owner owner)
 	if (!found) {
 		return NULL;
 	}
-	void *frames = frame_map + (end - count) * PAGE_SIZE;
-	if (!junk_intact(frames, count * PAGE_SIZE)) {
-		panic("%zu frames at %p: one was written to after it was freed", count, frames);
+	uint8_t *frames = frame_map + (end - count) * PAGE_SIZE;
+	size_t len = count * PAGE_SIZE;
+	if (DEBUG_BUILD && (frames[0] != JUNK_BYTE || memcmp(frames, frames + 1, len - 1) != 0)) {
+		panic("%zu frames at %p: one was written to after it was freed", count,
+			(void *)frames);
 	}
-	return memset(frames, 0, count * PAGE_SIZE);
+	return memset(frames, 0, len);
 }
 
 void frame_free(void *frames, size_t count, enum frame_owner owner)
@@ -97,8 +94,4 @@ size_t frame_count(enum frame_owner owner)
 	return count;
 }
 
-const char *const frame_owner_names[] = {
-#define X(id, name) name,
-	FRAME_OWNERS(X)
-#undef X
-};
+const char *const frame_owner_names[] = {FRAME_OWNERS(LIST_NAME)};

@@ -36,9 +36,7 @@ uint64_t lock_acquire(struct spinlock *lock)
 void lock_release(struct spinlock *lock, uint64_t flags)
 {
 	uint16_t serving = atomic_load_explicit(&lock->serving, memory_order_relaxed);
-	if (DEBUG_BUILD && !broken) {
-		ASSERT(lock_held_pop(&this_cpu()->locks, lock->rank));
-	}
+	DEBUG_ASSERT(broken || lock_held_pop(&this_cpu()->locks, lock->rank));
 	atomic_store_explicit(&lock->serving, (uint16_t)(serving + 1), memory_order_release);
 	irq_restore(flags);
 }

@@ -29,10 +29,7 @@ struct spinlock {
 	enum lock_rank rank;   /* [I] */
 };
 
-#define SPINLOCK(r)                                                                                \
-	{                                                                                          \
-		.rank = LOCK_##r                                                                   \
-	}
+#define SPINLOCK(r) ((struct spinlock){.rank = LOCK_##r})
 
 /*
  * The ranks of the locks that one CPU holds, a bit each, for the check; in its per-CPU area and

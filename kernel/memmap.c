@@ -96,8 +96,4 @@ uint64_t memmap_bytes(const struct memmap *map, enum mem_type type)
 	return bytes;
 }
 
-const char *const mem_type_names[] = {
-#define X(id, name) name,
-	MEM_TYPES(X)
-#undef X
-};
+const char *const mem_type_names[] = {MEM_TYPES(LIST_NAME)};

@@ -8,8 +8,7 @@
 #define OFFSET(name, type, member)                                                                 \
 	__asm__ volatile(".ascii \"@define " #name " %c0\"" : : "i"(offsetof(type, member)))
 
-void offsets(void);
-void offsets(void)
+__attribute__((used)) static void offsets(void)
 {
 	OFFSET(PCPU_STACK_TOP, struct pcpu, stack_top);
 	OFFSET(PCPU_APIC_ID, struct pcpu, apic_id);

@@ -19,9 +19,6 @@
 #define PTE_NX      BIT(63)
 #define PTE_ADDRESS 0x000ffffffffff000ull
 
-#define LEVEL_TOP   3u /* PML4; 0: page table */
-#define LEVEL_LARGE 1u
-
 #define WINDOW_STALE BIT(1) /* not present: unmapped, but other CPUs may not know yet */
 
 uint64_t paging_root;
@@ -50,7 +47,7 @@ hpa_t virt_to_phys(const void *va)
 static uint64_t *entry_find(uint64_t va, unsigned level, unsigned *at)
 {
 	uint64_t table = paging_root != 0 ? paging_root : cr3_read();
-	for (*at = LEVEL_TOP;; --*at) {
+	for (*at = 3 /* PML4; 0: page table */;; --*at) {
 		uint64_t *entry = phys_to_virt(hpa(table & PTE_ADDRESS));
 		entry += va >> (PAGE_SHIFT + 9 * *at) & 511;
 		if (*at == level || !(*entry & PTE_PRESENT) || *entry & PTE_LARGE) {
@@ -85,7 +82,7 @@ int paging_map(uint64_t va, hpa_t base, uint64_t size, unsigned flags)
 {
 	for (uint64_t step; size != 0; va += step, base.raw += step, size -= step) {
 		bool large = ((va | base.raw) & (LARGE_SIZE - 1)) == 0 && size >= LARGE_SIZE;
-		uint64_t *entry = entry_make(va, large ? LEVEL_LARGE : 0);
+		uint64_t *entry = entry_make(va, large ? 1 : 0);
 		if (entry == NULL) {
 			return trace_err(-ENOMEM);
 		}

@@ -76,8 +76,7 @@ void cpu_enable_features(void)
 {
 	/* CPUID leaf 7, subleaf 0 (SDM vol. 2, CPUID): what is there is used, nothing else is
 	 * needed for its sake. */
-	uint32_t max_leaf = cpuid_read(0, 0).eax;
-	struct cpuid extended = max_leaf >= 7 ? cpuid_read(7, 0) : (struct cpuid){0};
+	struct cpuid extended = cpuid_read(0, 0).eax >= 7 ? cpuid_read(7, 0) : (struct cpuid){0};
 	uint64_t cr4 = BIT(3) | CR4_PAE | CR4_MCE | BIT(7); /* and DE, PGE */
 
 	cr4 |= cpuid_read(1, 0).ecx & BIT(26) ? CR4_OSXSAVE : 0; /* for a guest's XSETBV */

@@ -25,19 +25,14 @@ enum stack_kind {
 /* SDM vol. 3, 8.7: the 64-bit task-state segment. */
 struct PACKED tss {
 	uint32_t reserved0;
-	uint64_t rsp[3];
-	uint64_t reserved1;
-	uint64_t ist[7];
-	uint64_t reserved2;
-	uint16_t reserved3;
-	uint16_t io_map;
+	uint64_t rsp[3], reserved1, ist[7], reserved2;
+	uint16_t reserved3, io_map;
 };
 STATIC_ASSERT(sizeof(struct tss) == 104, "TSS layout");
 
-#define GDT_CODE  0x08u
-#define GDT_DATA  0x10u
-#define GDT_TSS   0x18u /* two entries */
-#define GDT_COUNT 5u
+#define GDT_CODE 0x08u
+#define GDT_DATA 0x10u
+#define GDT_TSS  0x18u /* two entries */
 
 enum cpu_state {
 	CPU_STARTING,
@@ -54,9 +49,7 @@ struct pcpu {
 	void *loaded;                      /* [C] the backend's: whose VMCS the CPU holds */
 	struct vcpu *context;              /* [C] whose registers it holds: context_load() */
 	uint64_t timer_at;                 /* [C] TSC at which the timer fires; UINT64_MAX: never */
-	uint32_t index;                    /* [I] 0 is the CPU that booted */
-	uint32_t apic_id;                  /* [I] */
-	uint32_t acpi_uid;                 /* [I] */
+	uint32_t index, apic_id, acpi_uid; /* [I] index 0 is the CPU that booted */
 	atomic_uint state;                 /* [A] enum cpu_state */
 	uint32_t locks;                    /* [C] debug builds: lock_held_push() */
 	atomic_ulong calls[CPUS_MAX / 64]; /* [A] CPUs whose cross-call waits for this one */
@@ -64,7 +57,7 @@ struct pcpu {
 	atomic_ulong nmis;                         /* [C] NMIs that nobody had asked for */
 	uint64_t nmi_rip;                          /* [C] where the last one came; 0: reported */
 	atomic_ulong spurious;                     /* [C] interrupts without a handler */
-	uint64_t gdt[GDT_COUNT];                   /* [I] */
+	uint64_t gdt[GDT_TSS / 8 + 2];             /* [I] */
 	struct tss tss;                            /* [I] */
 };
 

@@ -40,9 +40,8 @@ uint64_t time_to_tsc(uint64_t ns)
 
 void time_delay(uint64_t ns)
 {
-	uint64_t start = tsc_read();
-	uint64_t ticks = time_to_tsc(ns);
-	while (tsc_read() - start < ticks) {
+	uint64_t start = time_ns();
+	while (time_ns() - start < ns) {
 		cpu_pause();
 	}
 }

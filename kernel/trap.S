@@ -44,11 +44,9 @@ trap_common:
 	 * Instructions that may raise #GP, which then is their answer: bool f(...), false after a #GP. trap.c knows
 	 * the range and where to go on.
 	 */
-	.globl try_first, try_last, try_failed, msr_try_read, msr_try_write, xcr0_try_write
+	.globl try_first, try_last, msr_try_read, msr_try_write, xcr0_try_write
 msr_try_read:                           /* uint32_t msr, uint64_t *value */
 	mov %edi, %ecx
-	xor %eax, %eax
-	xor %edx, %edx
 try_first:
 	rdmsr
 	mov %eax, (%rsi)
@@ -72,7 +70,6 @@ xcr0_try_write:                         /* uint64_t value */
 	mov $1, %eax
 	ret
 try_last:
-try_failed:
 	xor %eax, %eax
 	ret
 	.section .note.GNU-stack, "", @progbits

@@ -21,14 +21,15 @@ static struct gate idt[256];
 const struct table_register trap_idtr = {sizeof(idt) - 1, (uintptr_t)idt};
 struct trap_handler trap_handlers[VECTOR_OWN_COUNT];
 
-extern const char trap_entries[], try_first[], try_last[], try_failed[];
+extern const char trap_entries[], try_first[], try_last[];
 void trap_dispatch(struct trap_frame *frame);
 
 static const char *const exception_names[] = {"divide error", "debug", "NMI", "breakpoint",
 	"overflow", "bound range", "invalid opcode", "device not available", "double fault",
 	"coprocessor overrun", "invalid TSS", "segment not present", "stack fault",
 	"general protection", "page fault", "exception 15", "x87 error", "alignment check",
-	"machine check", "SIMD error", "virtualization", "control protection"};
+	"machine check", "SIMD error", "virtualization", "control protection",
+	[22 ... 31] = "unknown exception"};
 
 void trap_init(void)
 {
@@ -116,7 +117,7 @@ void trap_dispatch(struct trap_frame *frame)
 		atomic_fetch_add_explicit(&cpu->nmis, 1, memory_order_relaxed);
 	} else if (vector == VECTOR_PROTECTION && rip >= (uintptr_t)try_first &&
 		rip < (uintptr_t)try_last) {
-		frame->rip = (uintptr_t)try_failed;
+		frame->rip = (uintptr_t)try_last;
 	} else if (vector == VECTOR_PANIC) {
 		panic_report(frame, (const char *)frame->rdi, *(va_list *)frame->rsi);
 	} else if (vector == VECTOR_MACHINE_CHECK) {
@@ -124,9 +125,6 @@ void trap_dispatch(struct trap_frame *frame)
 	} else if (vector == VECTOR_PAGE_FAULT) {
 		panic_at(frame, "page fault at 0x%lx, error 0x%lx", cr2_read(), frame->error);
 	} else {
-		panic_at(frame, "%s, error 0x%lx",
-			vector < ARRAY_COUNT(exception_names) ? exception_names[vector]
-							      : "unknown exception",
-			frame->error);
+		panic_at(frame, "%s, error 0x%lx", exception_names[vector], frame->error);
 	}
 }

@@ -35,6 +35,7 @@ typedef struct {
 #define NOINLINE            __attribute__((noinline)) /* keeps the registers it needs off a fast path */
 #define PRINTF_LIKE(fmt, a) __attribute__((format(printf, fmt, a)))
 #define STATIC_ASSERT       _Static_assert
+#define LIST_NAME(id, name) name, /* of a list of X(id, name): its names, by id */
 
 /* DEBUG_BUILD, 0 or 1 by the build: the debug flavour pays for checks that a release does not. Both
  * branches always compile. */

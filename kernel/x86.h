@@ -110,23 +110,21 @@ static inline uint64_t xcr0_read(void)
 
 /* All of the FPU's and vector units' state that XCR0 has on, to or from `area` (64-byte aligned);
  * without XSAVE what FXSAVE knows. */
-static inline void fpu_save(void *area, bool xsave)
-{
-	if (xsave) {
-		__asm__ volatile("xsave64 (%0)" : : "r"(area), "a"(-1), "d"(-1) : "memory");
-	} else {
-		__asm__ volatile("fxsave64 (%0)" : : "r"(area) : "memory");
+#define X(name, direction)                                                                         \
+	static inline void name(void *area, bool xsave)                                            \
+	{                                                                                          \
+		if (xsave) {                                                                       \
+			__asm__ volatile("x" direction "64 (%0)"                                   \
+					 :                                                         \
+					 : "r"(area), "a"(-1), "d"(-1)                             \
+					 : "memory");                                              \
+		} else {                                                                           \
+			__asm__ volatile("fx" direction "64 (%0)" : : "r"(area) : "memory");       \
+		}                                                                                  \
 	}
-}
-
-static inline void fpu_load(const void *area, bool xsave)
-{
-	if (xsave) {
-		__asm__ volatile("xrstor64 (%0)" : : "r"(area), "a"(-1), "d"(-1) : "memory");
-	} else {
-		__asm__ volatile("fxrstor64 (%0)" : : "r"(area) : "memory");
-	}
-}
+X(fpu_save, "save")
+X(fpu_load, "rstor")
+#undef X
 
 #define X(type, name, suffix)                                                                      \
 	static inline type port_read##name(uint16_t port)                                          \
@@ -164,10 +162,20 @@ static inline uint64_t tsc_read(void)
 	return __builtin_ia32_rdtsc();
 }
 
-static inline void cpu_pause(void)
-{
-	__asm__ volatile("pause" : : : "memory");
-}
+#define X(name, instructions)                                                                      \
+	static inline void name(void)                                                              \
+	{                                                                                          \
+		__asm__ volatile(instructions : : : "memory");                                     \
+	}
+X(cpu_pause, "pause")
+X(irq_enable, "sti")
+X(irq_disable, "cli")
+/* Take the interrupts that are pending; they are off before and after. STI's shadow needs one
+ * instruction. */
+X(irq_take, "sti; nop; cli")
+/* Sleep until an interrupt, which is taken before this returns; interrupts are off again then. */
+X(irq_wait, "sti; hlt; cli")
+#undef X
 
 static inline uint64_t irq_save(void)
 {
@@ -179,31 +187,8 @@ static inline uint64_t irq_save(void)
 static inline void irq_restore(uint64_t flags)
 {
 	if (flags & RFLAGS_IF) {
-		__asm__ volatile("sti" : : : "memory");
+		irq_enable();
 	}
-}
-
-static inline void irq_enable(void)
-{
-	__asm__ volatile("sti" : : : "memory");
-}
-
-static inline void irq_disable(void)
-{
-	__asm__ volatile("cli" : : : "memory");
-}
-
-/* Take the interrupts that are pending; they are off before and after. STI's shadow needs one
- * instruction. */
-static inline void irq_take(void)
-{
-	__asm__ volatile("sti; nop; cli" : : : "memory");
-}
-
-/* Sleep until an interrupt, which is taken before this returns; interrupts are off again then. */
-static inline void irq_wait(void)
-{
-	__asm__ volatile("sti; hlt; cli" : : : "memory");
 }
 
 /* Stop this CPU for good; only NMIs are still taken. */
