@@ -20,11 +20,9 @@
 	X(VCPU, "virtual CPUs")                                                                    \
 	X(TEST, "self-test")
 
+#define FRAME_ID(id, name) FRAME_##id,
 enum frame_owner {
-#define X(id, name) FRAME_##id,
-	FRAME_OWNERS(X)
-#undef X
-	FRAME_OWNER_COUNT
+	FRAME_OWNERS(FRAME_ID) FRAME_OWNER_COUNT
 };
 
 /*

@@ -21,10 +21,9 @@ uint64_t lock_acquire(struct spinlock *lock)
 {
 	uint64_t flags = irq_save();
 	/* Before the ticket: a CPU that would wait for itself must report it, not spin. */
-	uint32_t *held = &this_cpu()->locks;
-	if (DEBUG_BUILD && !broken && !lock_held_push(held, lock->rank)) {
+	if (DEBUG_BUILD && !broken && !lock_held_push(&this_cpu()->locks, lock->rank)) {
 		panic("a lock of rank %u may not be taken with those of ranks 0x%x held",
-			lock->rank, *held);
+			lock->rank, this_cpu()->locks);
 	}
 	uint16_t ticket = atomic_fetch_add_explicit(&lock->next, 1, memory_order_relaxed);
 	while (atomic_load_explicit(&lock->serving, memory_order_acquire) != ticket && !broken) {

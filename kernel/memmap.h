@@ -22,11 +22,9 @@
 	X(IMAGE, "Pintle image") /* Pintle's own text and data */                                  \
 	X(OWN, "Pintle memory")  /* Pintle's fixed region */
 
+#define MEM_ID(id, name) MEM_##id,
 enum mem_type {
-#define X(id, name) MEM_##id,
-	MEM_TYPES(X)
-#undef X
-	MEM_TYPE_COUNT
+	MEM_TYPES(MEM_ID) MEM_TYPE_COUNT
 };
 
 struct mem_range {

@@ -11,13 +11,7 @@
 #include "kernel/panic.h"
 #include "kernel/pcpu.h"
 
-struct gate {
-	uint16_t offset_low, selector, type_ist, offset_mid;
-	uint32_t offset_high, reserved;
-};
-STATIC_ASSERT(sizeof(struct gate) == 16, "64-bit gates");
-
-static struct gate idt[256];
+static uint64_t idt[256][2]; /* 64-bit gates (SDM vol. 3, 6.14.1) */
 const struct table_register trap_idtr = {sizeof(idt) - 1, (uintptr_t)idt};
 struct trap_handler trap_handlers[VECTOR_OWN_COUNT];
 
@@ -35,18 +29,14 @@ void trap_init(void)
 {
 	for (unsigned vector = 0; vector < ARRAY_COUNT(idt); vector++) {
 		uint64_t entry = (uint64_t)(uintptr_t)trap_entries + vector * 16; /* trap.S */
-		idt[vector] = (struct gate){
-			.offset_low = (uint16_t)entry,
-			.selector = GDT_CODE,
-			/* Present, privilege 0, 64-bit interrupt gate (SDM vol. 3, 6.14.1). */
-			.type_ist = 0x8e00,
-			.offset_mid = (uint16_t)(entry >> 16),
-			.offset_high = (uint32_t)(entry >> 32),
-		};
+		/* Present, privilege 0, interrupt gate; from bit 32 on: the IST number. */
+		idt[vector][0] = (entry & 0xffff) | GDT_CODE << 16 | 0x8e00ull << 32 |
+			(entry >> 16 & 0xffff) << 48;
+		idt[vector][1] = entry >> 32;
 	}
-	idt[VECTOR_NMI].type_ist |= STACK_NMI;
-	idt[VECTOR_DOUBLE_FAULT].type_ist |= STACK_DOUBLE_FAULT;
-	idt[VECTOR_MACHINE_CHECK].type_ist |= STACK_MACHINE_CHECK;
+	idt[VECTOR_NMI][0] |= (uint64_t)STACK_NMI << 32;
+	idt[VECTOR_DOUBLE_FAULT][0] |= (uint64_t)STACK_DOUBLE_FAULT << 32;
+	idt[VECTOR_MACHINE_CHECK][0] |= (uint64_t)STACK_MACHINE_CHECK << 32;
 }
 
 void trap_set_handler(uint8_t vector, void (*run)(void), const char *name)
