@@ -17,12 +17,9 @@ static void memmap_append(struct memmap *map, uint64_t base, uint64_t end, enum 
 {
 	struct mem_range *last = map->count > 0 ? &map->range[map->count - 1] : NULL;
 
-	if (base >= end) {
-		return;
-	}
-	if (last != NULL && last->type == type && last->base + last->size == base) {
+	if (base < end && last != NULL && last->type == type && last->base + last->size == base) {
 		last->size += end - base;
-	} else if (map->count <= MEMMAP_MAX) {
+	} else if (base < end && map->count <= MEMMAP_MAX) {
 		map->range[map->count++] = (struct mem_range){base, end - base, type};
 	}
 }

@@ -152,8 +152,7 @@ void *window_map(hpa_t base, uint64_t size, unsigned flags)
 	}
 	bool found = first + count <= WINDOW_PAGES;
 	for (unsigned i = 0; i < count && found; i++) {
-		hpa_t page = hpa(ALIGN_DOWN(base.raw, PAGE_SIZE) + i * PAGE_SIZE);
-		window_table[first + i] = leaf(page, flags);
+		window_table[first + i] = leaf(hpa((base.raw & ~PAGE_MASK) + i * PAGE_SIZE), flags);
 	}
 	lock_release(&window_lock, irq);
 	uint64_t va = WINDOW_VA + first * PAGE_SIZE + (base.raw & PAGE_MASK);

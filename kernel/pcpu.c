@@ -65,7 +65,6 @@ void cpu_load(struct pcpu *cpu)
 	cpu->gdt[GDT_TSS / 8] = (sizeof(cpu->tss) - 1) | (tss & 0xffffff) << 16 | 0x89ull << 40 |
 		(tss >> 24 & 0xff) << 56;
 	cpu->gdt[GDT_TSS / 8 + 1] = tss >> 32;
-	cpu->tss.io_map = sizeof(cpu->tss);
 	__asm__ volatile("lgdt %0; ltr %w1; lidt %2"
 			 :
 			 : "m"(gdtr), "r"(GDT_TSS), "m"(trap_idtr), "m"(*cpu));

@@ -26,7 +26,7 @@ enum stack_kind {
 struct PACKED tss {
 	uint32_t reserved0;
 	uint64_t rsp[3], reserved1, ist[7], reserved2;
-	uint16_t reserved3, io_map;
+	uint16_t reserved3, io_map; /* looked at outside ring 0 alone */
 };
 STATIC_ASSERT(sizeof(struct tss) == 104, "TSS layout");
 
