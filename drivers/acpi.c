@@ -104,7 +104,6 @@ static void decode_fadt(struct acpi *acpi, struct span table) /* ACPI 6.5, 5.2.9
 		fadt->pm1_control[0] = get_fixed(acpi, table, 172, 64);
 		fadt->pm1_control[1] = get_fixed(acpi, table, 184, 68);
 		fadt->pm_timer = get_fixed(acpi, table, 208, 76);
-		fadt->pm_timer_32 = (flags & BIT(8)) != 0;
 	}
 	if (flags & BIT(10)) {
 		fadt->reset = get_gas(acpi, table, 116);

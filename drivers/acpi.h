@@ -66,7 +66,6 @@ struct acpi_fadt {
 	uint16_t smi_command; /* port */
 	uint8_t acpi_enable;  /* value for it */
 	uint16_t pm1_control[2], pm_timer;
-	bool pm_timer_32; /* 32 bits wide, not 24 */
 	struct acpi_gas reset;
 	uint8_t reset_value;
 	struct acpi_gas sleep_control; /* of hardware-reduced machines, instead of PM1 */

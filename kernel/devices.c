@@ -16,7 +16,6 @@
 #include "vdev/ioapic.h"
 #include "vdev/uart.h"
 
-#define TABLES_MAX   512u /* frames: a guest that touches all addresses must leave some */
 #define NO_PORT      0x10000u
 #define ICR_MODE(i)  ((i) >> 8 & 7) /* of an I/O APIC's entry too; below LOWEST: fixed */
 #define MODE_LOWEST  1u
@@ -384,14 +383,14 @@ static bool is_kept(struct vcpu *vcpu, uint64_t base, uint64_t size)
 }
 
 /* Identity, as much around `gpa` as nobody else needs: device memory is mapped when it is first
- * touched. */
+ * touched. A guest that touches all addresses must leave some frames, hence the limit on tables. */
 static bool map_identity(struct vcpu *vcpu, uint64_t gpa)
 {
 	uint64_t size =
 		is_kept(vcpu, ALIGN_DOWN(gpa, LARGE_SIZE), LARGE_SIZE) ? PAGE_SIZE : LARGE_SIZE;
 	uint64_t base = ALIGN_DOWN(gpa, size);
 	bool flush = false;
-	if (gpa >= BIT(48) || vcpu->vm->stage2.tables >= TABLES_MAX || is_kept(vcpu, base, size)) {
+	if (gpa >= BIT(48) || vcpu->vm->stage2.tables >= 512 || is_kept(vcpu, base, size)) {
 		return false;
 	}
 	uint64_t flags = lock_acquire(&vm_lock);

@@ -9,8 +9,7 @@
 
 extern uint64_t boot_entry_tsc;
 
-#define ENABLE     BIT(0) /* of MSR_PVCLOCK_TIME */
-#define TSC_STABLE BIT(0) /* all vCPUs see one time */
+#define ENABLE BIT(0) /* of MSR_PVCLOCK_TIME */
 
 /* Linux, arch/x86/include/asm/pvclock-abi.h: ns = base + ((TSC - tsc) << shift) * mul >> 32. */
 struct time_record {
@@ -49,7 +48,8 @@ static bool publish(struct vm *vm, uint64_t gpa, void *record, size_t size)
 
 static bool write_time(struct vcpu *vcpu, uint64_t gpa)
 {
-	struct time_record record = {.tsc = boot_entry_tsc, .flags = TSC_STABLE};
+	struct time_record record = {
+		.tsc = boot_entry_tsc, .flags = BIT(0) /* all vCPUs see one time */};
 	/* As many bits of `mul` as it can have: the frequency comes to (1, 2] GHz. */
 	uint64_t hz = time_frequency;
 	for (; hz > 2 * NS_PER_SECOND; hz /= 2) {

@@ -12,10 +12,6 @@
 #include "kernel/pcpu.h"
 #include "kernel/time.h"
 
-#define NMI_LOOK_NS 100000ull    /* AMD-V cannot always tell when an NMI can be taken */
-#define LOOK_NS     250000000ull /* the console may be wired elsewhere than we believe */
-#define NEVER       UINT64_MAX
-
 const struct backend *backend;
 struct vm *service_vm;
 int (*service_restart)(void);
@@ -279,9 +275,10 @@ static void serve_console(uint64_t now)
 
 	monitor_step();
 	devices_poll();
-	if (now >= look_at) {
+	if (now >=
+		look_at) { /* also with an interrupt: it may be wired elsewhere than we believe */
 		console_poll();
-		look_at = now + time_to_tsc(console_polled ? RUN_MAX_NS : LOOK_NS);
+		look_at = now + time_to_tsc(console_polled ? RUN_MAX_NS : 250000000);
 	}
 }
 
@@ -291,7 +288,7 @@ void cpu_loop(void)
 	bool boots = cpu->index == 0;
 	uint64_t slice = time_to_tsc(RUN_MAX_NS);
 
-	cpu->timer_at = NEVER;
+	cpu->timer_at = UINT64_MAX; /* never */
 	for (;;) {
 		irq_disable();
 		trap_report_nmis();
@@ -310,8 +307,9 @@ void cpu_loop(void)
 		}
 		bool ready = prepare(vcpu, now);
 		until = min_u64(until, vlapic_timer_next(&vcpu->lapic));
+		/* AMD-V cannot always tell when an NMI can be taken. */
 		if (vcpu->requests & VCPU_REQUEST_NMI) {
-			until = min_u64(until, now + time_to_tsc(NMI_LOOK_NS));
+			until = min_u64(until, now + time_to_tsc(100000));
 		}
 		arm_timer(cpu, until, now);
 		if (ready) {

@@ -11,7 +11,6 @@
 
 #define MSR_VM_CR    0xc0010114u
 #define VM_CR_SVMDIS BIT(4)
-#define MSR_VM_HSAVE 0xc0010117u
 
 uint32_t svm_features;
 static uint32_t asid_count;           /* [I] after probe */
@@ -42,7 +41,7 @@ bool svm_cpu_start(void *frames)
 	if (!msr_try_write(MSR_EFER, msr_read(MSR_EFER) | EFER_SVME)) { /* VM_CR_SVMDIS */
 		return false;
 	}
-	msr_write(MSR_VM_HSAVE, virt_to_phys(&pages[0]).raw);
+	msr_write(0xc0010117 /* VM_HSAVE_PA */, virt_to_phys(&pages[0]).raw);
 	__asm__ volatile("vmsave %%rax" : : "a"(host.raw) : "memory");
 	return true;
 }

@@ -30,7 +30,6 @@ static void a_fadt_of_acpi_1_gives_ports(void **state)
 	assert_int_equal(fadt->pm1_control[0], 0x604);
 	assert_int_equal(fadt->pm1_control[1], 0x704);
 	assert_int_equal(fadt->pm_timer, 0x608);
-	assert_true(fadt->pm_timer_32);
 	assert_int_equal(fadt->reset.address, 0);
 	assert_int_equal(fadt->sleep_control.address, 0);
 	assert_false(fadt->no_8042);

@@ -554,7 +554,7 @@ static void each_kind_of_exit_is_charged_with_the_time_until_the_next_entry(void
 static void the_hardware_timer_is_touched_for_a_change_alone(void **state)
 {
 	(void)state;
-	struct pcpu cpu = {.timer_at = NEVER};
+	struct pcpu cpu = {.timer_at = UINT64_MAX};
 	arm_timer(&cpu, NOW + 100, NOW);
 	assert_int_equal(fake_timer_arms, 1);
 	assert_int_equal(fake_timer_ns, 100);
