@@ -1,0 +1,243 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * kernel/sched.c - one CPU's decisions: who runs, and until when. Pure; see sched.h.
+ */
+#include "kernel/sched_class.h"
+
+void sched_cpu_init(struct sched_cpu *cpu)
+{
+	cpu->queue[0].words = (cpu->machine->cpu_count + 63) / 64;
+	cpu->until = UINT64_MAX;
+}
+
+/* Whether a waiting entity, eligible if it is fair, goes before the running one. */
+static bool beats(const struct sched_entity *entity, const struct sched_entity *running)
+{
+	if (running == NULL || entity->state != running->state) {
+		return running == NULL || entity->state > running->state;
+	}
+	return sched_before(entity->run.key, running->run.key);
+}
+
+static bool eligible(const struct sched_cpu *cpu, const struct sched_entity *entity)
+{
+	return entity->state == SCHED_RESERVED || !sched_before(cpu->v, entity->run.v);
+}
+
+static uint64_t after(const struct sched_cpu *cpu, int64_t ns)
+{
+	return cpu->now + (ns > 0 ? (uint64_t)ns : 0);
+}
+
+/* Until when a decision for cpu->running holds. */
+static uint64_t holds(const struct sched_cpu *cpu)
+{
+	const struct sched_entity *entity = cpu->running;
+	const struct sched_node *timer = sched_tree_eligible(&cpu->timers, 0);
+	uint64_t at = timer == NULL ? UINT64_MAX : timer->key;
+
+	if (entity == NULL) {
+		return at;
+	}
+	if (cpu->queue[0].count != 0) {
+		at = min_u64(at, cpu->balance_at);
+	}
+	if (entity->state == SCHED_RESERVED) {
+		return min_u64(at, after(cpu, entity->reserve.left));
+	}
+	if (cpu->queue[0].count != 0) {
+		int64_t rest = (int64_t)(entity->run.key - entity->run.v) * entity->params.weight;
+		at = min_u64(at, after(cpu, rest >> SCHED_V_SHIFT));
+	}
+	if (entity->params.cap != 0) {
+		at = min_u64(at, min_u64(after(cpu, entity->cap.left), entity->cap.end));
+	}
+	return at;
+}
+
+bool sched_kicks(const struct sched_cpu *cpu, const struct sched_entity *entity)
+{
+	return holds(cpu) < cpu->until ||
+		(sched_waits(entity) && eligible(cpu, entity) && beats(entity, cpu->running));
+}
+
+/* Buckets to be filled now, some of them. */
+static void expire(struct sched_cpu *cpu)
+{
+	for (unsigned i = 0; i < SCHED_EXPIRE_MAX; i++) {
+		struct sched_node *timer = sched_tree_eligible(&cpu->timers, 0);
+		if (timer == NULL || timer->key > cpu->now) {
+			return;
+		}
+		struct sched_entity *entity =
+			(void *)((char *)timer - offsetof(struct sched_entity, timer));
+		sched_leave(cpu, entity);
+		sched_settle(cpu, entity);
+		sched_enter(cpu, entity);
+	}
+}
+
+/*
+ * What the running entity has come to. It stays cpu->running, in no queue, unless it sleeps, has to
+ * leave or is parked. True when it is fair and begins a new slice, to which it has to have a right.
+ */
+static bool conclude(struct sched_cpu *cpu, enum sched_how how)
+{
+	struct sched_entity *old = cpu->running;
+	bool gone = how == SCHED_SLEEPS || old->target != NULL;
+
+	if (gone || sched_right(old) != old->state) {
+		sched_leave(cpu, old);
+	}
+	if (gone) {
+		old->state = how == SCHED_SLEEPS ? SCHED_ASLEEP : SCHED_MOVING;
+	} else if (sched_right(old) != old->state) {
+		sched_enter(cpu, old);
+	}
+	if (old->state < SCHED_FAIR) {
+		old->since = cpu->now;
+		cpu->running = NULL;
+	}
+	uint64_t least = old->run.v + (SCHED_RUN_MIN << SCHED_V_SHIFT) / old->params.weight;
+	if (old->state != SCHED_FAIR ||
+		(how != SCHED_YIELDS && !sched_before(old->run.key, least))) {
+		return false;
+	}
+	old->run.key = old->run.v + (how == SCHED_YIELDS ? 2 : 1) * sched_slice(old);
+	return true;
+}
+
+/* Whoever is to run now. cpu->running, in no queue, has that right, unless it is `renewed`. */
+static struct sched_entity *choose(const struct sched_cpu *cpu, bool renewed)
+{
+	struct sched_entity *running = cpu->running;
+	struct sched_node *node = sched_tree_eligible(&cpu->queue[1], 0);
+
+	if (node == NULL) {
+		node = sched_tree_eligible(&cpu->queue[0], cpu->v);
+	}
+	STATIC_ASSERT(offsetof(struct sched_entity, run) == 0, "an entity begins with its node");
+	struct sched_entity *best = (struct sched_entity *)node;
+	if (best == NULL ||
+		!(beats(best, running) ||
+			(renewed && running != NULL && !eligible(cpu, running)))) {
+		return running;
+	}
+	return best;
+}
+
+static void switch_to(struct sched_cpu *cpu, struct sched_entity *next)
+{
+	struct sched_entity *old = cpu->running;
+
+	if (old != NULL) {
+		old->since = cpu->now;
+		sched_tree_insert(&cpu->queue[old->state == SCHED_RESERVED], &old->run);
+	}
+	cpu->running = next;
+	if (next == NULL) {
+		return;
+	}
+	sched_tree_remove(&cpu->queue[next->state == SCHED_RESERVED], &next->run);
+	next->waited += max_u64(cpu->now, next->since) - next->since;
+	if (next->woken_at != 0) {
+		uint64_t late = max_u64(cpu->now, next->woken_at) - next->woken_at;
+		unsigned bin = 63u - (unsigned)__builtin_clzll(late | 1);
+		cpu->latency[bin < SCHED_BINS ? bin : SCHED_BINS - 1]++;
+		next->woken_at = 0;
+	}
+	next->since = cpu->now;
+	cpu->switches++;
+}
+
+struct sched_decision sched_pick(struct sched_cpu *cpu, uint64_t now, enum sched_how how)
+{
+	struct sched_decision decision = {0};
+	struct sched_entity *old = cpu->running;
+	bool renewed = false;
+
+	sched_advance(cpu, now);
+	if (old != NULL) {
+		renewed = conclude(cpu, how);
+		decision.leaving = old->state == SCHED_MOVING ? old : NULL;
+	}
+	expire(cpu);
+	struct sched_entity *next = choose(cpu, renewed);
+	if (next != cpu->running) {
+		switch_to(cpu, next);
+	}
+	if (cpu->queue[0].count != 0 && cpu->now >= cpu->balance_at) {
+		decision.spread = true;
+		cpu->balance_at = cpu->now + SCHED_BALANCE;
+	}
+	decision.run = next;
+	decision.until = cpu->until = holds(cpu);
+	return decision;
+}
+
+struct sched_cpu *sched_wake(struct sched_entity *entity, uint64_t now)
+{
+	struct sched_cpu *cpu = entity->cpu;
+
+	if (entity->state != SCHED_ASLEEP) {
+		return NULL;
+	}
+	sched_advance(cpu, now);
+	sched_settle(cpu, entity);
+	entity->state = SCHED_MOVING;
+	entity->since = entity->woken_at = cpu->now;
+	if (entity->target != NULL) {
+		return entity->target;
+	}
+	return entity->params.budget != 0 ? cpu : sched_target(entity, &entity->params);
+}
+
+bool sched_join(struct sched_cpu *cpu, struct sched_entity *entity, uint64_t now)
+{
+	struct sched_bucket *reserve = &entity->reserve;
+
+	sched_advance(cpu, now);
+	entity->migrations += entity->cpu != cpu;
+	entity->cpu = cpu;
+	entity->target = NULL;
+	entity->left_v = cpu->v; /* debt was settled where it came from */
+	entity->request = sched_slice(entity);
+	sched_settle(cpu, entity);
+	/* The server's rule: the old deadline holds only for what is in proportion to it. */
+	if (reserve->left > 0 &&
+		(uint64_t)reserve->left * reserve->period >
+			reserve->budget * (reserve->end - cpu->now)) {
+		reserve->left = (int64_t)reserve->budget;
+		reserve->end = cpu->now + reserve->period;
+	}
+	sched_enter(cpu, entity);
+	return sched_kicks(cpu, entity);
+}
+
+bool sched_stop(struct sched_entity *entity, uint64_t now)
+{
+	struct sched_cpu *cpu = entity->cpu;
+
+	if (entity->state < SCHED_PARKED || cpu->running == entity) {
+		return false;
+	}
+	sched_advance(cpu, now);
+	sched_leave(cpu, entity);
+	entity->state = SCHED_ASLEEP;
+	return true;
+}
+
+bool sched_favour(struct sched_entity *entity, uint64_t now)
+{
+	struct sched_cpu *cpu = entity->cpu;
+
+	if (!sched_waits(entity) || entity->state != SCHED_FAIR) {
+		return false;
+	}
+	sched_advance(cpu, now);
+	sched_tree_remove(&cpu->queue[0], &entity->run);
+	entity->run.key =
+		entity->run.v + (2 * SCHED_RUN_MIN << SCHED_V_SHIFT) / entity->params.weight;
+	sched_tree_insert(&cpu->queue[0], &entity->run);
+	return sched_kicks(cpu, entity);
+}
