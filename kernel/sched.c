@@ -79,32 +79,37 @@ static void expire(struct sched_cpu *cpu)
 
 /*
  * What the running entity has come to. It stays cpu->running, in no queue, unless it sleeps, has to
- * leave or is parked. True when it is fair and begins a new slice, to which it has to have a right.
+ * leave or is parked. True when it begins something new in the fair class, to which it needs a
+ * right.
  */
 static bool conclude(struct sched_cpu *cpu, enum sched_how how)
 {
 	struct sched_entity *old = cpu->running;
 	bool gone = how == SCHED_SLEEPS || old->target != NULL;
+	bool anew = sched_right(old) != old->state;
 
-	if (gone || sched_right(old) != old->state) {
+	if (gone || anew) {
 		sched_leave(cpu, old);
 	}
 	if (gone) {
 		old->state = how == SCHED_SLEEPS ? SCHED_ASLEEP : SCHED_MOVING;
-	} else if (sched_right(old) != old->state) {
+	} else if (anew) {
+		sched_settle(cpu, old);
 		sched_enter(cpu, old);
 	}
 	if (old->state < SCHED_FAIR) {
 		old->since = cpu->now;
 		cpu->running = NULL;
 	}
-	uint64_t least = old->run.v + (SCHED_RUN_MIN << SCHED_V_SHIFT) / old->params.weight;
-	if (old->state != SCHED_FAIR ||
-		(how != SCHED_YIELDS && !sched_before(old->run.key, least))) {
+	if (old->state != SCHED_FAIR) {
 		return false;
 	}
-	old->run.key = old->run.v + (how == SCHED_YIELDS ? 2 : 1) * sched_slice(old);
-	return true;
+	uint64_t least = old->run.v + (SCHED_RUN_MIN << SCHED_V_SHIFT) / old->params.weight;
+	if (how == SCHED_YIELDS || sched_before(old->run.key, least)) {
+		old->run.key = old->run.v + (how == SCHED_YIELDS ? 2 : 1) * sched_slice(old);
+		anew = true;
+	}
+	return anew;
 }
 
 /* Whoever is to run now. cpu->running, in no queue, has that right, unless it is `renewed`. */
@@ -184,6 +189,7 @@ struct sched_cpu *sched_wake(struct sched_entity *entity, uint64_t now)
 	}
 	sched_advance(cpu, now);
 	sched_settle(cpu, entity);
+	entity->lag = entity->lag < 0 ? entity->lag : 0;
 	entity->state = SCHED_MOVING;
 	entity->since = entity->woken_at = cpu->now;
 	if (entity->target != NULL) {

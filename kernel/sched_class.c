@@ -82,12 +82,12 @@ static void fair_join(struct sched_cpu *cpu, struct sched_entity *entity)
 static void fair_leave(struct sched_cpu *cpu, struct sched_entity *entity)
 {
 	int64_t weight = entity->params.weight;
-	int64_t most = (int64_t)(SCHED_LAG_MAX << SCHED_V_SHIFT) / weight;
+	int64_t debt_max = (int64_t)(SCHED_LAG_MAX << SCHED_V_SHIFT) / weight;
 	int64_t lag = (int64_t)(cpu->v - entity->run.v);
 
 	cpu->weight -= (uint64_t)weight;
 	average(cpu, lag * weight);
-	entity->lag = least(lag, most) < -most ? -most : least(lag, most);
+	entity->lag = lag < -debt_max ? -debt_max : least(lag, (int64_t)sched_slice(entity));
 	entity->request = entity->run.key - entity->run.v;
 	entity->left_v = cpu->v;
 }

@@ -150,7 +150,8 @@ static void reserve(
 static void change(struct sched_entity *entity, const struct sched_params *params)
 {
 	int64_t weight = params->weight;
-	int64_t lag = entity->lag * (int64_t)entity->params.weight;
+	uint64_t old = entity->params.weight;
+	int64_t lag = entity->lag * (int64_t)old;
 	uint64_t budget = SCHED_CAP_PERIOD / 100 * (params->cap == 0 ? 100 : params->cap);
 
 	entity->lag = lag / weight - (lag % weight < 0);
@@ -158,7 +159,7 @@ static void change(struct sched_entity *entity, const struct sched_params *param
 	entity->cap.left += (int64_t)(budget - entity->cap.budget);
 	entity->cap.budget = budget;
 	entity->params = *params;
-	entity->request = sched_slice(entity);
+	entity->request = min_u64(entity->request * old / params->weight, sched_slice(entity));
 	entity->run.mask = params->budget == 0 ? params->affinity : (struct sched_mask){0};
 }
 
