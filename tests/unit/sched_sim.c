@@ -198,6 +198,8 @@ static void fluid_follow(struct sim *sim)
 			if (pass == 1) {
 				if (entity->state == SCHED_FAIR) {
 					fluid_join(sim, vcpu);
+				} else if (vcpu->on != entity->cpu) {
+					vcpu->left_v = sim_cpu(entity->cpu)->v;
 				}
 				vcpu->state = entity->state;
 				vcpu->weight = entity->params.weight;
@@ -437,6 +439,10 @@ bool sim_set(struct sim *sim, unsigned vcpu, const struct sched_params *params)
 	count_service(sim, sim_cpu(to));
 	if (!sched_set(&v->entity, params, to, sim->now)) {
 		return false;
+	}
+	if (v->state != SCHED_FAIR && v->on == from) {
+		fluid_settle(v);
+		v->left_v = sim_cpu(v->entity.cpu)->v;
 	}
 	if (params->cap != 0) {
 		v->cap_used = 0; /* the period of a change is not looked at */
