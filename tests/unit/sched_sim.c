@@ -179,34 +179,71 @@ static void fluid_join(struct sim *sim, struct sim_vcpu *vcpu)
 	cpu->weight += vcpu->entity.params.weight;
 }
 
+/* The order in which several came or left at once is the scheduler's secret: its V is taken over,
+ * and lags may have moved by as much as theirs in sum. */
+static void fluid_agree(struct sim *sim, struct sim_cpu *cpu)
+{
+	cpu->v = (long double)(int64_t)cpu->cpu.v / 128;
+	for (unsigned i = 0; i < sim->vcpus; i++) {
+		struct sim_vcpu *vcpu = &sim->vcpu[i];
+		if (vcpu->on == &cpu->cpu && vcpu->state == SCHED_FAIR) {
+			vcpu->v = (long double)(int64_t)vcpu->entity.run.v / 128;
+			vcpu->pushed[0] += cpu->came_lag;
+			vcpu->pushed[1] += cpu->came_lag;
+		} else if (vcpu->on == &cpu->cpu) {
+			vcpu->lag = (long double)vcpu->entity.lag * vcpu->weight / 128;
+			vcpu->left_v = (long double)(int64_t)vcpu->entity.left_v / 128;
+		}
+	}
+}
+
+static bool fluid_changed(const struct sim_vcpu *vcpu)
+{
+	const struct sched_entity *entity = &vcpu->entity;
+	return vcpu->state != entity->state || vcpu->on != entity->cpu ||
+		vcpu->weight != entity->params.weight ||
+		vcpu->slice != slices[entity->params.latency];
+}
+
 /* Look who came, left, moved or changed. Leaving first. */
 static void fluid_follow(struct sim *sim)
 {
-	for (unsigned pass = 0; pass < 2; pass++) {
-		for (unsigned i = 0; i < sim->vcpus; i++) {
-			struct sim_vcpu *vcpu = &sim->vcpu[i];
-			struct sched_entity *entity = &vcpu->entity;
-			bool moved = vcpu->on != entity->cpu ||
-				vcpu->weight != entity->params.weight ||
-				vcpu->slice != slices[entity->params.latency];
-			if (vcpu->state == entity->state && !moved) {
-				continue;
-			}
-			if (pass == 0 && vcpu->state == SCHED_FAIR) {
-				fluid_leave(sim, vcpu);
-			}
-			if (pass == 1) {
-				if (entity->state == SCHED_FAIR) {
-					fluid_join(sim, vcpu);
-				} else if (vcpu->on != entity->cpu) {
-					vcpu->left_v = sim_cpu(entity->cpu)->v;
-				}
-				vcpu->state = entity->state;
-				vcpu->weight = entity->params.weight;
-				vcpu->slice = slices[entity->params.latency];
-				vcpu->on = entity->cpu;
-			}
+	for (unsigned i = 0; i < sim->vcpus; i++) {
+		struct sim_vcpu *vcpu = &sim->vcpu[i];
+		if (vcpu->state == SCHED_FAIR && fluid_changed(vcpu)) {
+			struct sim_cpu *cpu = sim_cpu(vcpu->on);
+			fluid_leave(sim, vcpu);
+			cpu->came +=
+				vcpu->entity.cpu != vcpu->on || vcpu->entity.state != SCHED_FAIR;
+			cpu->came_lag += fabsl(vcpu->lag);
 		}
+	}
+	for (unsigned i = 0; i < sim->vcpus; i++) {
+		struct sim_vcpu *vcpu = &sim->vcpu[i];
+		struct sched_entity *entity = &vcpu->entity;
+		struct sim_cpu *cpu = sim_cpu(entity->cpu);
+		if (!fluid_changed(vcpu)) {
+			continue;
+		}
+		if (entity->state == SCHED_FAIR) {
+			fluid_join(sim, vcpu);
+			cpu->came++;
+			cpu->came_lag += fabsl(vcpu->lag);
+		} else if (vcpu->on != entity->cpu) {
+			vcpu->left_v = cpu->v;
+		}
+		vcpu->state = entity->state;
+		vcpu->weight = entity->params.weight;
+		vcpu->slice = slices[entity->params.latency];
+		vcpu->on = entity->cpu;
+	}
+	for (unsigned i = 0; i < sim->cpus; i++) {
+		struct sim_cpu *cpu = &sim->cpu[i];
+		if (cpu->came > 1) {
+			fluid_agree(sim, cpu);
+		}
+		cpu->came = 0;
+		cpu->came_lag = 0;
 	}
 }
 
@@ -232,6 +269,8 @@ static void fluid_check(struct sim *sim)
 			passed * vcpu->weight / cpu->weight - ran;
 		long double fluid = vcpu->weight * (cpu->v - vcpu->v);
 		sim->drift = fabsl(fluid - lag) > sim->drift ? fabsl(fluid - lag) : sim->drift;
+		check(sim->drift < 100000, "vCPU %u: lag %.0Lf ns, in the fluid machine %.0Lf\n", i,
+			lag, fluid);
 		bool owed = lag > 0;
 		vcpu->pushed[!owed] = 0;
 		vcpu->asked = owed ? vcpu->slice : max_u64(vcpu->asked, vcpu->slice);

@@ -42,6 +42,8 @@ struct sim_cpu {
 	uint64_t next, ran_to, idle_from;
 	long double v, weight; /* of the fluid machine */
 	uint64_t fair;
+	unsigned came; /* or left in one call, and with how much lag */
+	long double came_lag;
 };
 
 struct sim {
