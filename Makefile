@@ -27,7 +27,7 @@ OBJECTS := $(C_FILES:%.c=$(B)/%.o) $(S_FILES:%.S=$(B)/%.S.o)
 WARNINGS := -Wall -Wextra -Wno-unused-parameter -Wconversion -Wshadow -Wmissing-prototypes -Werror
 # Speed on the way of an exit, size everywhere else.
 FAST := $(addprefix $(B)/,$(patsubst %.c,%.o,$(wildcard svm/*.c vmx/*.c vdev/lapic.c) kernel/run.c kernel/exit.c \
-	kernel/cpuid.c kernel/smp.c kernel/trap.c kernel/time.c kernel/lock.c))
+	kernel/cpuid.c kernel/smp.c kernel/trap.c kernel/time.c kernel/lock.c $(wildcard kernel/sched*.c)))
 OPTIMIZE = $(if $(filter $(FAST),$@),-O2,-Os)
 HV_CFLAGS = -std=gnu17 -ffreestanding $(OPTIMIZE) -g $(WARNINGS) -I. -I$(B) \
 	-mgeneral-regs-only -mno-red-zone -mcmodel=kernel -fno-pic -fno-pie -fno-common -fno-strict-aliasing \
@@ -41,7 +41,7 @@ LDFLAGS := -nostdlib -static -T linker.ld -z max-page-size=4096 -z noexecstack -
 Q := $(if $(V),,@)
 
 .DELETE_ON_ERROR:
-.PHONY: all iso run debug test test-long unit unit-build fuzz system size format format-check layers docs docs-check builds bench \
+.PHONY: all iso run debug test test-long unit unit-build sched-cost sched-report fuzz system size format format-check layers docs docs-check builds bench \
 	compile_commands help clean deps FORCE
 .SECONDARY:
 
@@ -130,6 +130,12 @@ unit-build: $(UNIT_TESTS) $(FUZZ_TESTS)
 
 unit: $(UNIT_TESTS) ## unit tests on the host, with ASan and UBSan
 	@for t in $(UNIT_TESTS); do echo "== $$t"; $$t || exit 1; done
+
+# The image's own objects, which also run where the host puts them.
+build/sched-cost: tools/sched_cost.c $(patsubst %.c,$B/%.o,$(wildcard kernel/sched*.c)) kernel/sched.h
+	$(Q)gcc -std=gnu17 -O1 -no-pie $(filter-out -Wmissing-prototypes -Wshadow,$(WARNINGS)) -I. -o $@ $(filter %.c %.o,$^)
+sched-cost: build/sched-cost ## instructions that the scheduler's calls take, against their limits
+	@build/sched-cost
 
 fuzz: $(FUZZ_TESTS) ## each fuzz target for FUZZ_SECONDS, from its seeds
 	@for t in $(FUZZ_TESTS); do echo "== $$t"; sh tools/fuzz.sh $$t $(FUZZ_SECONDS) || exit 1; done

@@ -7,25 +7,25 @@
 /* Work out what `node` knows of its subtree: true when that has changed. */
 static bool update(const struct sched_tree *tree, struct sched_node *node)
 {
-	uint64_t v_min = node->v;
+	const struct sched_node *left = node->child[0] == NULL ? node : node->child[0];
+	const struct sched_node *right = node->child[1] == NULL ? node : node->child[1];
+	uint64_t v_min = node->v_min;
 	bool changed = false;
 
-	for (unsigned side = 0; side < 2; side++) {
-		const struct sched_node *child = node->child[side];
-		if (child != NULL && sched_before(child->v_min, v_min)) {
-			v_min = child->v_min;
-		}
+	node->v_min = node->v;
+	if (sched_before(left->v_min, node->v_min)) {
+		node->v_min = left->v_min;
+	}
+	if (sched_before(right->v_min, node->v_min)) {
+		node->v_min = right->v_min;
 	}
 	for (unsigned i = 0; i < tree->words; i++) {
-		uint64_t any = node->mask.word[i];
-		any |= node->child[0] == NULL ? 0 : node->child[0]->any.word[i];
-		any |= node->child[1] == NULL ? 0 : node->child[1]->any.word[i];
+		uint64_t any = node->any.word[i];
+		node->any.word[i] = node->mask.word[i];
+		node->any.word[i] |= left->any.word[i] | right->any.word[i];
 		changed |= any != node->any.word[i];
-		node->any.word[i] = any;
 	}
-	changed |= v_min != node->v_min;
-	node->v_min = v_min;
-	return changed;
+	return changed || v_min != node->v_min;
 }
 
 /* From `node` up, as far as something changes. */
@@ -58,8 +58,9 @@ static void raise(struct sched_tree *tree, struct sched_node *node)
 	if (inner != NULL) {
 		inner->parent = parent;
 	}
+	node->v_min = parent->v_min;
+	node->any = parent->any;
 	update(tree, parent);
-	update(tree, node);
 }
 
 void sched_tree_insert(struct sched_tree *tree, struct sched_node *node)
