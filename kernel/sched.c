@@ -106,7 +106,7 @@ static bool conclude(struct sched_cpu *cpu, enum sched_how how)
 	}
 	uint64_t least = old->run.v + (SCHED_RUN_MIN << SCHED_V_SHIFT) / old->params.weight;
 	if (how == SCHED_YIELDS || sched_before(old->run.key, least)) {
-		old->run.key = old->run.v + (how == SCHED_YIELDS ? 2 : 1) * sched_slice(old);
+		old->run.key = old->run.v + sched_slice(old);
 		anew = true;
 	}
 	return anew;

@@ -5,7 +5,7 @@
 #include "kernel/sched_tree.h"
 
 /* Work out what `node` knows of its subtree: true when that has changed. */
-static bool update(const struct sched_tree *tree, struct sched_node *node)
+static inline bool update(const struct sched_tree *tree, struct sched_node *node)
 {
 	const struct sched_node *left = node->child[0] == NULL ? node : node->child[0];
 	const struct sched_node *right = node->child[1] == NULL ? node : node->child[1];
@@ -43,7 +43,7 @@ static struct sched_node **slot(struct sched_tree *tree, const struct sched_node
 	return parent == NULL ? &tree->root : &parent->child[parent->child[1] == node];
 }
 
-/* Exchange `node` with its parent. */
+/* Exchange `node`, which still has to be updated, with its parent. */
 static void raise(struct sched_tree *tree, struct sched_node *node)
 {
 	struct sched_node *parent = node->parent;
@@ -58,8 +58,6 @@ static void raise(struct sched_tree *tree, struct sched_node *node)
 	if (inner != NULL) {
 		inner->parent = parent;
 	}
-	node->v_min = parent->v_min;
-	node->any = parent->any;
 	update(tree, parent);
 }
 
@@ -76,11 +74,11 @@ void sched_tree_insert(struct sched_tree *tree, struct sched_node *node)
 	tree->seed = tree->seed * 1664525 + 1013904223;
 	tree->count++;
 	node->chance = tree->seed | 1;
-	update(tree, node);
-	refresh(tree, node->parent);
 	while (node->parent != NULL && node->parent->chance < node->chance) {
 		raise(tree, node);
 	}
+	update(tree, node);
+	refresh(tree, node->parent);
 }
 
 void sched_tree_remove(struct sched_tree *tree, struct sched_node *node)
@@ -90,7 +88,9 @@ void sched_tree_remove(struct sched_tree *tree, struct sched_node *node)
 	while (child[0] != NULL || child[1] != NULL) {
 		bool right = child[0] == NULL ||
 			(child[1] != NULL && child[1]->chance > child[0]->chance);
-		raise(tree, child[right]);
+		struct sched_node *up = child[right];
+		raise(tree, up);
+		update(tree, up);
 	}
 	*slot(tree, node) = NULL;
 	node->chance = 0;

@@ -202,7 +202,8 @@ static bool fluid_changed(const struct sim_vcpu *vcpu)
 	const struct sched_entity *entity = &vcpu->entity;
 	return vcpu->state != entity->state || vcpu->on != entity->cpu ||
 		vcpu->weight != entity->params.weight ||
-		vcpu->slice != slices[entity->params.latency];
+		vcpu->slice != slices[entity->params.latency] ||
+		vcpu->left_seen != entity->left_v; /* left and came again within one call */
 }
 
 /* Look who came, left, moved or changed. Leaving first. */
@@ -236,6 +237,7 @@ static void fluid_follow(struct sim *sim)
 		vcpu->weight = entity->params.weight;
 		vcpu->slice = slices[entity->params.latency];
 		vcpu->on = entity->cpu;
+		vcpu->left_seen = entity->left_v;
 	}
 	for (unsigned i = 0; i < sim->cpus; i++) {
 		struct sim_cpu *cpu = &sim->cpu[i];
@@ -493,6 +495,13 @@ bool sim_set(struct sim *sim, unsigned vcpu, const struct sched_params *params)
 	return true;
 }
 
+void sim_settle(struct sim *sim)
+{
+	for (unsigned i = 0; i < sim->cpus; i++) {
+		count_service(sim, &sim->cpu[i]);
+	}
+}
+
 void sim_run(struct sim *sim, uint64_t until, uint64_t decisions)
 {
 	sim->longest = max_u64(sim->longest, slices[SCHED_NORMAL]);
@@ -522,7 +531,5 @@ void sim_run(struct sim *sim, uint64_t until, uint64_t decisions)
 			decide(sim, first);
 		}
 	}
-	for (unsigned i = 0; i < sim->cpus; i++) {
-		count_service(sim, &sim->cpu[i]);
-	}
+	sim_settle(sim);
 }

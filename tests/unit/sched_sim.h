@@ -33,7 +33,7 @@ struct sim_vcpu {
 	uint64_t slice, asked; /* asked: the longest since it was in no debt */
 	long double v, lag, left_v;
 	long double pushed[2]; /* by others' coming and going: down while in debt, up while owed */
-	uint64_t wait_from;
+	uint64_t wait_from, left_seen;
 };
 
 struct sim_cpu {
@@ -81,6 +81,9 @@ void sim_sleep(struct sim *sim, unsigned vcpu, uint64_t time);
 
 /* Go on until the time, or until so many decisions were taken in all. */
 void sim_run(struct sim *sim, uint64_t until, uint64_t decisions);
+
+/* Count what runs up to now; before the test itself makes a decision. */
+void sim_settle(struct sim *sim);
 
 /* Pin a vCPU's parameters to one CPU, or to a mask of the first 64. */
 void sim_affinity(struct sched_params *params, uint64_t mask);
