@@ -124,7 +124,7 @@ test: ## everything but the long runs; ends with "N passed, N failed"
 	@python3 tests/run.py
 
 test-long: ## everything, with the long runs
-	@python3 tests/run.py --long
+	@SCHED_SEEDS=40 SCHED_DECISIONS=1000000 python3 tests/run.py --long
 
 unit-build: $(UNIT_TESTS) $(FUZZ_TESTS)
 
@@ -136,6 +136,11 @@ build/sched-cost: tools/sched_cost.c $(patsubst %.c,$B/%.o,$(wildcard kernel/sch
 	$(Q)gcc -std=gnu17 -O1 -no-pie $(filter-out -Wmissing-prototypes -Wshadow,$(WARNINGS)) -I. -o $@ $(filter %.c %.o,$^)
 sched-cost: build/sched-cost ## instructions that the scheduler's calls take, against their limits
 	@build/sched-cost
+
+build/sched-report: tools/sched_report.c tests/unit/sched_sim.c tests/unit/fake.c $(wildcard kernel/sched*.[ch]) | deps
+	$(Q)gcc $(HOST_CFLAGS) -o $@ $(filter %.c,$^) -lcmocka -lm
+sched-report: build/sched-report ## plots of the scheduler's simulation: build/sched-shares.svg, build/sched-latency.svg
+	@build/sched-report
 
 fuzz: $(FUZZ_TESTS) ## each fuzz target for FUZZ_SECONDS, from its seeds
 	@for t in $(FUZZ_TESTS); do echo "== $$t"; sh tools/fuzz.sh $$t $(FUZZ_SECONDS) || exit 1; done
