@@ -96,14 +96,14 @@ struct sched_entity {
 	enum sched_state state;
 	struct sched_bucket cap; /* counts without a cap, too */
 	struct sched_bucket reserve;
-	uint64_t v_rest;   /* service * 2^SCHED_V_SHIFT not in v yet; below weight */
-	int64_t lag;       /* virtual; kept out of the fair class, as the next two */
-	uint64_t request;  /* virtual; what is left of it */
-	uint64_t left_v;   /* the CPU's V when lag was right */
-	uint64_t since;    /* when it last began or ceased to run */
-	uint64_t woken_at; /* 0: it ran since */
-	uint64_t ran;      /* ns */
-	uint64_t waited;   /* ns, without the wait that goes on: steal time */
+	uint64_t v_rest;      /* service * 2^SCHED_V_SHIFT not in v yet; below weight */
+	int64_t lag;          /* virtual; kept out of the fair class, as the next two */
+	uint64_t request;     /* virtual; what is left of it */
+	uint64_t left_served; /* of its CPU when lag was right */
+	uint64_t since;       /* when it last began or ceased to run */
+	uint64_t woken_at;    /* 0: it ran since */
+	uint64_t ran;         /* ns */
+	uint64_t waited;      /* ns, without the wait that goes on: steal time */
 	uint64_t moved_at;
 	uint64_t migrations;
 };
@@ -120,6 +120,7 @@ struct sched_cpu {
 	uint64_t until;               /* of the last decision */
 	uint64_t v;                   /* V, rounded down */
 	uint64_t v_rest;              /* sum of weight * (v - V); below the sum of weights */
+	uint64_t served;              /* by how much service moved V, ever */
 	uint64_t weight;              /* [R] sum of the fair class, running and waiting */
 	uint32_t share;               /* [R] reserved, of SCHED_SHARE_ONE */
 	uint64_t share_from;          /* when what was freed of it can be had again */

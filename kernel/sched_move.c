@@ -3,7 +3,7 @@
  * kernel/sched_move.c - which CPU an entity is on: placement, balance, admission, parameters. Pure;
  * see sched.h.
  */
-#include "kernel/sched_class.h"
+#include "kernel/sched_private.h"
 
 static uint32_t share(const struct sched_params *params)
 {
@@ -193,7 +193,7 @@ bool sched_set(struct sched_entity *entity, const struct sched_params *params, s
 	}
 	entity->migrations += to != from;
 	entity->cpu = to;
-	entity->left_v = to->v;
+	entity->left_served = to->served;
 	if (awake) {
 		sched_enter(to, entity);
 	}

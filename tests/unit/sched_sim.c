@@ -146,19 +146,20 @@ static void fluid_leave(struct sim *sim, struct sim_vcpu *vcpu)
 		fluid_push(sim, cpu, lag / cpu->weight);
 	}
 	vcpu->lag = lag > vcpu->slice ? vcpu->slice : lag;
-	vcpu->left_v = cpu->v;
+	vcpu->left_served = cpu->served;
 }
 
 /* A debt shrinks as it would have, had the vCPU stayed. */
 static void fluid_settle(struct sim_vcpu *vcpu)
 {
-	long double passed = sim_cpu(vcpu->on)->v - vcpu->left_v;
+	struct sim_cpu *cpu = sim_cpu(vcpu->on);
 
-	if (vcpu->lag < 0 && passed > 0) {
-		vcpu->lag += vcpu->weight * passed;
+	if (vcpu->lag < 0 && cpu->weight > 0) {
+		long double with = cpu->weight + vcpu->weight;
+		vcpu->lag += vcpu->weight * (cpu->served - vcpu->left_served) * cpu->weight / with;
 		vcpu->lag = vcpu->lag > 0 ? 0 : vcpu->lag;
 	}
-	vcpu->left_v += passed;
+	vcpu->left_served = cpu->served;
 }
 
 static void fluid_join(struct sim *sim, struct sim_vcpu *vcpu)
@@ -192,7 +193,8 @@ static void fluid_agree(struct sim *sim, struct sim_cpu *cpu)
 			vcpu->pushed[1] += cpu->came_lag;
 		} else if (vcpu->on == &cpu->cpu) {
 			vcpu->lag = (long double)vcpu->entity.lag * vcpu->weight / 128;
-			vcpu->left_v = (long double)(int64_t)vcpu->entity.left_v / 128;
+			vcpu->left_served = cpu->served -
+				(long double)(cpu->cpu.served - vcpu->entity.left_served) / 128;
 		}
 	}
 }
@@ -203,7 +205,7 @@ static bool fluid_changed(const struct sim_vcpu *vcpu)
 	return vcpu->state != entity->state || vcpu->on != entity->cpu ||
 		vcpu->weight != entity->params.weight ||
 		vcpu->slice != slices[entity->params.latency] ||
-		vcpu->left_seen != entity->left_v; /* left and came again within one call */
+		vcpu->left_seen != entity->left_served; /* left and came again within one call */
 }
 
 /* Look who came, left, moved or changed. Leaving first. */
@@ -231,13 +233,13 @@ static void fluid_follow(struct sim *sim)
 			cpu->came++;
 			cpu->came_lag += fabsl(vcpu->lag);
 		} else if (vcpu->on != entity->cpu) {
-			vcpu->left_v = cpu->v;
+			vcpu->left_served = cpu->served;
 		}
 		vcpu->state = entity->state;
 		vcpu->weight = entity->params.weight;
 		vcpu->slice = slices[entity->params.latency];
 		vcpu->on = entity->cpu;
-		vcpu->left_seen = entity->left_v;
+		vcpu->left_seen = entity->left_served;
 	}
 	for (unsigned i = 0; i < sim->cpus; i++) {
 		struct sim_cpu *cpu = &sim->cpu[i];
@@ -306,6 +308,7 @@ static void count_service(struct sim *sim, struct sim_cpu *cpu)
 	if (vcpu->entity.state == SCHED_FAIR) {
 		vcpu->v += (long double)ran / vcpu->weight;
 		cpu->v += (long double)ran / cpu->weight;
+		cpu->served += (long double)ran / cpu->weight;
 	}
 	if (vcpu->cap_end != vcpu->entity.cap.end) {
 		vcpu->cap_end = vcpu->entity.cap.end;
@@ -483,7 +486,7 @@ bool sim_set(struct sim *sim, unsigned vcpu, const struct sched_params *params)
 	}
 	if (v->state != SCHED_FAIR && v->on == from) {
 		fluid_settle(v);
-		v->left_v = sim_cpu(v->entity.cpu)->v;
+		v->left_served = sim_cpu(v->entity.cpu)->served;
 	}
 	if (params->cap != 0) {
 		v->cap_used = 0; /* the period of a change is not looked at */

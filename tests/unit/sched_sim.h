@@ -31,7 +31,7 @@ struct sim_vcpu {
 	struct sched_cpu *on;
 	uint32_t weight;
 	uint64_t slice, asked; /* asked: the longest since it was in no debt */
-	long double v, lag, left_v;
+	long double v, lag, left_served;
 	long double pushed[2]; /* by others' coming and going: down while in debt, up while owed */
 	uint64_t wait_from, left_seen;
 };
@@ -40,7 +40,7 @@ struct sim_cpu {
 	struct sched_cpu cpu; /* first */
 	uint8_t distance[SIM_CPUS];
 	uint64_t next, ran_to, idle_from;
-	long double v, weight; /* of the fluid machine */
+	long double v, weight, served; /* of the fluid machine */
 	uint64_t fair;
 	unsigned came; /* or left in one call, and with how much lag */
 	long double came_lag;

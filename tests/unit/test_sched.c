@@ -2,7 +2,7 @@
 /*
  * tests/unit/test_sched.c - what the scheduler promises, and those who try to get more than that.
  *
- * Links: kernel/sched.c kernel/sched_class.c kernel/sched_move.c kernel/sched_tree.c
+ * Links: kernel/sched.c kernel/sched_move.c kernel/sched_tree.c
  * Links: tests/unit/sched_sim.c
  */
 #include "tests/unit/fake.h"
@@ -211,6 +211,22 @@ static void sleepers_cannot_get_more_than_their_share(void **state)
 			}
 			sim_end(&sim);
 		}
+	}
+}
+
+/* Nor a heavy one that naps, whose debt is small to it and large to the others. */
+static void heavy_sleepers_leave_the_others_their_share(void **state)
+{
+	(void)state;
+	for (uint64_t nap = 1000; nap <= 100000; nap *= 10) {
+		hogs(1, 3);
+		set(0, 10000, 0, SCHED_NORMAL, 1);
+		a_program_that_sleeps(0, 2900000, nap);
+		run(20 * SECOND);
+		for (unsigned i = 1; i < 3; i++) {
+			assert_true(got(i, 20 * SECOND) >= 0.95 * 100 / 10200);
+		}
+		sim_end(&sim);
 	}
 }
 
@@ -553,6 +569,7 @@ int main(void)
 		FAKE_TEST(no_more_is_admitted_than_a_cpu_has),
 		FAKE_TEST(reservations_that_come_and_go_harm_nobody),
 		FAKE_TEST(sleepers_cannot_get_more_than_their_share),
+		FAKE_TEST(heavy_sleepers_leave_the_others_their_share),
 		FAKE_TEST(flapping_parameters_gain_nothing),
 		FAKE_TEST(a_flapping_cap_stays_a_cap),
 		FAKE_TEST(three_hogs_share_two_cpus),

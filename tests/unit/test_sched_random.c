@@ -4,7 +4,7 @@
  * many decisions and seeds: SCHED_SEEDS and SCHED_DECISIONS say how many (make test-long: 40 of
  * 10^6).
  *
- * Links: kernel/sched.c kernel/sched_class.c kernel/sched_move.c kernel/sched_tree.c
+ * Links: kernel/sched.c kernel/sched_move.c kernel/sched_tree.c
  * Links: tests/unit/sched_sim.c
  */
 #include "tests/unit/fake.h"

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * kernel/sched_class.h - what kernel/sched*.c share: into and out of the classes. The CPU is
+ * kernel/sched_private.h - what kernel/sched*.c share: into and out of the classes. The CPU is
  * locked.
  */
 #pragma once
@@ -15,11 +15,8 @@ void sched_advance(struct sched_cpu *cpu, uint64_t now);
 void sched_enter(struct sched_cpu *cpu, struct sched_entity *entity);
 void sched_leave(struct sched_cpu *cpu, struct sched_entity *entity);
 
-/* What time brought to one in no class: budget, and less debt since V was left_v. */
+/* What time brought to one in no class: budget, and less debt for what others were served. */
 void sched_settle(struct sched_cpu *cpu, struct sched_entity *entity);
-
-/* The class that an awake entity has a right to. */
-enum sched_state sched_right(const struct sched_entity *entity);
 
 uint64_t sched_slice(const struct sched_entity *entity); /* virtual */
 
