@@ -25,12 +25,14 @@
  * Above: EEVDF serves each request by its deadline, which is r of its own fluid service away, plus
  * the one quantum for which another is not interrupted; that is q, as no timer is set for the
  * moment at which a waiting one becomes eligible. Whoever joins or leaves with lag l moves V so
- * that all lags sum up to 0: the others' change by l in all, each by its weight's part, and the
- * ideal fluid CPU does the same. No more lag than SCHED_LAG_MAX is kept or charged at once, so that
- * a jump of time starves nobody for longer. Sleep: lag is kept. A debt shrinks as V goes on, as it
- * would for one that stayed and waited, so that sleep saves nothing; what one is owed never grows.
- * Migration keeps lag. Wake-up: with lag >= 0 it runs at once if its deadline is the earliest, else
- * within slice * (sum of weights)/weight + q; in debt, once V has paid that.
+ * that all lags sum up to 0: the others' change by l in all, each by its weight's part, on the
+ * ideal fluid CPU as well; by as much as they were so moved since their lag was last 0, both bounds
+ * are wider. A jump of time starves nobody for longer than SCHED_LAG_MAX: no more debt is kept, no
+ * more charged at once. Of what one is owed, up to a slice is kept, but none over sleep. Debt
+ * shrinks by what the others are served, as if one had stayed and waited, so that sleep saves
+ * nothing. Migration keeps lag.
+ * Wake-up: with lag >= 0 it runs at once if its deadline is the earliest, else
+ * within slice * (sum of weights)/weight + q; in debt, once that is paid.
  *
  * LOCKS, when built in. Each sched_cpu has one, which guards it, its trees and all entities whose
  * ->cpu it is; functions say who has to be locked, two in the order of their index. None is global.

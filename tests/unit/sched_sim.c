@@ -234,6 +234,9 @@ static void fluid_follow(struct sim *sim)
 			cpu->came_lag += fabsl(vcpu->lag);
 		} else if (vcpu->on != entity->cpu) {
 			vcpu->left_served = cpu->served;
+		} else {
+			fluid_settle(vcpu);
+			cpu->came++;
 		}
 		vcpu->state = entity->state;
 		vcpu->weight = entity->params.weight;
