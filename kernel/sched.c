@@ -377,19 +377,6 @@ bool sched_join(struct sched_cpu *cpu, struct sched_entity *entity, uint64_t now
 	return sched_kicks(cpu, entity);
 }
 
-bool sched_stop(struct sched_entity *entity, uint64_t now)
-{
-	struct sched_cpu *cpu = entity->cpu;
-
-	if (entity->state < SCHED_PARKED || cpu->running == entity) {
-		return false;
-	}
-	sched_advance(cpu, now);
-	sched_leave(cpu, entity);
-	entity->state = SCHED_ASLEEP;
-	return true;
-}
-
 bool sched_favour(struct sched_entity *entity, uint64_t now)
 {
 	struct sched_cpu *cpu = entity->cpu;

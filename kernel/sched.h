@@ -158,7 +158,8 @@ void sched_cpu_init(struct sched_cpu *cpu);
 /* Asleep on `cpu`; weight 100, any CPU. One that sleeps without a reservation may be forgotten. */
 void sched_entity_init(struct sched_entity *entity, struct sched_cpu *cpu);
 
-/* Decide. On `cpu`, locked. */
+/* Decide. On `cpu`, locked. Sleep is only for who runs: one that waits and has to stop sleeps when
+ * its turn comes. */
 struct sched_decision sched_pick(struct sched_cpu *cpu, uint64_t now, enum sched_how how);
 
 /* It can run: the CPU to carry it to; NULL: it is awake already. entity->cpu locked. */
@@ -166,9 +167,6 @@ struct sched_cpu *sched_wake(struct sched_entity *entity, uint64_t now);
 
 /* Queue a SCHED_MOVING entity: true to kick `cpu`, which is locked. */
 bool sched_join(struct sched_cpu *cpu, struct sched_entity *entity, uint64_t now);
-
-/* Put one to sleep that waits: false if it does not. entity->cpu locked. */
-bool sched_stop(struct sched_entity *entity, uint64_t now);
 
 /* Somebody spins on what a waiting entity does: it goes before others if it is owed service, and
  * has its share no sooner for it. True to kick entity->cpu, which is locked. */

@@ -73,7 +73,7 @@ void sched_tree_insert(struct sched_tree *tree, struct sched_node *node)
 	*at = node;
 	tree->seed = tree->seed * 1664525 + 1013904223;
 	tree->count++;
-	node->chance = tree->seed | 1;
+	node->chance = 1 + (uint32_t)__builtin_ctz(tree->seed >> 8 | 1u << 23);
 	while (node->parent != NULL && node->parent->chance < node->chance) {
 		raise(tree, node);
 	}
