@@ -234,7 +234,7 @@ static void fluid_follow(struct sim *sim)
 			cpu->came_lag += fabsl(vcpu->lag);
 		} else if (vcpu->on != entity->cpu) {
 			vcpu->left_served = cpu->served;
-		} else {
+		} else if (vcpu->left_seen != entity->left_served) {
 			fluid_settle(vcpu);
 			cpu->came++;
 		}

@@ -77,8 +77,8 @@ static void one_seed(uint64_t seed, uint64_t decisions)
 
 static void random_machines_keep_all_rules(void **state)
 {
-	uint64_t seeds = from_environment("SCHED_SEEDS", 8);
-	uint64_t decisions = from_environment("SCHED_DECISIONS", 20000);
+	uint64_t seeds = from_environment("SCHED_SEEDS", 12);
+	uint64_t decisions = from_environment("SCHED_DECISIONS", 40000);
 
 	(void)state;
 	for (uint64_t seed = from_environment("SCHED_FIRST", 1); seed <= seeds; seed++) {
