@@ -51,7 +51,8 @@ void sched_advance(struct sched_cpu *cpu, uint64_t now)
 		return;
 	}
 	entity->ran += ran;
-	ran = min_u64(ran, SCHED_LAG_MAX);
+	uint64_t jump = ran - min_u64(ran, SCHED_LAG_MAX);
+	ran -= jump;
 	if (entity->state == SCHED_RESERVED) {
 		entity->reserve.left -= (int64_t)ran;
 		return;
@@ -64,7 +65,7 @@ void sched_advance(struct sched_cpu *cpu, uint64_t now)
 		entity->run.v += service / weight;
 		uint64_t before = cpu->v;
 		average(cpu, (int64_t)(service - entity->v_rest));
-		cpu->served += cpu->v - before;
+		cpu->served += cpu->v - before + (jump << SCHED_V_SHIFT) / cpu->weight;
 	}
 	refill(&entity->cap, cpu->now, SCHED_RUN_MIN);
 }
