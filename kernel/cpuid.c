@@ -67,15 +67,15 @@ bool cpuid_emulate(struct vcpu *vcpu, struct vcpu_exit *exit)
 	uint32_t leaf = (uint32_t)vcpu->regs.gpr[GPR_RAX];
 	uint32_t subleaf = (uint32_t)vcpu->regs.gpr[GPR_RCX];
 	const struct policy *p = &policies[SLOT(leaf)];
-	struct cpuid answer = {0}; /* that of all other leaves for hypervisors */
+	struct cpuid none = {0}; /* of the other leaves for hypervisors */
+	bool ruled = p->leaf == leaf && (leaf != 7 || subleaf == 0);
 
-	if (leaf - LEAF_KVM >= 0x10000) {
-		answer = cpuid_read(leaf, subleaf);
-	}
-	if (p->leaf != leaf || (leaf == 7 && subleaf != 0)) {
-		set(vcpu, answer);
+	if (leaf - LEAF_KVM < 0x10000) {
+		restrict_answer(vcpu, ruled ? p : &policies[0], none);
+	} else if (ruled) {
+		restrict_answer(vcpu, p, cpuid_read(leaf, subleaf));
 	} else {
-		restrict_answer(vcpu, p, answer);
+		set(vcpu, cpuid_read(leaf, subleaf));
 	}
 	return true;
 }

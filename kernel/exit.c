@@ -239,7 +239,7 @@ static const struct {
 	[EXIT_UNKNOWN] = {.reason = "an unknown exit"},
 };
 
-static void end(struct vcpu *vcpu, const struct vcpu_exit *exit)
+NOINLINE static void end(struct vcpu *vcpu, const struct vcpu_exit *exit)
 {
 	const char *reason = exits[exit->kind].reason;
 
