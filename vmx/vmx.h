@@ -214,11 +214,11 @@ bool vmx_enter(struct vcpu_regs *regs, uint64_t *host_rsp, bool resume);
 void vmx_exit_point(void); /* for VMCS_HOST_RIP */
 void vmx_take_nmi(void);   /* the host's NMI handler, for an NMI that ended a run */
 
-/* A field that this CPU does not have reads 0, and is left alone by a write. */
+/* Of a field that this CPU does not have, what it gives is undefined. */
 static inline uint64_t vmcs_read(unsigned field)
 {
-	uint64_t value = 0;
-	__asm__ volatile("vmread %1, %0" : "+r"(value) : "r"((uint64_t)field) : "cc", "memory");
+	uint64_t value;
+	__asm__ volatile("vmread %1, %0" : "=r"(value) : "r"((uint64_t)field) : "cc", "memory");
 	return value;
 }
 
