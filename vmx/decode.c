@@ -182,9 +182,11 @@ void vmx_dump(struct vcpu *vcpu)
 {
 	vmx_use(vcpu);
 	for (unsigned n = 0; n < VMCS_FIELD_COUNT; n++) {
-		uint64_t value = vmcs_read(vmcs_field_number(n));
+		uint64_t value = 0,
+			 field = vmcs_field_number(n); /* one that the CPU lacks stays 0 */
+		__asm__ volatile("vmread %1, %0" : "+r"(value) : "r"(field) : "cc");
 		if (value != 0) {
-			log_error("vmx: VMCS %04x: %016lx", vmcs_field_number(n), value);
+			log_error("vmx: VMCS %04lx: %016lx", field, value);
 		}
 	}
 }
