@@ -12,6 +12,7 @@
 #include "kernel/dispatch.h"
 #include "kernel/exit.h"
 #include "kernel/frame.h"
+#include "kernel/gmem.h"
 #include "kernel/machine.h"
 #include "kernel/paging.h"
 #include "kernel/pcpu.h"
@@ -180,6 +181,7 @@ static bool virtualise(void)
 {
 	atomic_bool failed = false;
 
+	gmem_address_bits = (uint8_t)cpuid_read(0x80000008, 0).eax;
 	backend = cpuid_read(0x80000001, 0).ecx & BIT(2) ? &svm_backend : &vmx_backend; /* SVM */
 	if (!backend->probe() || dispatch_init() != 0) {
 		return false;
