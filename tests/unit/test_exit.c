@@ -168,6 +168,16 @@ static void hlt_waits_behind_itself(void **state)
 	assert_int_equal(vcpu->state, VCPU_HALTED);
 }
 
+/* Its single-step trap ends it at once. */
+static void hlt_does_not_wait_when_it_is_stepped(void **state)
+{
+	(void)state;
+	hw->reg[VCPU_RFLAGS] = RFLAGS_TF;
+	handle_kind(EXIT_HLT, 1);
+	assert_went_on(1);
+	assert_int_equal(vcpu->state, VCPU_RUNNING);
+}
+
 static void invd_writes_back(void **state)
 {
 	(void)state;
@@ -549,6 +559,7 @@ int main(void)
 		VM_TEST(an_intercepted_exception_goes_to_the_guest),
 		VM_TEST(a_machine_check_is_the_hosts),
 		VM_TEST(hlt_waits_behind_itself),
+		VM_TEST(hlt_does_not_wait_when_it_is_stepped),
 		VM_TEST(invd_writes_back),
 		VM_TEST(one_that_spins_lets_the_others_of_its_vm_go_before),
 		VM_TEST(the_yield_of_kvm_goes_to_an_apic_id),
