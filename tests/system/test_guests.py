@@ -139,6 +139,17 @@ def a_task_switch_is_done_by_amd_v_in_qemu(bench):
     return run_guest(bench, "task", AMD_IN_QEMU)
 
 
+@test
+def a_guest_that_touches_all_addresses_leaves_frames_to_others(bench):
+    """tests/guest/ends/touch.S"""
+    run_guest(bench, "touch", AMD_IN_QEMU)
+    said = bench.machine.command("mem")
+    free, tables = (int(re.search(rf"(\d+) frames  {owner}\n", said)[1])
+                    for owner in ("free", "stage-2 tables"))
+    check(tables <= 520 and free >= 256, f"{tables} tables are held, {free} frames are free")
+    return f"{tables} tables, {free} frames free"
+
+
 def check_refusals(machine, refused):
     """Each command line is answered with a sentence that has this in it, and with nothing else."""
     for line, answer in refused.items():
