@@ -36,6 +36,8 @@ static bool uart_line;         /* [V] as it was last */
 static uint32_t uart_port;     /* [I] or NO_PORT */
 static uint32_t uart_gsi;      /* [I] */
 static uint32_t sleep_port[2]; /* [I] bytes of PM1 that have SLP_EN; or NO_PORT */
+static uint32_t wake_port;     /* [I] the one that has WAK_STS; or NO_PORT */
+static atomic_bool woken;      /* [A] WAK_STS, after a sleep that was refused */
 
 /* One line a second, so that no guest fills the log. */
 static void complain(const char *what, uint64_t where)
@@ -69,6 +71,7 @@ static void bring_entry(unsigned n, unsigned pin)
 
 void devices_init(struct vm *vm, uint16_t port, uint32_t gsi)
 {
+	uint16_t event = machine.acpi.fadt.pm1_event;
 	const uint16_t *control = machine.acpi.fadt.pm1_control;
 
 	owner = vm;
@@ -81,8 +84,9 @@ void devices_init(struct vm *vm, uint16_t port, uint32_t gsi)
 	for (unsigned i = 0; i < ARRAY_COUNT(sleep_port); i++) {
 		sleep_port[i] = control[i] != 0 ? control[i] + 1u : NO_PORT;
 	}
+	wake_port = event != 0 ? event + 1u : NO_PORT;
 	for (uint32_t at = 0; at < NO_PORT; at++) {
-		if (!is_uart(at) && at != sleep_port[0] && at != sleep_port[1]) {
+		if (!is_uart(at) && at != sleep_port[0] && at != sleep_port[1] && at != wake_port) {
 			vm->bitmaps->ports[at / 8] &= (uint8_t) ~(1u << at % 8);
 		}
 	}
@@ -276,9 +280,12 @@ uint32_t devices_port(struct vcpu *vcpu, uint16_t port, uint8_t size, bool write
 	if (is_uart(port) || is_uart(port + size - 1u)) {
 		return size == 1 ? uart_access(port - uart_port, write, value) : UINT32_MAX;
 	}
+	uint32_t byte = wake_port - port, wake = byte < size ? 0x80u << 8 * byte : 0;
 	if (write && is_sleep(port, size, value)) {
 		complain("a sleep state other than S5 is refused: port", port);
+		woken = true; /* what the guest waits for now (ACPI 6.5, 4.8.3.1.1) */
 	} else if (write) {
+		woken = woken && !(value & wake);
 		size == 1           ? port_write8(port, (uint8_t)value)
 			: size == 2 ? port_write16(port, (uint16_t)value)
 				    : port_write32(port, value);
@@ -286,6 +293,7 @@ uint32_t devices_port(struct vcpu *vcpu, uint16_t port, uint8_t size, bool write
 		value = size == 1   ? port_read8(port)
 			: size == 2 ? port_read16(port)
 				    : port_read32(port);
+		value |= woken ? wake : 0;
 	}
 	return value;
 }
