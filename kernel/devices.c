@@ -33,6 +33,7 @@ static struct {
 static unsigned ioapic_count;  /* [I] */
 static struct vuart uart;      /* [V] */
 static bool uart_line;         /* [V] as it was last */
+static bool uart_full;         /* [V] a key had no room */
 static uint32_t uart_port;     /* [I] or NO_PORT */
 static uint32_t uart_gsi;      /* [I] */
 static uint32_t sleep_port[2]; /* [I] bytes of PM1 that have SLP_EN; or NO_PORT */
@@ -226,6 +227,10 @@ static uint32_t uart_access(unsigned reg, bool write, uint32_t value)
 	if (!write) {
 		value = vuart_read(&uart, reg);
 	}
+	if (uart_full && uart.in_count == 0) { /* CPU 0 has more */
+		uart_full = false;
+		vcpu_request(owner->vcpu[0], VCPU_REQUEST_LOOK);
+	}
 	update_line();
 	lock_release(&vdev_lock, flags);
 	return value;
@@ -313,6 +318,7 @@ bool devices_uart_input(uint8_t byte)
 {
 	uint64_t flags = lock_acquire(&vdev_lock);
 	bool taken = vuart_receive(&uart, byte);
+	uart_full = !taken;
 	update_line();
 	lock_release(&vdev_lock, flags);
 	return taken;
