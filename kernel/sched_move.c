@@ -26,19 +26,19 @@ static bool is_idle(const struct sched_cpu *cpu)
 /* How little it is worth to go from `cpu` to `to`: idle ones first, rather of an idle core, rather
  * near.
  */
-static uint64_t cost(const struct sched_cpu *cpu, const struct sched_cpu *to)
+static uint64_t cost(const struct sched_cpu *cpu, const struct sched_cpu *to, bool near)
 {
 	uint64_t distance = cpu->distance[to->index];
 
 	if (!is_idle(to)) {
-		return 8 + load(to) * (8 + distance);
+		return 8 + load(to) * (8 + (near ? distance : 0));
 	}
 	return distance + (is_idle(to->sibling) ? 0 : 4);
 }
 
 /* The best CPU of `mask` for one on `cpu`, with room for a reservation of `wanted`; NULL: none. */
-static struct sched_cpu *find(
-	const struct sched_cpu *cpu, const struct sched_mask *mask, uint32_t wanted, uint32_t own)
+static struct sched_cpu *find(const struct sched_cpu *cpu, const struct sched_mask *mask, bool near,
+	uint32_t wanted, uint32_t own)
 {
 	const struct sched_machine *machine = cpu->machine;
 	struct sched_cpu *found = NULL;
@@ -47,9 +47,9 @@ static struct sched_cpu *find(
 	for (unsigned i = 0; i < machine->cpu_count; i++) {
 		struct sched_cpu *to = machine->cpu[i];
 		uint32_t taken = to == cpu ? to->share - own : to->share;
-		if (sched_mask_has(mask, i) && cost(cpu, to) < best &&
+		if (sched_mask_has(mask, i) && cost(cpu, to, near) < best &&
 			(wanted == 0 || taken + wanted <= machine->reserve_max)) {
-			best = cost(cpu, to);
+			best = cost(cpu, to, near);
 			found = to;
 		}
 	}
@@ -58,7 +58,7 @@ static struct sched_cpu *find(
 
 struct sched_cpu *sched_target(struct sched_entity *entity, const struct sched_params *params)
 {
-	return find(entity->cpu, &params->affinity, share(params), share(&entity->params));
+	return find(entity->cpu, &params->affinity, true, share(params), share(&entity->params));
 }
 
 struct sched_cpu *sched_busiest(const struct sched_cpu *cpu)
@@ -80,7 +80,7 @@ struct sched_cpu *sched_busiest(const struct sched_cpu *cpu)
 struct sched_cpu *sched_spread(struct sched_cpu *cpu)
 {
 	struct sched_node *root = cpu->queue[0].root;
-	struct sched_cpu *to = root == NULL ? NULL : find(cpu, &root->any, 0, 0);
+	struct sched_cpu *to = root == NULL ? NULL : find(cpu, &root->any, false, 0, 0);
 
 	if (to == NULL || load(to) >= load(cpu)) {
 		cpu->imbalance = 0;
