@@ -119,7 +119,7 @@ struct sched_entity {
 	struct sched_bucket cap; /* counts without a cap, too */
 	struct sched_bucket reserve;
 	uint64_t slice;       /* virtual */
-	uint64_t v_rest;      /* service * 2^SCHED_V_SHIFT not in v yet; below weight */
+	uint64_t v_rest;      /* service * 2^SCHED_V_SHIFT not in v yet */
 	int64_t lag;          /* virtual; kept out of the fair class, as the next two */
 	uint64_t request;     /* virtual; what is left of it */
 	uint64_t left_served; /* of its CPU when lag was right */

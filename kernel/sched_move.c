@@ -210,13 +210,10 @@ static uint64_t slice(const struct sched_params *params)
 /* New numbers for an entity in no class. What it has spent stays spent. */
 static void change(struct sched_entity *entity, const struct sched_params *params)
 {
-	int64_t weight = params->weight;
 	uint64_t old = entity->params.weight;
-	int64_t lag = entity->lag * (int64_t)old;
 	uint64_t budget = SCHED_CAP_PERIOD / 100 * (params->cap == 0 ? 100 : params->cap);
 
-	entity->lag = lag / weight - (lag % weight < 0);
-	entity->v_rest = 0;
+	entity->lag = entity->lag * (int64_t)old / params->weight;
 	entity->cap.left += (int64_t)(budget - entity->cap.budget);
 	entity->cap.budget = budget;
 	entity->params = *params;
