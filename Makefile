@@ -161,7 +161,7 @@ size: build/pintle.elf ## code lines for each folder, and the image's bytes
 layers: ## check that includes follow the design's layers
 	@sh tools/layers.sh
 
-FORMATTED := $(wildcard $(addsuffix /*.[ch],$(HV_FOLDERS) tests/unit tests/fuzz tools))
+FORMATTED := $(wildcard $(addsuffix /*.[ch],$(HV_FOLDERS) tests/unit tests/fuzz tests/vms tests/bench tools))
 format: ## apply the house style
 	clang-format -i $(FORMATTED)
 format-check: | deps

@@ -28,8 +28,9 @@ static void show_vcpu(const struct vcpu *vcpu)
 
 static void show_all(void)
 {
-	uint64_t late[SCHED_BINS] = {0};
+	uint64_t late[SCHED_BINS] = {0}, now = time_ns() / 1000;
 
+	console_printf("up %lu.%06lu s\n", now / 1000000, now % 1000000);
 	console_printf("vcpu    cpu  weight  cap  latency  reserve        asked    got       ran "
 		       "(us)   waited (us)   moves\n");
 	for (unsigned id = 0; id < VMS_MAX; id++) {
