@@ -27,7 +27,8 @@ OBJECTS := $(C_FILES:%.c=$(B)/%.o) $(S_FILES:%.S=$(B)/%.S.o)
 WARNINGS := -Wall -Wextra -Wno-unused-parameter -Wconversion -Wshadow -Wmissing-prototypes -Werror
 # Speed on the way of an exit, size everywhere else.
 FAST := $(addprefix $(B)/,$(patsubst %.c,%.o,$(wildcard svm/*.c vmx/*.c vdev/lapic.c) kernel/run.c kernel/exit.c \
-	kernel/cpuid.c kernel/smp.c kernel/trap.c kernel/time.c kernel/lock.c $(wildcard kernel/sched*.c)))
+	kernel/cpuid.c kernel/smp.c kernel/trap.c kernel/time.c kernel/lock.c kernel/dispatch.c kernel/context.c drivers/lapic.c \
+	$(wildcard kernel/sched*.c)))
 OPTIMIZE = $(if $(filter $(FAST),$@),-O2,-Os)
 HV_CFLAGS = -std=gnu17 -ffreestanding $(OPTIMIZE) -g $(WARNINGS) -I. -I$(B) \
 	-mgeneral-regs-only -mno-red-zone -mcmodel=kernel -fno-pic -fno-pie -fno-common -fno-strict-aliasing \

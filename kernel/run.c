@@ -376,7 +376,7 @@ static struct vcpu *choose(struct pcpu *cpu, uint64_t now)
 		dispatch_next(SCHED_SLEEPS, tsc_read()); /* what it has cost is its own */
 		return NULL;
 	}
-	if (vcpu->stolen != vcpu->sched.waited) {
+	if (vcpu->steal != 0 && vcpu->stolen != vcpu->sched.waited) {
 		pvclock_tell_steal(vcpu);
 	}
 	return vcpu;
