@@ -42,7 +42,7 @@ LDFLAGS := -nostdlib -static -T linker.ld -z max-page-size=4096 -z noexecstack -
 Q := $(if $(V),,@)
 
 .DELETE_ON_ERROR:
-.PHONY: all iso run debug test test-long unit unit-build sched-cost sched-report fuzz system size format format-check layers docs docs-check builds bench \
+.PHONY: all vmm iso run debug test test-long unit unit-build sched-cost sched-report fuzz system size format format-check layers docs docs-check builds bench \
 	compile_commands help clean deps FORCE
 .SECONDARY:
 
@@ -82,6 +82,25 @@ build/pintle.elf: $(B)/pintle1.elf FORCE
 	@cmp -s $< $@ || { cp $< $@; echo "build/pintle.elf: $(FLAVOUR), $(COMPILER)"; }
 
 -include $(C_FILES:%.c=$(B)/%.d) $(S_FILES:%.S=$(B)/%.S.d) $(B)/offsets.d
+
+# pintle-vmm: one program for each guest, in user space; static, so that it runs in any initramfs ----------------------
+
+V_CFLAGS := -std=gnu17 -D_GNU_SOURCE -O2 -g $(WARNINGS) -I. -pthread -ffile-prefix-map=$(CURDIR)/=
+VMM_FILES := $(wildcard service/vmm/*.c)
+VMM := build/vmm-$(COMPILER)
+
+$(VMM)/%.o: service/vmm/%.c Makefile | deps
+	@mkdir -p $(@D)
+	$(Q)$(COMPILER) $(V_CFLAGS) -MMD -MP -c -o $@ $<
+
+$(VMM)/pintle-vmm: $(VMM_FILES:service/vmm/%.c=$(VMM)/%.o)
+	$(Q)$(COMPILER) -static -pthread -o $@ $^ -luring
+
+build/pintle-vmm: $(VMM)/pintle-vmm FORCE
+	@cmp -s $< $@ || { cp $< $@; echo "build/pintle-vmm: $(COMPILER)"; }
+
+vmm: build/pintle-vmm ## build build/pintle-vmm, the virtual machine monitor
+-include $(wildcard $(VMM)/*.d)
 
 # Starting it ----------------------------------------------------------------------------------------------------------
 
@@ -149,12 +168,13 @@ fuzz: $(FUZZ_TESTS) ## each fuzz target for FUZZ_SECONDS, from its seeds
 bench: build/pintle.elf ## what exits and a boot cost, in instructions counted by Bochs
 	@python3 tests/bench/run.py
 
-system: build/pintle.iso ## system tests in QEMU and Bochs
+system: build/pintle.iso build/pintle-vmm ## system tests in QEMU and Bochs
 	@python3 tests/system/run.py
 
 builds: ## both compilers and flavours build without a warning
 	@for c in gcc clang; do for f in release debug; do \
-		$(MAKE) --no-print-directory -s COMPILER=$$c FLAVOUR=$$f build/$$f-$$c/pintle1.elf || exit 1; done; done
+		$(MAKE) --no-print-directory -s COMPILER=$$c FLAVOUR=$$f build/$$f-$$c/pintle1.elf || exit 1; done; \
+		$(MAKE) --no-print-directory -s COMPILER=$$c build/vmm-$$c/pintle-vmm || exit 1; done
 
 size: build/pintle.elf ## code lines for each folder, and the image's bytes
 	@sh tools/size.sh $<
@@ -162,7 +182,7 @@ size: build/pintle.elf ## code lines for each folder, and the image's bytes
 layers: ## check that includes follow the design's layers
 	@sh tools/layers.sh
 
-FORMATTED := $(wildcard $(addsuffix /*.[ch],$(HV_FOLDERS) tests/unit tests/fuzz tests/vms tests/bench tools))
+FORMATTED := $(wildcard $(addsuffix /*.[ch],$(HV_FOLDERS) service/vmm tests/unit tests/fuzz tests/vms tests/bench tools))
 format: ## apply the house style
 	clang-format -i $(FORMATTED)
 format-check: | deps

@@ -26,6 +26,11 @@ KERNELS = {
     "generic": ("linux-image-amd64", (
         "crc32c_generic", "ext4", "sd_mod", "ahci", "ata_piix", "nvme", "virtio_pci", "virtio_blk",
         "e1000e", "e1000"), ()),
+    # A Linux that has guests of its own by KVM, and such a guest.
+    "kvm": ("linux-image-cloud-amd64", ("kvm_amd", "kvm_intel", "tun", "vhost_net"), ()),
+    "guest": ("linux-image-cloud-amd64", (
+        "virtio_pci", "virtio_blk", "virtio_net", "virtio_console", "virtio_rng", "button",
+        "evdev"), ()),
 }
 
 CONSOLE = "console=ttyS0,115200 quiet"
@@ -69,21 +74,25 @@ def output_of(*command, **options):
 
 
 def fetch(package):
-    """The .deb of the kernel that `package` depends on now; downloaded if it is not here."""
-    found = re.search(r"Depends: (linux-image-\S+)", output_of("apt-cache", "depends", package))
-    check(found, f"{package} depends on no kernel: is the package list there (apt-get update)?")
+    """The .deb of this package, downloaded if it is not here."""
     DEBS.mkdir(parents=True, exist_ok=True)
-    have = sorted(DEBS.glob(found[1] + "_*.deb"))
+    have = sorted(DEBS.glob(package + "_*.deb"))
     if not have:
         # As root, apt would rather write as its own user, who may not: it says so and goes on.
-        output_of("apt-get", "-o", "APT::Sandbox::User=root", "download", found[1], cwd=DEBS)
-        have = sorted(DEBS.glob(found[1] + "_*.deb"))
+        output_of("apt-get", "-o", "APT::Sandbox::User=root", "download", package, cwd=DEBS)
+        have = sorted(DEBS.glob(package + "_*.deb"))
     return have[-1]
 
 
-def unpack(kind):
-    """The folder with what the kernel package of this kind holds."""
-    deb = fetch(KERNELS[kind][0])
+def fetch_kernel(package):
+    """The .deb of the kernel that `package` depends on now."""
+    found = re.search(r"Depends: (linux-image-\S+)", output_of("apt-cache", "depends", package))
+    check(found, f"{package} depends on no kernel: is the package list there (apt-get update)?")
+    return fetch(found[1])
+
+
+def unpack_deb(deb):
+    """The folder with what this package holds."""
     folder = PLACE / deb.stem
     if not folder.is_dir():
         half = PLACE / (deb.stem + ".part")  # a run that was interrupted leaves only this
@@ -91,6 +100,18 @@ def unpack(kind):
         output_of("dpkg-deb", "-x", str(deb), str(half))
         half.rename(folder)
     return folder
+
+
+def unpack(kind):
+    """The folder with what the kernel package of this kind holds."""
+    return unpack_deb(fetch_kernel(KERNELS[kind][0]))
+
+
+def package_files(package, *patterns):
+    """The first file of this package for each pattern, unpacked."""
+    with _lock:
+        folder = unpack_deb(fetch(package))
+        return [next(folder.glob(pattern)) for pattern in patterns]
 
 
 def module_order(folder, wanted):
@@ -134,10 +155,13 @@ def compile_program(name):
     return program
 
 
-def make_archive(modules, programs):
-    """The initial file system with these kernel modules and programs; the same for the same input."""
+def make_archive(modules, programs, files=()):
+    """The initial file system with these kernel modules and programs; the same for the same input.
+
+    files: (name there, path here) of more files, in folders that are there or in `files` before them.
+    """
     entries = [(name, stat.S_IFDIR | 0o755, b"")
-               for name in ("bin", "dev", "proc", "sys", "tmp", "mnt", "modules")]
+               for name in ("bin", "dev", "proc", "sys", "tmp", "mnt", "modules", "files")]
     entries += [("init", stat.S_IFREG | 0o755, INIT.encode()),
                 *(("bin/" + path.name, stat.S_IFREG | 0o755, path.read_bytes())
                   for path in (BUSYBOX, *programs)),
@@ -145,18 +169,27 @@ def make_archive(modules, programs):
                  "".join(path.name + "\n" for path in modules).encode())]
     entries += [("modules/" + path.name, stat.S_IFREG | 0o644, path.read_bytes())
                 for path in modules]
+    entries += [(name, stat.S_IFREG | 0o755, pathlib.Path(path).read_bytes())
+                for name, path in files]
     entries.append(("TRAILER!!!", 0, b""))
     return b"".join(archive_entry(number, *entry) for number, entry in enumerate(entries, 1))
 
 
+def with_more(kind, more):
+    """As files(), with more files (see make_archive) in the initial file system."""
+    with _lock:
+        return _files(kind, more)
+
+
 @functools.lru_cache(maxsize=None)
-def _files(kind):
+def _files(kind, more=()):
     check(BUSYBOX.is_file(), f"no {BUSYBOX}: install busybox-static")
     folder = unpack(kind)
     _, modules, programs = KERNELS[kind]
     initrd = PLACE / f"{folder.name}.{kind}.initrd.gz"
     data = gzip.compress(make_archive(module_order(folder, modules),
-                                      [compile_program(name) for name in programs]), 6, mtime=0)
+                                      [compile_program(name) for name in programs], more),
+                         6 if not more else 1, mtime=0)
     if not initrd.is_file() or initrd.read_bytes() != data:
         half = initrd.with_suffix(".part")
         half.write_bytes(data)

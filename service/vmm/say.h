@@ -1,0 +1,8 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * service/vmm/say.h - how pintle-vmm speaks to people: sentences on stderr.
+ */
+#pragma once
+
+/* Write "pintle-vmm: " and the text as one line on stderr. Any thread. */
+__attribute__((format(printf, 1, 2))) void say(const char *format, ...);
