@@ -19,7 +19,6 @@ need clang clang
 need clang-format clang-format
 need /usr/lib/llvm-14/lib/clang/14.0.6/lib/linux/libclang_rt.fuzzer-x86_64.a libclang-rt-14-dev
 need /usr/include/cmocka.h libcmocka-dev
-need /usr/include/liburing.h liburing-dev
 need /usr/include/capstone/capstone.h libcapstone-dev
 need /usr/include/liburing.h liburing-dev
 need cpio cpio

@@ -302,7 +302,7 @@ add_group("vmm_kernels", [
     gnu_mach_starts,
     xen_starts_its_dom0,
     debian_s_generic_kernel_starts,
-], cost=50)
+], long=True, cost=50)
 
 
 def linux_with_kvm_starts_with_an_installer(bench):
@@ -349,7 +349,7 @@ def a_guest_fetches_16_mib_over_passt(bench):
 add_group("vmm_passt", [
     linux_with_kvm_starts_with_passt,
     a_guest_fetches_16_mib_over_passt,
-], cost=40)
+], long=True, cost=40)
 
 
 # KVM on VT-x. -----------------------------------------------------------------------------------

@@ -120,4 +120,4 @@ add_group("vmm_devices", [
     a_tap_connects_a_guest_in_user_space,
     vhost_net_serves_a_tap,
     passt_connects_a_guest,
-], cost=60)
+], long=True, cost=60)
