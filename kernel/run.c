@@ -405,7 +405,8 @@ void cpu_loop(void)
 
 	/* An emulator's MWAIT is no sleep. */
 	idle_by_mwait = (cpuid_read(1, 0).ecx & (BIT(3) | BIT(31))) == BIT(3);
-	cpu->timer_at = cpu->until = cpu->alarm_at = UINT64_MAX; /* never */
+	cpu->timer_at = cpu->until = UINT64_MAX; /* never */
+	cpu->alarm_at = UINT64_MAX;
 	for (;;) {
 		irq_disable();
 		trap_report_nmis();
