@@ -67,7 +67,7 @@ def a_refused_sleep_is_over_at_once(bench):
     """S3: Linux has all its CPUs and devices again."""
     bench.guest.run("echo deep > /sys/power/mem_sleep && echo mem > /sys/power/state", 60)
     check(int(bench.guest.run("nproc")) == bench.guest.cpus, "a CPU is missing")
-    service.use_disk(bench, service.disks(bench)[0])
+    service.use_disk(bench, next(iter(service.disks(bench))))
     bench.guest.check_log()
 
 
