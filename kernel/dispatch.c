@@ -76,9 +76,7 @@ static void kick(struct pcpu *cpu)
 {
 	cpu->resched = true;
 	if (cpu != this_cpu()) {
-		if (!cpu->dozes) {
-			smp_wake(cpu->index);
-		}
+		smp_wake(cpu->index);
 	} else if (cpu->vcpu != NULL) {
 		atomic_fetch_or(&cpu->vcpu->requests, VCPU_REQUEST_LOOK);
 	}

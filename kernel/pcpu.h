@@ -53,7 +53,6 @@ struct pcpu {
 	struct vcpu *context;              /* [C] whose registers it holds: context_load() */
 	uint64_t timer_at;                 /* [C] TSC at which the timer fires; UINT64_MAX: never */
 	atomic_bool resched;               /* [A] it has to choose at once */
-	atomic_bool dozes;                 /* [A] it sleeps, and sees ->resched itself */
 	bool yields;                       /* [C] ->vcpu lets others go before */
 	struct spinlock sched_lock;        /* rank SCHED */
 	struct sched_cpu sched;            /* [sched_lock] */

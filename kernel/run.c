@@ -20,8 +20,6 @@ int (*service_restart)(void);
 struct spinlock vm_lock = SPINLOCK(VM);
 #define SERVE_FREE_NS 20000u /* for the console: more is not the vCPU's cost */
 
-static bool idle_by_mwait; /* [I] once CPUs loop */
-
 void vcpu_request(struct vcpu *vcpu, unsigned requests)
 {
 	if (vcpu == this_cpu()->vcpu) {
@@ -382,29 +380,12 @@ static struct vcpu *choose(struct pcpu *cpu, uint64_t now)
 	return vcpu;
 }
 
-/* Sleep until an interrupt, or until somebody sets ->resched. */
-static void idle(struct pcpu *cpu)
-{
-	if (!idle_by_mwait) {
-		irq_wait();
-		return;
-	}
-	cpu->dozes = true;
-	monitor_line(&cpu->resched);
-	if (!cpu->resched) {
-		irq_wait_line();
-	}
-	cpu->dozes = false;
-}
-
 void cpu_loop(void)
 {
 	struct pcpu *cpu = this_cpu();
 	bool boots = cpu->index == 0;
 	uint64_t slice = time_to_tsc(RUN_MAX_NS);
 
-	/* An emulator's MWAIT is no sleep. */
-	idle_by_mwait = (cpuid_read(1, 0).ecx & (BIT(3) | BIT(31))) == BIT(3);
 	cpu->timer_at = cpu->until = UINT64_MAX; /* never */
 	cpu->alarm_at = UINT64_MAX;
 	for (;;) {
@@ -420,7 +401,7 @@ void cpu_loop(void)
 		if (vcpu == NULL) {
 			if (cpu->vcpu == NULL && !cpu->resched) {
 				arm_timer(cpu, until, now);
-				idle(cpu);
+				irq_wait();
 			} else {
 				irq_take(); /* however many there are that only begin */
 			}
