@@ -240,14 +240,17 @@ static void a_cap_below_what_was_had_stops_at_once(void **state)
 	struct sched_params params = {.weight = 10000, .cap = 1, .latency = SCHED_NORMAL};
 
 	(void)state;
-	hogs(1, 2);
+	hogs(1, 3);
 	set(0, (struct sched_params){.weight = 10000, .latency = SCHED_NORMAL}, 1);
 	run(350 * MS);
 	run_until_running(0, SCHED_FAIR);
-	uint64_t had = sim.vcpu[0].fair;
+	uint64_t had[3] = {sim.vcpu[0].fair, sim.vcpu[1].fair, sim.vcpu[2].fair};
 	set(0, params, 1);
 	run(10 * MS);
-	assert_true(sim.vcpu[0].fair <= had + SCHED_RUN_MIN);
+	assert_true(sim.vcpu[0].fair <= had[0] + SCHED_RUN_MIN);
+	assert_true(sim.vcpu[1].fair > had[1] && sim.vcpu[2].fair > had[2]);
+	assert_int_equal(first->state, SCHED_PARKED);
+	assert_int_equal(first->run.chance, 0);
 	sim_end(&sim);
 }
 
