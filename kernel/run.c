@@ -384,6 +384,9 @@ void cpu_loop(void)
 {
 	struct pcpu *cpu = this_cpu();
 	bool boots = cpu->index == 0;
+	/* QEMU's CPUs forget an interrupt now and then, when it comes in the middle of a world
+	 * switch: below another hypervisor each looks again soon. */
+	bool looks = boots || (cpuid_read(1, 0).ecx & BIT(31));
 	uint64_t slice = time_to_tsc(RUN_MAX_NS);
 
 	cpu->timer_at = cpu->until = UINT64_MAX; /* never */
@@ -397,7 +400,7 @@ void cpu_loop(void)
 		}
 		struct vcpu *vcpu = choose(cpu, now);
 		uint64_t until = min_u64(cpu->until, cpu->alarm_at);
-		until = min_u64(until, boots ? now + slice : UINT64_MAX);
+		until = min_u64(until, looks ? now + slice : UINT64_MAX);
 		if (vcpu == NULL) {
 			if (cpu->vcpu == NULL && !cpu->resched) {
 				arm_timer(cpu, until, now);
