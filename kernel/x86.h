@@ -177,6 +177,20 @@ X(irq_take, "sti; nop; cli")
 X(irq_wait, "sti; hlt; cli")
 #undef X
 
+/* AMX is nobody's: its XFD would have to move with it (SDM vol. 1, 13.14). */
+#define XCR0_TILES (BIT(17) | BIT(18))
+
+/* SDM vol. 3, 9.10.4: sleep until a write to the line of `at` that monitor_line() has armed, or an
+ * interrupt, which is taken. */
+static inline void monitor_line(const volatile void *at)
+{
+	__asm__ volatile("monitor" : : "a"(at), "c"(0), "d"(0) : "memory");
+}
+static inline void irq_wait_line(void)
+{
+	__asm__ volatile("sti; mwait; cli" : : "a"(0), "c"(0) : "memory");
+}
+
 static inline uint64_t irq_save(void)
 {
 	uint64_t flags;

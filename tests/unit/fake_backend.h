@@ -28,7 +28,7 @@ struct fake_hw {
 	struct vcpu_exit script[FAKE_SCRIPT]; /* what the runs end with; then EXIT_INTERRUPT */
 	void (*meanwhile)(struct vcpu *vcpu); /* called in each run */
 	unsigned lapic_status;                /* vlapic_status() at the last lapic_sync */
-	unsigned script_count, runs, skips, sets, resets, flushes, dumps;
+	unsigned script_count, runs, skips, sets, resets, flushes, dumps, releases;
 };
 
 extern const struct backend fake_backend;
@@ -71,7 +71,7 @@ extern unsigned fake_wbinvds, fake_irq_takes;
 void fake_allow_wbinvd(void);
 
 /* The rest of the machine: CPUs woken, a bit each; the timer; the monitor; devices. */
-extern unsigned fake_woken;
+extern unsigned fake_woken, fake_yields;
 extern bool fake_retire; /* the next smp_call_all() retires a table of stage 2 */
 extern unsigned fake_timer_arms;
 extern uint64_t fake_timer_ns;
@@ -83,6 +83,11 @@ extern uint32_t fake_port_value; /* read from all, written to all */
 extern uint32_t fake_port_step;  /* each read gives so much more */
 #define FAKE_PORT_LOG 32u
 extern uint32_t fake_port_written[FAKE_PORT_LOG];
+extern bool fake_port_asks; /* the VMM is asked: no answer yet */
 extern uint64_t fake_stage2_gpa;
 extern struct vlapic_effect fake_effect;
+/* By vmm_stop(), hypercall_handle() and devices_event(), a bit each. */
+extern unsigned fake_stops, fake_hypercalls, fake_events;
+extern enum pintle_exit fake_stop;
+extern uint64_t fake_stop_value;
 extern jmp_buf fake_reset; /* where a reset of the machine goes */
