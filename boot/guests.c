@@ -108,9 +108,6 @@ static void make_vcpu(void *argument)
 		backend->set_segment(vcpu, SEG_CS, &code);
 		backend->set(vcpu, VCPU_RIP, LOAD_ADDRESS);
 	}
-	if (vcpu != NULL) {
-		vcpu_publish(vcpu);
-	}
 }
 
 /* Nothing of what was there before, and the image. */

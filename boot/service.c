@@ -49,7 +49,6 @@ static void make_vcpu(void *vm)
 	struct vcpu *vcpu = vcpu_create(vm, cpu->apic_id, &params);
 	if (vcpu != NULL) {
 		apic_ids[vcpu->index] = cpu->apic_id;
-		vcpu_publish(vcpu);
 	}
 }
 
@@ -187,7 +186,6 @@ static bool virtualise(void)
 	if (!backend->probe() || dispatch_init() != 0) {
 		return false;
 	}
-	context_init();
 	smp_call_all(start_cpu, &failed);
 	if (failed) {
 		log_error("service VM: not every CPU can run guests");

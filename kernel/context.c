@@ -18,18 +18,14 @@ static const uint32_t msrs[CONTEXT_MSRS] = {
 };
 
 static bool moves[CONTEXT_MSRS]; /* [I] the CPU has it, and no VMCB: as the next three */
-static bool xsave;               /* [I] after context_init() */
+static bool xsave;               /* [I] after the first context_create */
 static bool ibpb;                /* [I] the CPU can forget branches: the same */
 static uint64_t components;      /* [I] all that XCR0 can switch on */
 
-/* SDM vol. 1, 13.4: the header behind the legacy area: XSTATE_BV, XCOMP_BV, and what is reserved.
- */
-#define XSAVE_HEADER 512u
-#define XSAVE_MXCSR  24u
-
-void context_init(void)
+int context_create(struct vcpu *vcpu)
 {
 	struct cpuid answer = cpuid_read(0xd, 0);
+	size_t size = 512; /* FXSAVE's */
 
 	for (unsigned i = 0; i < CONTEXT_MSRS; i++) {
 		uint64_t value;
@@ -39,18 +35,19 @@ void context_init(void)
 	ibpb = (cpuid_read(0, 0).eax >= 7 && (cpuid_read(7, 0).edx & BIT(26))) ||
 		(cpuid_read(0x80000000, 0).eax >= 0x80000008 &&
 			(cpuid_read(0x80000008, 0).ebx & BIT(12)));
-	components = xsave ? ((uint64_t)answer.edx << 32 | answer.eax) & ~XCR0_TILES : 0;
-}
-
-size_t context_fpu_size(void)
-{
-	return xsave ? cpuid_read(0xd, 0).ecx : XSAVE_HEADER;
+	if (xsave) {
+		components = ((uint64_t)answer.edx << 32 | answer.eax) & ~XCR0_TILES;
+		size = answer.ecx;
+	}
+	vcpu->context.frames = ALIGN_UP(size, PAGE_SIZE) / PAGE_SIZE;
+	vcpu->context.fpu = vm_alloc(vcpu->vm, vcpu->context.frames);
+	return vcpu->context.fpu != NULL ? 0 : trace_err(-ENOMEM);
 }
 
 /* An XSAVE area of zeros is the initial state, but for MXCSR (SDM vol. 1, 13.6 and 13.8). */
 static void context_reset_fpu(struct vcpu_context *c)
 {
-	uint32_t *fpu = memset(c->fpu, 0, context_fpu_size());
+	uint32_t *fpu = memset(c->fpu, 0, c->frames * PAGE_SIZE);
 	fpu[0] = 0x37f;  /* FCW */
 	fpu[6] = 0x1f80; /* MXCSR */
 }
@@ -63,7 +60,8 @@ void context_reset(struct vcpu *vcpu)
 		this_cpu()->context = NULL;
 	}
 	context_reset_fpu(c);
-	*c = (struct vcpu_context){.fpu = c->fpu, .xcr0 = 1, .debug[DEBUG_DR6] = 0xffff0ff0};
+	*c = (struct vcpu_context){
+		.fpu = c->fpu, .frames = c->frames, .xcr0 = 1, .debug[DEBUG_DR6] = 0xffff0ff0};
 }
 
 static void save(struct vcpu_context *c)
@@ -126,6 +124,16 @@ void context_load(struct vcpu *vcpu)
 	}
 }
 
+/* SDM vol. 1, 13.4: the header behind the legacy area: XSTATE_BV, XCOMP_BV, and what is reserved.
+ */
+#define XSAVE_HEADER 512u
+#define XSAVE_MXCSR  24u
+
+size_t context_fpu_size(void)
+{
+	return xsave ? cpuid_read(0xd, 0).ecx : XSAVE_HEADER;
+}
+
 void context_get_fpu(const struct vcpu *vcpu, void *to)
 {
 	memcpy(to, vcpu->context.fpu, context_fpu_size());
@@ -158,7 +166,7 @@ bool context_set_fpu(struct vcpu *vcpu, const void *from)
 bool context_set_xcr0(struct vcpu *vcpu, uint64_t value)
 {
 	uint64_t flags = irq_save(), had = xsave ? xcr0_read() : 1;
-	bool good = xsave ? !(value & ~components) && xcr0_try_write(value) : value == 1;
+	bool good = xsave ? xcr0_try_write(value) : value == 1;
 
 	if (xsave) {
 		xcr0_try_write(had);
@@ -168,10 +176,10 @@ bool context_set_xcr0(struct vcpu *vcpu, uint64_t value)
 	return good;
 }
 
-uint64_t *context_msr(struct vcpu *vcpu, uint32_t number)
+uint64_t *context_msr(struct vcpu *vcpu, uint32_t msr)
 {
 	for (unsigned i = 5; i < CONTEXT_MSRS; i++) { /* the others are registers */
-		if (msrs[i] == number) {
+		if (msrs[i] == msr) {
 			return &vcpu->context.msr[i];
 		}
 	}

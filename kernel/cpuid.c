@@ -233,9 +233,9 @@ NOINLINE static void answer_guest(struct vcpu *vcpu)
 {
 	uint32_t leaf = (uint32_t)vcpu->regs.gpr[GPR_RAX];
 	uint32_t subleaf = (uint32_t)vcpu->regs.gpr[GPR_RCX];
-	struct cpuid r = vcpu->record != NULL ? from_table(vcpu, leaf, subleaf)
-					      : from_cpu(vcpu, leaf, subleaf);
-	set_by_cr4(vcpu, leaf == 7 && subleaf != 0 ? 0 : leaf, r);
+	struct cpuid r = vcpu->vm->cpuid != NULL ? from_table(vcpu, leaf, subleaf)
+						 : from_cpu(vcpu, leaf, subleaf);
+	set_by_cr4(vcpu, leaf, r);
 }
 
 bool cpuid_emulate(struct vcpu *vcpu, struct vcpu_exit *exit)

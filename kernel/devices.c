@@ -243,7 +243,7 @@ static unsigned deliver(
 		if (mode == MODE_STARTUP) {
 			vcpu->sipi_vector = vector;
 		}
-		if (level && mode <= MODE_LOWEST && vector >= 16) {
+		if (level) {
 			__atomic_fetch_or(
 				&vcpu->owed[vector / 32], 1u << vector % 32, __ATOMIC_SEQ_CST);
 		}
@@ -559,9 +559,6 @@ static bool emulate(struct vcpu *vcpu, struct vcpu_exit *exit)
 		complain("no load or store, at Pintle's own memory", gpa);
 		vcpu_raise(vcpu, VECTOR_PROTECTION, true, 0);
 	} else if (!known) {
-		if (vcpu->record != NULL) {
-			vcpu->record->address = gpa;
-		}
 		vcpu_kill(vcpu, "an instruction on a device register that is not known");
 	} else if (!access(vcpu, gpa, insn.size, insn.kind == INSN_STORE, &value)) {
 		return false;

@@ -320,10 +320,6 @@ uint64_t dispatch_ran(const struct vcpu *vcpu)
 
 void dispatch_stop(struct vcpu *vcpu)
 {
-	if (this_cpu()->vcpu == vcpu) { /* in the main loop, which has not entered it */
-		atomic_fetch_and(&vcpu->requests, ~(unsigned)VCPU_REQUEST_LOOK);
-		dispatch_next(SCHED_SLEEPS, tsc_read());
-	}
 	for (bool asleep = false; !asleep;) {
 		uint64_t flags;
 		struct pcpu *cpu = lock_home(&vcpu->sched, &flags);

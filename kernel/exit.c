@@ -316,16 +316,6 @@ NOINLINE static bool find_length(struct vcpu *vcpu, struct vcpu_exit *exit)
 	return exit->length != 0;
 }
 
-void exit_again(struct vcpu *vcpu)
-{
-	if (backend->get(vcpu, VCPU_RIP) == vcpu->asked_rip) { /* else its VMM moved it */
-		exit_handle(vcpu, &vcpu->asked);
-	}
-	if (vcpu->answer == ANSWER_GIVEN) {
-		vcpu->answer = ANSWER_NONE;
-	}
-}
-
 void exit_handle(struct vcpu *vcpu, struct vcpu_exit *exit)
 {
 	vcpu->exits[exit->kind]++;

@@ -12,9 +12,6 @@ typedef bool exit_fn(struct vcpu *vcpu, struct vcpu_exit *exit);
 /* Handle one exit of `vcpu` on its CPU, interrupts off. */
 void exit_handle(struct vcpu *vcpu, struct vcpu_exit *exit);
 
-/* The same for the exit that it stopped for, with its VMM's answer, as long as it stands there. */
-void exit_again(struct vcpu *vcpu);
-
 /* Policies, as tables (kernel/cpuid.c, kernel/msr.c). */
 exit_fn cpuid_emulate;
 bool msr_emulate_read(struct vcpu *vcpu, uint32_t msr, uint64_t *value); /* false: #GP */

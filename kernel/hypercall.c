@@ -15,7 +15,6 @@
 
 #define LIST_MAX   512u
 #define RANGE_MAX  GIB
-#define MAP_TABLES 6u /* that a list can need: three each where it crosses into other tables */
 #define MSI_LEVEL  BIT(15)
 #define VALUES_MAX ARRAY_COUNT(((struct pintle_record *)0)->values)
 
@@ -27,14 +26,13 @@ struct call {
 
 enum right {
 	NONE,
-	ALONE,
 	LOOK,
 	VM,
 	RUNNING,
 	VCPU,
 };
 
-static uint64_t event_kept[CPUS_MAX]; /* [the VMs are taken] event pages; 0: none */
+static atomic_bool creating; /* [A] one VM at a time comes or goes */
 
 static bool take(atomic_bool *busy)
 {
@@ -58,7 +56,8 @@ static int64_t call_QUERY(const struct call *c)
 		return (int64_t)(ALIGN_UP(sizeof(struct vm), PAGE_SIZE) / PAGE_SIZE +
 			sizeof(struct vm_bitmaps) / PAGE_SIZE + 3);
 	case PINTLE_QUERY_VCPU_PAGES:
-		return (int64_t)vcpu_pages();
+		return (int64_t)(2 + backend->vcpu_frames +
+			ALIGN_UP(context_fpu_size(), PAGE_SIZE) / PAGE_SIZE);
 	case PINTLE_QUERY_VMS:
 		for (unsigned id = 1; id < VMS_MAX; id++) {
 			count += vm_table[id] != NULL;
@@ -89,20 +88,25 @@ static int64_t call_UNSHARE(const struct call *c)
 
 static int64_t call_EVENT_PAGE(const struct call *c)
 {
+	static uint64_t kept[CPUS_MAX]; /* [creating] */
 	uint64_t cpu = c->argument[0], page = c->argument[1];
+	void *events = page != 0 ? shared_pages(page, 1) : NULL;
 
-	if (cpu >= service_vm->vcpu_count) {
-		return -EINVAL;
+	if (cpu >= service_vm->vcpu_count || (page != 0 && events == NULL)) {
+		return cpu >= service_vm->vcpu_count ? -EINVAL : -EFAULT;
 	}
-	void *events = page != 0 ? shared_keep(page) : NULL;
-	if (page != 0 && events == NULL) {
-		return -EFAULT;
+	if (!take(&creating)) {
+		return -EAGAIN;
+	}
+	if (page != 0) {
+		shared_hold(page, true);
 	}
 	vmm_set_event_page((unsigned)cpu, events);
-	if (event_kept[cpu] != 0) {
-		pieces_drop(event_kept[cpu], 1);
+	if (kept[cpu] != 0) {
+		shared_hold(kept[cpu], false);
 	}
-	event_kept[cpu] = page;
+	kept[cpu] = page;
+	creating = false;
 	return 0;
 }
 
@@ -124,8 +128,11 @@ static int64_t call_CPUID_CUT(const struct call *c)
 
 static int64_t call_VM_CREATE(const struct call *c)
 {
-	static struct pool pool; /* [the VMs are taken] */
+	static struct pool pool; /* [creating] */
 
+	if (!take(&creating)) {
+		return -EAGAIN;
+	}
 	pool = (struct pool){0};
 	int64_t result = pool_add(&pool, c->argument[0]);
 	if (result == 0) {
@@ -135,16 +142,17 @@ static int64_t call_VM_CREATE(const struct call *c)
 			pool_return(&pool);
 		}
 	}
+	creating = false;
 	return result;
 }
 
 static int64_t call_VM_DESTROY(const struct call *c)
 {
-	if (!vms_take()) {
+	if (!take(&creating)) {
 		return -EAGAIN;
 	}
 	vm_destroy(c->vm);
-	vms_release();
+	creating = false;
 	return 0;
 }
 
@@ -160,7 +168,7 @@ static int64_t call_PAGES_FREE(const struct call *c)
 
 /* Memory -------------------------------------------------------------------------------------- */
 
-static int64_t change(struct vm *vm, uint64_t gpa, uint64_t size, unsigned rights)
+static int change(struct vm *vm, uint64_t gpa, uint64_t size, unsigned rights)
 {
 	bool flush = false;
 	uint64_t flags = lock_acquire(&vm_lock);
@@ -173,48 +181,70 @@ static int64_t change(struct vm *vm, uint64_t gpa, uint64_t size, unsigned right
 	return err;
 }
 
-/* Tables that it takes to cut what is mapped at `gpa` in two. */
-static size_t cut_cost(struct vm *vm, uint64_t gpa)
+/* Pages of [gpa, gpa + size) that are mapped leave the accounts. */
+static void drop_range(struct vm *vm, uint64_t gpa, uint64_t end)
 {
 	struct stage2_translation page;
-	bool cuts = stage2_query(&vm->stage2, gpa, &page) && gpa % page.size != 0;
 
-	return !cuts ? 0 : page.size > LARGE_SIZE ? 2 : 1;
+	for (uint64_t next; gpa < end; gpa = next) {
+		bool there = stage2_query(&vm->stage2, gpa, &page);
+		next = min_u64(end, ALIGN_DOWN(gpa, page.size) + page.size);
+		if (there) {
+			pieces_drop(page.hpa.raw, (next - gpa) / PAGE_SIZE);
+		}
+	}
 }
 
-/* Runs of pages leave the accounts when no CPU uses them any more. */
+/* Take the first of [gpa, end) out of the tables, as many runs of memory as `gone` holds; what
+ * follows them. Nobody else changes the tables. */
+#define GONE_MAX 128u
+struct gone {
+	uint64_t hpa;
+	size_t pages;
+};
+
+static int unmap_some(
+	struct vm *vm, uint64_t *gpa, uint64_t end, struct gone *gone, unsigned *count)
+{
+	struct stage2_translation page;
+	uint64_t at = *gpa, begin = at;
+
+	for (*count = 0; at < end;) {
+		struct gone *last = *count != 0 ? &gone[*count - 1] : NULL;
+		bool there = stage2_query(&vm->stage2, at, &page);
+		uint64_t next = min_u64(end, ALIGN_DOWN(at, page.size) + page.size);
+		if (there && last != NULL && last->hpa + last->pages * PAGE_SIZE == page.hpa.raw) {
+			last->pages += (next - at) / PAGE_SIZE;
+		} else if (there && *count == GONE_MAX) {
+			break;
+		} else if (there) {
+			gone[(*count)++] = (struct gone){page.hpa.raw, (next - at) / PAGE_SIZE};
+		}
+		at = next;
+	}
+	*gpa = at;
+	return change(vm, begin, at - begin, 0);
+}
+
 static int64_t call_UNMAP(const struct call *c)
 {
-	struct {
-		uint64_t page;
-		size_t count;
-	} run[32];
-	uint64_t gpa = c->argument[0], size = c->argument[1], end = gpa + size;
-	struct stage2_translation page;
+	uint64_t gpa = c->argument[0], size = c->argument[1];
+	struct gone gone[GONE_MAX];
+	struct vm *vm = c->vm;
+	unsigned count;
+	int err = 0;
 
 	if (((gpa | size) & PAGE_MASK) || size > RANGE_MAX || gpa > BIT(48) - RANGE_MAX) {
 		return -EINVAL;
 	}
-	if (cut_cost(c->vm, gpa) + cut_cost(c->vm, end) > c->vm->pool.free) {
-		return -ENOMEM;
-	}
-	while (gpa < end) {
-		unsigned runs = 0;
-		uint64_t first = gpa;
-		for (uint64_t next; gpa < end && runs < ARRAY_COUNT(run); gpa = next) {
-			bool there = stage2_query(&c->vm->stage2, gpa, &page);
-			next = min_u64(end, ALIGN_DOWN(gpa, page.size) + page.size);
-			if (there) {
-				run[runs].page = page.hpa.raw;
-				run[runs++].count = (next - gpa) / PAGE_SIZE;
-			}
-		}
-		change(c->vm, first, gpa - first, 0);
-		while (runs-- != 0) {
-			pieces_drop(run[runs].page, run[runs].count);
+	for (uint64_t end = gpa + size; gpa < end && err == 0;) {
+		err = unmap_some(vm, &gpa, end, gone, &count);
+		/* Only after the flush is a page the service VM's alone. */
+		for (unsigned i = 0; i < count && err == 0; i++) {
+			pieces_drop(gone[i].hpa, gone[i].pages);
 		}
 	}
-	return 0;
+	return err;
 }
 
 static int64_t call_PROTECT(const struct call *c)
@@ -254,6 +284,7 @@ static int64_t call_MAP(const struct call *c)
 	uint64_t gpa = c->argument[0], count = c->argument[2], rights = c->argument[3];
 	const uint64_t *shared = shared_pages(c->argument[1], 1);
 	uint64_t list[LIST_MAX];
+	int err = 0;
 
 	if ((gpa & PAGE_MASK) || gpa > BIT(48) - RANGE_MAX || count - 1 >= LIST_MAX ||
 		rights > STAGE2_ALL || !(rights & STAGE2_READ)) {
@@ -265,30 +296,29 @@ static int64_t call_MAP(const struct call *c)
 	if (!is_empty(c->vm, gpa, gpa + count * PAGE_SIZE)) {
 		return -EEXIST;
 	}
-	if (c->vm->pool.free < MAP_TABLES) {
-		return -ENOMEM;
-	}
 	memcpy(list, shared, count * sizeof(*list));
-	for (size_t i = 0; i < count; i++) {
-		if (!pieces_hold(list[i], 1)) {
-			while (i-- != 0) {
-				pieces_drop(list[i], 1);
-			}
-			return -EFAULT;
+	size_t done = 0;
+	for (size_t run; done < count && err == 0; done += run) {
+		bool flush = false;
+		run = run_of(list, done, count);
+		if (!pieces_hold(list[done], run)) {
+			err = -EFAULT;
+			break;
+		}
+		uint64_t flags = lock_acquire(&vm_lock);
+		err = stage2_map(&c->vm->stage2, gpa + done * PAGE_SIZE, hpa(list[done]),
+			run * PAGE_SIZE, (unsigned)rights, STAGE2_WB, &flush);
+		lock_release(&vm_lock, flags);
+		if (err != 0) {
+			pieces_drop(list[done], run);
+			break;
 		}
 	}
-	bool flush = false;
-	uint64_t flags = lock_acquire(&vm_lock);
-	for (size_t done = 0, run; done < count; done += run) {
-		run = run_of(list, done, count);
-		stage2_map(&c->vm->stage2, gpa + done * PAGE_SIZE, hpa(list[done]), run * PAGE_SIZE,
-			(unsigned)rights, STAGE2_WB, &flush);
+	if (err != 0 && done != 0) { /* as it was before */
+		drop_range(c->vm, gpa, gpa + done * PAGE_SIZE);
+		change(c->vm, gpa, done * PAGE_SIZE, 0);
 	}
-	lock_release(&vm_lock, flags);
-	if (flush) {
-		vm_flush(c->vm);
-	}
-	return 0;
+	return err;
 }
 
 static int64_t call_DIRTY_LOG(const struct call *c)
@@ -301,37 +331,30 @@ static int64_t call_DIRTY_LOG(const struct call *c)
 static int64_t call_VCPU_CREATE(const struct call *c)
 {
 	uint64_t apic_id = c->argument[0], page = c->argument[1];
+	struct pintle_record *record = shared_pages(page, 1);
 	struct sched_params params = sched_defaults();
 
-	if (apic_id > UINT32_MAX) {
-		return -EINVAL;
-	}
-	struct pintle_record *record = shared_keep(page);
-	if (record == NULL) {
-		return -EFAULT;
+	if (record == NULL || apic_id > UINT32_MAX) {
+		return record == NULL ? -EFAULT : -EINVAL;
 	}
 	struct vcpu *vcpu = vcpu_create(c->vm, (uint32_t)apic_id, &params);
 	if (vcpu == NULL) {
-		pieces_drop(page, 1);
 		return c->vm->vcpu_count == CPUS_MAX ? -ENOSPC : -ENOMEM;
 	}
+	shared_hold(page, true);
 	vcpu->record_page = page;
 	vcpu->event = (uint32_t)c->argument[2];
 	vcpu->stopped = true;
 	vcpu->state = vcpu->index == 0 ? VCPU_RUNNING : VCPU_WAIT_SIPI;
 	vcpu->record = record;
-	vcpu_publish(vcpu);
 	return vcpu->index;
 }
 
 static int64_t call_VCPU_RUN(const struct call *c)
 {
 	struct vcpu *vcpu = c->vcpu;
-	uint64_t only_answer = c->argument[0];
+	bool only_answer = c->argument[0] & PINTLE_RUN_ANSWER;
 
-	if (only_answer > PINTLE_RUN_ANSWER) {
-		return -EINVAL;
-	}
 	vcpu->asks = PINTLE_EXIT_NONE;
 	if (vcpu->answer == ANSWER_ASKED) {
 		vcpu->answer_value = __atomic_load_n(&vcpu->record->value, __ATOMIC_RELAXED);
@@ -342,7 +365,7 @@ static int64_t call_VCPU_RUN(const struct call *c)
 		vcpu_request(vcpu, VCPU_REQUEST_LOOK);
 	} else if (vcpu->answer == ANSWER_GIVEN) {
 		vcpu_take(vcpu);
-		exit_again(vcpu);
+		exit_handle(vcpu, &vcpu->asked);
 	}
 	return 0;
 }
@@ -490,16 +513,13 @@ static int64_t bulk(const struct call *c, bool set)
 {
 	bool fpu = c->argument[0] == PINTLE_BULK_XSAVE;
 	size_t size = fpu ? context_fpu_size() : 1024;
+	void *pages = shared_pages(c->argument[1], ALIGN_UP(size, PAGE_SIZE) / PAGE_SIZE);
 	bool good = true;
 
-	if (c->argument[0] > PINTLE_BULK_LAPIC) {
-		return -EINVAL;
+	if (c->argument[0] > PINTLE_BULK_LAPIC || pages == NULL) {
+		return pages == NULL ? -EFAULT : -EINVAL;
 	}
 	vcpu_take(c->vcpu);
-	void *pages = shared_pages(c->argument[1], ALIGN_UP(size, PAGE_SIZE) / PAGE_SIZE);
-	if (pages == NULL) {
-		return -EFAULT;
-	}
 	if (fpu && set) {
 		good = context_set_fpu(c->vcpu, pages);
 	} else if (fpu) {
@@ -599,22 +619,6 @@ static int64_t call_vm(struct call *c, unsigned number)
 	return result;
 }
 
-static int64_t call_any(struct call *c, unsigned number)
-{
-	enum right right = calls[number].right;
-	int64_t result = -EAGAIN;
-
-	if (right >= LOOK) {
-		result = call_vm(c, number);
-	} else if (right == NONE || vms_take()) {
-		result = calls[number].run(c);
-		if (right == ALONE) {
-			vms_release();
-		}
-	}
-	return result;
-}
-
 void hypercall_handle(struct vcpu *vcpu)
 {
 	uint64_t *gpr = vcpu->regs.gpr;
@@ -629,15 +633,15 @@ void hypercall_handle(struct vcpu *vcpu)
 		gpr[GPR_RAX] = (uint64_t)-EPERM;
 	} else if (number >= ARRAY_COUNT(calls)) {
 		gpr[GPR_RAX] = (uint64_t)-ENOSYS;
+	} else if (calls[number].right == NONE) {
+		gpr[GPR_RAX] = (uint64_t)calls[number].run(&call);
 	} else {
-		gpr[GPR_RAX] = (uint64_t)call_any(&call, number);
+		gpr[GPR_RAX] = (uint64_t)call_vm(&call, number);
 	}
 }
 
 void hypercall_reset(void)
 {
-	uint64_t flags = irq_save();
-
 	for (unsigned id = 1; id < VMS_MAX; id++) {
 		struct vm *vm = vm_table[id];
 		if (vm != NULL && vm->pool.count != 0) {
@@ -645,10 +649,4 @@ void hypercall_reset(void)
 			vm_destroy(vm);
 		}
 	}
-	for (unsigned cpu = 0; cpu < service_vm->vcpu_count; cpu++) {
-		vmm_set_event_page(cpu, NULL);
-		event_kept[cpu] = 0;
-	}
-	pieces_reset();
-	irq_restore(flags);
 }

@@ -9,7 +9,6 @@
 #include "kernel/log.h"
 #include "kernel/machine.h"
 #include "kernel/paging.h"
-#include "kernel/pcpu.h"
 #include "kernel/vcpu.h"
 
 #define PIECE_PAGES (LARGE_SIZE / PAGE_SIZE)
@@ -85,10 +84,10 @@ static int piece_change(uint64_t piece, uint32_t from, uint32_t to)
 	uint64_t flags = lock_acquire(&pieces_lock);
 	uint32_t *use = &uses[piece / LARGE_SIZE];
 	uint64_t va = DIRECT_VA + piece;
-	int err = *use == from ? 0 : from == SHARED && !(*use & SHARED) ? -EINVAL : -EBUSY;
-	if (err == 0 && from == 0) {
+	int err = *use != from ? -EBUSY : 0;
+	if (err == 0 && to != 0) {
 		err = paging_map(va, hpa(piece), LARGE_SIZE, PAGING_WRITE);
-	} else if (err == 0 && to == 0) {
+	} else if (err == 0) {
 		paging_unmap(va);
 	}
 	if (err == 0) {
@@ -104,16 +103,9 @@ int piece_share(uint64_t piece)
 	return piece_change(piece, 0, SHARED);
 }
 
-/* First nobody new may use it, then those who do have done so. */
 int piece_unshare(uint64_t piece)
 {
-	int err = piece_change(piece, SHARED, DEPOSITED);
-
-	if (err == 0) {
-		smp_barrier();
-		err = piece_change(piece, DEPOSITED, 0);
-	}
-	return err;
+	return piece_change(piece, SHARED, 0);
 }
 
 void *shared_pages(uint64_t page, size_t count)
@@ -126,25 +118,11 @@ void *shared_pages(uint64_t page, size_t count)
 	return shared ? phys_to_virt(hpa(page)) : NULL;
 }
 
-void *shared_keep(uint64_t page)
+void shared_hold(uint64_t page, bool hold)
 {
 	uint64_t flags = lock_acquire(&pieces_lock);
-	void *at = shared_pages(page, 1);
-	if (at != NULL) {
-		uses[page / LARGE_SIZE]++;
-	}
+	uses[page / LARGE_SIZE] += hold ? 1 : UINT32_MAX;
 	lock_release(&pieces_lock, flags);
-	return at;
-}
-
-void pieces_reset(void)
-{
-	for (size_t i = 0; i < piece_count; i++) {
-		if (uses[i] & SHARED) {
-			uses[i] = SHARED;
-			piece_unshare(i * LARGE_SIZE);
-		}
-	}
 }
 
 int pool_add(struct pool *pool, uint64_t piece)
@@ -164,27 +142,29 @@ int pool_add(struct pool *pool, uint64_t piece)
 		piece_change(piece, DEPOSITED, 0);
 		return err;
 	}
-	pool->fresh[pool->count] = PIECE_PAGES;
+	/* What is left of the piece before goes to the list of single pages. */
+	while (pool->fresh != 0) {
+		pool->free--;
+		pool_free(pool, pool_alloc(pool, 1));
+	}
 	pool->piece[pool->count++] = piece;
+	pool->fresh = PIECE_PAGES;
 	pool->free += PIECE_PAGES;
 	return 0;
 }
 
 void *pool_alloc(struct pool *pool, size_t count)
 {
-	void **page = count == 1 ? pool->returned : NULL;
+	void **page = pool->returned;
 
-	if (page != NULL) {
+	if (count == 1 && page != NULL) {
 		pool->returned = *page;
-	}
-	for (unsigned i = 0; i < pool->count && page == NULL; i++) {
-		if (count <= pool->fresh[i]) {
-			uint64_t end = pool->piece[i] + LARGE_SIZE;
-			page = phys_to_virt(hpa(end - pool->fresh[i] * PAGE_SIZE));
-			pool->fresh[i] -= (uint16_t)count;
-		}
-	}
-	if (page == NULL) {
+	} else if (count <= pool->fresh) {
+		uint64_t at =
+			pool->piece[pool->count - 1] + (PIECE_PAGES - pool->fresh) * PAGE_SIZE;
+		page = phys_to_virt(hpa(at));
+		pool->fresh -= count;
+	} else {
 		return NULL;
 	}
 	pool->free -= count;

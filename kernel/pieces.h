@@ -20,27 +20,23 @@ int pieces_init(void);
 bool pieces_hold(uint64_t page, size_t count);
 void pieces_drop(uint64_t page, size_t count);
 
-/* 0; -EFAULT not the service VM's memory; -EBUSY in use in another way; -EINVAL not shared;
- * -ENOMEM. No locks. */
+/* 0; -EFAULT not the service VM's memory; -EBUSY in use in another way; -ENOMEM. */
 int piece_share(uint64_t piece);
 int piece_unshare(uint64_t piece);
 
 /* A page of a shared piece, by its guest-physical address; `count` of them in a row. NULL: it is
- * not in one. It may be used until interrupts are on or this CPU answers others. */
+ * not in one. It may be used for this hypercall, and longer with shared_hold(). */
 void *shared_pages(uint64_t page, size_t count);
 
-/* A page that is kept longer, until pieces_drop(): its piece stays shared. Or NULL. */
-void *shared_keep(uint64_t page);
-
-/* Nothing is shared any more, whoever keeps it. No locks. */
-void pieces_reset(void);
+/* Whoever keeps a page of a shared piece: until it is dropped the piece stays shared. */
+void shared_hold(uint64_t page, bool hold);
 
 /* A VM's own pieces. Guarded by the VM's `busy`, but for the number of free pages. */
 #define POOL_PIECES 64u
 struct pool {
 	uint64_t piece[POOL_PIECES];
-	uint16_t fresh[POOL_PIECES]; /* of each its last pages, which were never used */
 	unsigned count;
+	size_t fresh;   /* pages of the last piece that were never used */
 	size_t free;    /* pages in all */
 	void *returned; /* a list through their first words */
 };

@@ -313,7 +313,7 @@ static bool prepare(struct vcpu *vcpu, uint64_t now)
 		vcpu->state = VCPU_RUNNING;
 	}
 	if (vcpu->answer == ANSWER_GIVEN) {
-		exit_again(vcpu);
+		exit_handle(vcpu, &vcpu->asked);
 	}
 	return vcpu->state == VCPU_RUNNING && !vcpu->stopped;
 }
@@ -354,7 +354,6 @@ static void run(struct vcpu *vcpu, uint64_t until)
 	if (vcpu->answer == ANSWER_ASKED) {
 		vcpu->asked = exit;
 		vcpu->asked.interrupted.valid = false; /* that is noted already */
-		vcpu->asked_rip = backend->get(vcpu, VCPU_RIP);
 	}
 	irq_take();
 }
@@ -431,8 +430,7 @@ void cpu_loop(void)
 
 	/* An emulator's MWAIT is no sleep. */
 	idle_by_mwait = (cpuid_read(1, 0).ecx & (BIT(3) | BIT(31))) == BIT(3);
-	cpu->timer_at = cpu->until = UINT64_MAX; /* never */
-	cpu->alarm_at = UINT64_MAX;
+	cpu->timer_at = cpu->until = cpu->alarm_at = UINT64_MAX; /* never */
 	for (;;) {
 		irq_disable();
 		trap_report_nmis();

@@ -9,8 +9,6 @@
 #include "kernel/panic.h"
 #include "kernel/time.h"
 
-/* QEMU loses an interrupt now and then: #VMEXIT and the sender write one word, unlocked. */
-#define KICK_AGAIN_NS   20000000ull
 #define ANSWER_LIMIT_NS (10 * 1000000000ull) /* an emulated CPU may be paused for seconds */
 
 /* Each CPU's own request. [C] written by the asker while `unanswered` is 0; the asked read it */
@@ -85,17 +83,11 @@ static unsigned call_range(
 	if (self->index >= first && self->index < end) {
 		function(argument);
 	}
-	uint64_t start = time_ns(), again = KICK_AGAIN_NS;
+	uint64_t start = time_ns();
 	while (atomic_load(&request->unanswered) != 0) {
 		answer(self);
 		cpu_pause();
 		uint64_t waited = time_ns() - start;
-		for (unsigned i = first; i < end && waited > again; i++) {
-			if (cpu_table[i]->calls[word] & mine) {
-				smp_wake(i);
-			}
-		}
-		again = waited > again ? waited + KICK_AGAIN_NS : again;
 		/* Take back what they have not begun to do; for what they have, wait longer. */
 		for (unsigned i = first; i < end && waited > ANSWER_LIMIT_NS; i++) {
 			unsigned idle =
@@ -123,15 +115,6 @@ void smp_call_all(void (*function)(void *argument), void *argument)
 	if (deaf != 0) {
 		panic("%u CPUs do not answer a cross-CPU call", deaf);
 	}
-}
-
-static void nothing(void *argument)
-{
-}
-
-void smp_barrier(void)
-{
-	smp_call_all(nothing, NULL);
 }
 
 unsigned smp_online_count(void)

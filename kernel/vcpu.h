@@ -17,6 +17,7 @@
 #define DEBUG_DR6    4u
 struct vcpu_context {
 	void *fpu; /* for XSAVE, or FXSAVE where there is none */
+	size_t frames;
 	uint64_t xcr0;
 	uint64_t debug[DEBUG_DR6 + 1]; /* DR0 to DR3, DR6 */
 	uint64_t msr[CONTEXT_MSRS];
@@ -82,7 +83,6 @@ struct vcpu {
 	enum vcpu_answer answer;      /* [S] */
 	uint64_t answer_value;        /* [S] */
 	struct vcpu_exit asked;       /* [S] the exit that it stopped for */
-	uint64_t asked_rip;           /* [S] and where that was */
 	void *hw;                     /* [C] the backend's: VMCS or VMCB and what goes with it */
 	struct vcpu_context context;  /* [C] while another's is in the CPU */
 	unsigned flushes;             /* [C] of the VM's, those that were seen */
@@ -107,7 +107,7 @@ struct vm {
 	bool reported;          /* [A] one of its vCPUs has ended, with a report */
 	atomic_bool held;       /* [A] none of its vCPUs is entered */
 	atomic_uint flushes;    /* [A] counts vm_flush() */
-	unsigned vcpu_count;    /* [busy] to write */
+	unsigned vcpu_count;    /* [I] */
 	char said[64];          /* [vdev_lock] to the debug port, up to now; as the next three */
 	unsigned said_count;
 	unsigned said_lines;
@@ -141,21 +141,12 @@ struct vm *vm_create(const char *name, bool closed, const struct pool *pool);
 /* `count` zeroed pages in a row of what the VM lives of; NULL: none. */
 void *vm_alloc(struct vm *vm, size_t count);
 
-/* Nobody finds the VM any more, and no CPU has anything of it. No locks, interrupts off; its `busy`
- * and the VMs are taken. */
+/* Nobody finds the VM any more, and no CPU has anything of it. No locks, [busy] held. */
 void vm_destroy(struct vm *vm);
 
-/* VMs neither come nor go while they are taken: for who looks at them in a way that answers other
- * CPUs. False: somebody else has them. */
-bool vms_take(void);
-void vms_release(void);
-
 /* The next vCPU of `vm`, in the state after power-on, asleep on the calling CPU until it is asked
- * something, of so many pages; or NULL. `apic_id`: its own. It is one of the VM's when it has been
- * published. One at a time. */
+ * something; or NULL. `apic_id`: its own. At boot. */
 struct vcpu *vcpu_create(struct vm *vm, uint32_t apic_id, const struct sched_params *params);
-size_t vcpu_pages(void);
-void vcpu_publish(struct vcpu *vcpu);
 
 /* The state after power-on. On the CPU that has its registers. */
 void vcpu_power_on(struct vcpu *vcpu, uint32_t apic_id);
@@ -209,8 +200,8 @@ void vm_flush(struct vm *vm);
  * on. Interrupts off or on, no locks. */
 void vm_hold(struct vm *vm, bool hold);
 
-/* context.c. Find out what there is to move. Once, before the first vCPU. */
-void context_init(void);
+/* context.c. Frames for the vCPU's state, from owner FRAME_VCPU: 0 or -ENOMEM. */
+int context_create(struct vcpu *vcpu);
 
 /* The state after power-on. On the vCPU's CPU. */
 void context_reset(struct vcpu *vcpu);
@@ -222,7 +213,7 @@ size_t context_fpu_size(void);
 void context_get_fpu(const struct vcpu *vcpu, void *to);
 bool context_set_fpu(struct vcpu *vcpu, const void *from);
 bool context_set_xcr0(struct vcpu *vcpu, uint64_t value);
-uint64_t *context_msr(struct vcpu *vcpu, uint32_t number);
+uint64_t *context_msr(struct vcpu *vcpu, uint32_t msr);
 
 /* Put the state of the vCPU whose it is away, and bring that of `vcpu`; NULL: of nobody, yet. On
  * this CPU, interrupts off. */

@@ -62,14 +62,6 @@ static bool segment_field(struct vcpu *vcpu, uint64_t n, uint64_t *value, bool s
 	return true;
 }
 
-/* What this CPU takes: these are loaded without a check when the vCPU comes to a CPU. */
-static bool msr_takes(uint32_t number, uint64_t value)
-{
-	uint64_t old;
-	return msr_try_read(number, &old) && msr_try_write(number, value) &&
-		msr_try_write(number, old);
-}
-
 static bool msr(struct vcpu *vcpu, uint32_t number, uint64_t *value, bool set)
 {
 	uint64_t *moves = context_msr(vcpu, number);
@@ -77,15 +69,14 @@ static bool msr(struct vcpu *vcpu, uint32_t number, uint64_t *value, bool set)
 
 	for (unsigned i = 0; i < ARRAY_COUNT(registers); i++) {
 		if (registers[i].msr == number) {
-			return (!set || msr_takes(number, *value)) &&
-				in_backend(vcpu, registers[i].reg, value, set);
+			return in_backend(vcpu, registers[i].reg, value, set);
 		}
 	}
 	if (fs || gs) {
 		return segment_field(vcpu, 4 * (fs ? SEG_FS : SEG_GS), value, set);
 	}
 	if (moves != NULL) {
-		return (!set || msr_takes(number, *value)) && in_memory(moves, value, set);
+		return in_memory(moves, value, set);
 	}
 	if (number - MSR_X2APIC < 0x100 || number == 0x49) {
 		return false; /* these act */
@@ -124,13 +115,11 @@ static bool other(struct vcpu *vcpu, uint64_t reg, uint64_t *value, bool set)
 						      : PINTLE_WAITS_FOR_SIPI;
 	} else if (reg == PINTLE_EVENT && set) {
 		unsigned type = *value >> 8 & 7;
-		if (type != EVENT_INTERRUPT && type != EVENT_NMI && type != EVENT_EXCEPTION) {
-			return false;
-		}
 		vcpu->exception.valid = false;
 		vcpu->reinject = (struct vcpu_event){*value & EVENT_VALID, (uint8_t)type,
 			(uint8_t)*value, 0, *value & EVENT_HAS_ERROR, (uint32_t)(*value >> 32)};
 		vcpu_request(vcpu, VCPU_REQUEST_EVENT);
+		return type == EVENT_INTERRUPT || type == EVENT_NMI || type == EVENT_EXCEPTION;
 	} else if (reg == PINTLE_EVENT) {
 		*value = !e->valid ? 0
 				   : EVENT_VALID | (uint64_t)e->error << 32 |
@@ -147,8 +136,6 @@ static bool other(struct vcpu *vcpu, uint64_t reg, uint64_t *value, bool set)
 	return true;
 }
 
-STATIC_ASSERT((int)PINTLE_RIP == VCPU_RIP && (int)PINTLE_PAT == VCPU_PAT, "one order");
-
 bool vcpu_state(struct vcpu *vcpu, uint64_t id, uint64_t *value, bool set)
 {
 	uint64_t n = id & 0xff;
@@ -161,14 +148,17 @@ bool vcpu_state(struct vcpu *vcpu, uint64_t id, uint64_t *value, bool set)
 		return n == GPR_RSP ? in_backend(vcpu, VCPU_RSP, value, set)
 				    : n < GPR_COUNT && in_memory(&vcpu->regs.gpr[n], value, set);
 	case 1:
+		/* An instruction that waits for an answer is not the next one any more. */
+		if (set && n == VCPU_RIP && *value != backend->get(vcpu, VCPU_RIP)) {
+			vcpu->answer = ANSWER_NONE;
+		}
+		STATIC_ASSERT(
+			(int)PINTLE_RIP == VCPU_RIP && (int)PINTLE_PAT == VCPU_PAT, "one order");
 		return n <= VCPU_PAT ? in_backend(vcpu, (enum vcpu_register)n, value, set)
 				     : other(vcpu, n, value, set);
 	case 2:
 		return segment_field(vcpu, n, value, set);
 	case 3:
-		if (n == DEBUG_DR6 && set && *value >> 32 != 0) {
-			return false; /* would be a #GP */
-		}
 		return n <= DEBUG_DR6 && in_memory(&vcpu->context.debug[n], value, set);
 	default:
 		return false;

@@ -13,8 +13,7 @@ struct vm *vm_table[VMS_MAX];
 
 STATIC_ASSERT(sizeof(struct vcpu) <= PAGE_SIZE, "a vCPU fits a frame");
 
-static uint64_t generations[VMS_MAX]; /* [taken] of the handles of each place */
-static atomic_bool taken;             /* [A] one VM at a time comes or goes */
+static uint64_t generations[VMS_MAX]; /* of the handles of each place */
 
 void *vm_alloc(struct vm *vm, size_t count)
 {
@@ -100,16 +99,6 @@ static void drop_memory(struct vm *vm)
 	}
 }
 
-bool vms_take(void)
-{
-	return !atomic_exchange(&taken, true);
-}
-
-void vms_release(void)
-{
-	taken = false;
-}
-
 void vm_destroy(struct vm *vm)
 {
 	struct pool pool = vm->pool;
@@ -129,36 +118,29 @@ void vm_destroy(struct vm *vm)
 		dispatch_set(vcpu, &nothing); /* what it has reserved is free */
 		dispatch_stop(vcpu);
 		vcpu_take(vcpu);
-		pieces_drop(vcpu->record_page, 1);
+		shared_hold(vcpu->record_page, false);
 	}
-	smp_barrier(); /* nobody has one of them at hand any more */
 	drop_memory(vm);
 	pool_return(&pool);
 }
 
-size_t vcpu_pages(void)
-{
-	return 2 + backend->vcpu_frames + ALIGN_UP(context_fpu_size(), PAGE_SIZE) / PAGE_SIZE;
-}
-
 struct vcpu *vcpu_create(struct vm *vm, uint32_t apic_id, const struct sched_params *params)
 {
-	char *pages = NULL; /* itself, its LAPIC page, the backend's, the FPU's state */
+	struct vcpu *vcpu = vm_alloc(vm, 2); /* the second is its LAPIC page */
+	void *hw = vm_alloc(vm, backend->vcpu_frames);
 
-	if (vm->vcpu_count != CPUS_MAX) {
-		pages = vm_alloc(vm, vcpu_pages());
-	}
-	if (pages == NULL) {
+	if (vcpu == NULL || hw == NULL || vm->vcpu_count == CPUS_MAX) {
 		return NULL;
 	}
-	struct vcpu *vcpu = (struct vcpu *)pages;
-	vcpu->lapic.reg = (void *)(pages + PAGE_SIZE);
-	vcpu->hw = pages + 2 * PAGE_SIZE;
-	vcpu->context.fpu = pages + (2 + backend->vcpu_frames) * PAGE_SIZE;
+	vcpu->hw = hw;
+	vcpu->lapic.reg = (void *)((char *)vcpu + PAGE_SIZE);
 	vcpu->vm = vm;
 	vcpu->closed = vm->closed;
 	vcpu->index = vm->vcpu_count;
 	vcpu->cpu = this_cpu()->index;
+	if (context_create(vcpu) != 0) {
+		return NULL;
+	}
 	if (!dispatch_add(vcpu, this_cpu(), params)) {
 		struct sched_params shared = *params;
 		shared.budget = shared.period = 0;
@@ -166,13 +148,8 @@ struct vcpu *vcpu_create(struct vm *vm, uint32_t apic_id, const struct sched_par
 		log_error("%s: CPU %u has no room for what it reserves", vm->name, vcpu->cpu);
 	}
 	vcpu_power_on(vcpu, apic_id);
+	vm->vcpu[vm->vcpu_count++] = vcpu;
 	return vcpu;
-}
-
-void vcpu_publish(struct vcpu *vcpu)
-{
-	vcpu->vm->vcpu[vcpu->index] = vcpu;
-	__atomic_store_n(&vcpu->vm->vcpu_count, vcpu->index + 1, __ATOMIC_RELEASE);
 }
 
 void vcpu_power_on(struct vcpu *vcpu, uint32_t apic_id)

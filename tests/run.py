@@ -94,6 +94,7 @@ def main():
         check(counts, "the sources are formatted", "make", "format-check")
         check(counts, "the generated documents are up to date", "make", "docs-check")
         check(counts, "every file has a licence line", "sh", "tools/licences.sh")
+        check(counts, "pintle.ko builds for both kernels without a warning", "make", "module")
         if check(counts, "the unit tests build", "make", "-j2", "unit-build"):
             unit_tests(counts)
         seconds = 120 if arguments.long else 10

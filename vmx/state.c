@@ -3,7 +3,6 @@
  * vmx/state.c - the guest's registers, and the events that it is given. SDM vol. 3, 25.4, 25.8.3
  * and 27.3. Runs: on the CPU that the vCPU is pinned to, interrupts off.
  */
-#include "kernel/gmem.h"
 #include "vmx/vmx.h"
 
 #define VMX_EFER_LMA BIT(10)
@@ -38,23 +37,8 @@ static void long_mode_update(void)
 	vmcs_change(VMCS_ENTRY_CONTROLS, VMX_ENTRY_LONG_MODE, on ? VMX_ENTRY_LONG_MODE : 0);
 }
 
-/* In PAE paging the CPU has the four PDPTEs in itself since the guest wrote CR0, CR3 or CR4
- * (4.4.1); what is written here it must be given. */
-static void pdptes_load(struct vcpu *vcpu)
-{
-	uint64_t table[4];
-	bool pae = (vmcs_read(VMCS_GUEST_CR0) & CR0_PG) && (vmcs_read(VMCS_GUEST_CR4) & CR4_PAE) &&
-		!(vmcs_read(VMCS_GUEST_EFER) & EFER_LME);
-
-	if (pae &&
-		gmem_copy(vcpu->vm, vmcs_read(VMCS_GUEST_CR3) & 0xffffffe0, table, sizeof(table),
-			false)) {
-		for (unsigned i = 0; i < ARRAY_COUNT(table); i++) {
-			vmcs_write(VMCS_GUEST_PDPTES + 2 * i, table[i]);
-		}
-	}
-}
-
+/* In PAE paging the four PDPTEs are the CPU's affair: it loads them when the guest writes CR0, CR3
+ * or CR4. */
 void vmx_set(struct vcpu *vcpu, enum vcpu_register reg, uint64_t value)
 {
 	struct vmx_vcpu *vmx = vmx_use(vcpu);
@@ -82,10 +66,7 @@ void vmx_set(struct vcpu *vcpu, enum vcpu_register reg, uint64_t value)
 		long_mode_update();
 	}
 	/* As the instructions do; VPIDs keep what an entry would drop. */
-	if (reg == VCPU_CR0 || reg == VCPU_CR3 || reg == VCPU_CR4 || reg == VCPU_EFER) {
-		vmx->flush = true;
-		pdptes_load(vcpu);
-	}
+	vmx->flush |= reg == VCPU_CR0 || reg == VCPU_CR3 || reg == VCPU_CR4 || reg == VCPU_EFER;
 }
 
 /* An unusable segment keeps its DPL, which in SS is the CPL (25.4.1). */
