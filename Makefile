@@ -168,7 +168,7 @@ format-check: | deps
 	@clang-format --dry-run -Werror $(FORMATTED)
 
 # Documents made from the tables that they describe.
-build/docgen: tools/docgen.c boot/options.def kernel/commands.def | deps
+build/docgen: tools/docgen.c boot/options.def boot/guest.def kernel/commands.def | deps
 	@mkdir -p $(@D)
 	$(Q)gcc -std=gnu17 $(filter-out -Wmissing-prototypes,$(WARNINGS)) -I. -o $@ $<
 docs: build/docgen ## write docs/options.md and docs/monitor.md from their tables

@@ -54,7 +54,15 @@ struct vcpu_regs {
 	X(GDT_LIMIT, 0x4810, 0x464, 0xffff)                                                        \
 	X(IDT_BASE, 0x6818, 0x488, 0)                                                              \
 	X(IDT_LIMIT, 0x4812, 0x484, 0xffff)                                                        \
-	X(PAT, 0x2804, 0x668, PAT_RESET_VALUE)
+	X(PAT, 0x2804, 0x668, PAT_RESET_VALUE)                                                     \
+	X(SYSENTER_CS, 0x482a, 0x628, 0)                                                           \
+	X(SYSENTER_ESP, 0x6824, 0x630, 0)                                                          \
+	X(SYSENTER_EIP, 0x6826, 0x638, 0)                                                          \
+	X(STAR, 0, 0x600, 0) /* from here on VT-x has them in vcpu->context.msr */                 \
+	X(LSTAR, 0, 0x608, 0)                                                                      \
+	X(CSTAR, 0, 0x610, 0)                                                                      \
+	X(SFMASK, 0, 0x618, 0)                                                                     \
+	X(KERNEL_GS, 0, 0x620, 0)
 
 enum vcpu_register {
 #define X(id, ...) VCPU_##id,
@@ -128,7 +136,9 @@ struct vcpu_event {
 	X(CPUID)      /* from here to CR_WRITE: instructions, whose length VT-x tells */           \
 	X(HLT)                                                                                     \
 	X(INVD)                                                                                    \
+	X(WBINVD)                                                                                  \
 	X(XSETBV)                                                                                  \
+	X(PAUSE)     /* many of them in a short time: it spins */                                  \
 	X(HYPERCALL) /* VMCALL or VMMCALL */                                                       \
 	X(FORBIDDEN) /* a virtualisation instruction that guests do not have: #UD */               \
 	X(IO)        /* io */                                                                      \
@@ -217,8 +227,8 @@ struct vm_bitmaps {
  * inject: deliver `event` at the next entry. Only when can_take allowed it (exceptions: always),
  *one an entry. can_take: would an interrupt or NMI be taken at once? window: exit as soon as
  *can_take would be true. flush: at the next entry on this CPU nothing older of the VM's stage-2
- *mappings, or of its own, may be used. dump: what is not zero in the VMCS or VMCB, through
- *log_error.
+ *mappings, or of its own, may be used. release: nothing of it may stay in this CPU: another one
+ *runs it next, and flushes before. dump: what is not zero in the VMCS or VMCB, through log_error.
  */
 #define BACKEND_OPERATIONS(X)                                                                      \
 	X(bool, probe, void)                                                                       \
@@ -235,6 +245,7 @@ struct vm_bitmaps {
 	X(bool, can_take, struct vcpu *vcpu, enum event_type type)                                 \
 	X(void, window, struct vcpu *vcpu, enum event_type type)                                   \
 	X(void, flush, struct vcpu *vcpu)                                                          \
+	X(void, release, struct vcpu *vcpu)                                                        \
 	X(void, dump, struct vcpu *vcpu)
 
 struct backend {
@@ -245,6 +256,7 @@ struct backend {
 	/* In vm_bitmaps.msr an MSR, counted through its ranges, has `msr_bits` bits, the first at
 	 * `msr_step` times its number, each `msr_distance` behind the one before. */
 	unsigned msr_step, msr_bits, msr_distance;
+	unsigned own_msrs; /* so many of the first of context.c's move with ->hw */
 
 #define X(type, name, ...) type (*name)(__VA_ARGS__);
 	BACKEND_OPERATIONS(X)

@@ -7,8 +7,6 @@
 #include "kernel/gmem.h"
 #include "kernel/time.h"
 
-extern uint64_t boot_entry_tsc;
-
 #define ENABLE BIT(0) /* of MSR_PVCLOCK_TIME */
 
 /* Linux, arch/x86/include/asm/pvclock-abi.h: ns = base + ((TSC - tsc) << shift) * mul >> 32. */
@@ -23,6 +21,7 @@ struct time_record {
 struct wall_record { /* when the other record's ns was 0 */
 	uint32_t version, seconds, ns;
 };
+#define STEAL_VERSION 8u /* of 64 bytes, which begin with the ns that it was kept waiting */
 STATIC_ASSERT(sizeof(struct time_record) == 32 && sizeof(struct wall_record) == 12, "ABI");
 
 static uint64_t date_at_boot; /* [I] ns after 1970; 0: not known */
@@ -32,18 +31,19 @@ void pvclock_set_date(uint64_t seconds)
 	date_at_boot = seconds != 0 ? seconds * NS_PER_SECOND - time_ns() : 0;
 }
 
-/* The record's new version is the next even one; the guest's other CPUs may read meanwhile. */
-static bool publish(struct vm *vm, uint64_t gpa, void *record, size_t size)
+/* Write what a record says, to `gpa`, and its version, at `at`: the new one is the next even one;
+ * the guest's other CPUs may read meanwhile. */
+static bool publish(struct vm *vm, uint64_t at, uint64_t gpa, void *says, size_t size)
 {
-	uint32_t *version = record;
-	if ((gpa & 3) || !gmem_copy(vm, gpa, version, sizeof(*version), false)) {
+	uint32_t version;
+	if ((at & 3) || !gmem_copy(vm, at, &version, sizeof(version), false)) {
 		return false;
 	}
-	*version |= 1;
-	bool done = gmem_copy(vm, gpa, version, sizeof(*version), true) &&
-		gmem_copy(vm, gpa + 4, version + 1, size - 4, true);
-	++*version;
-	return done && gmem_copy(vm, gpa, version, sizeof(*version), true);
+	version |= 1;
+	bool done = gmem_copy(vm, at, &version, sizeof(version), true) &&
+		gmem_copy(vm, gpa, says, size, true);
+	version++;
+	return done && gmem_copy(vm, at, &version, sizeof(version), true);
 }
 
 static bool write_time(struct vcpu *vcpu, uint64_t gpa)
@@ -59,15 +59,42 @@ static bool write_time(struct vcpu *vcpu, uint64_t gpa)
 		record.shift++;
 	}
 	record.mul = (uint32_t)((NS_PER_SECOND << 32) / hz);
-	return publish(vcpu->vm, gpa, &record, sizeof(record));
+	return publish(vcpu->vm, gpa, gpa + 4, &record.version + 1, sizeof(record) - 4);
+}
+
+void pvclock_tell_steal(struct vcpu *vcpu)
+{
+	uint64_t gpa = vcpu->steal & ~ENABLE;
+
+	vcpu->stolen = vcpu->sched.waited;
+	if (vcpu->steal & ENABLE) {
+		publish(vcpu->vm, gpa + STEAL_VERSION, gpa, &vcpu->stolen, sizeof(vcpu->stolen));
+	}
+}
+
+/* 64 bytes, which are aligned, and RAM. */
+static bool steal_write(struct vcpu *vcpu, uint64_t value)
+{
+	uint64_t gpa = value & ~ENABLE, steal = 0;
+
+	if ((value & ENABLE) &&
+		((gpa & 63) || !gmem_copy(vcpu->vm, gpa, &steal, sizeof(steal), true))) {
+		return false;
+	}
+	vcpu->steal = value;
+	pvclock_tell_steal(vcpu);
+	return true;
 }
 
 bool pvclock_write(struct vcpu *vcpu, uint32_t msr, uint64_t value)
 {
+	if (msr == MSR_STEAL_TIME) {
+		return steal_write(vcpu, value);
+	}
 	if (msr == MSR_PVCLOCK_WALL) {
 		struct wall_record record = {.seconds = (uint32_t)(date_at_boot / NS_PER_SECOND),
 			.ns = (uint32_t)(date_at_boot % NS_PER_SECOND)};
-		return publish(vcpu->vm, value, &record, sizeof(record));
+		return publish(vcpu->vm, value, value + 4, &record.seconds, 8);
 	}
 	if ((value & ENABLE) && !write_time(vcpu, value & ~ENABLE)) {
 		return false;

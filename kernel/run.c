@@ -5,24 +5,38 @@
  */
 #include "drivers/lapic.h"
 #include "kernel/console.h"
+#include "kernel/dispatch.h"
 #include "kernel/exit.h"
 #include "kernel/fmt.h"
 #include "kernel/log.h"
 #include "kernel/monitor.h"
+#include "kernel/panic.h"
 #include "kernel/pcpu.h"
 #include "kernel/time.h"
+#include "kernel/vmm.h"
 
 const struct backend *backend;
 struct vm *service_vm;
 int (*service_restart)(void);
 struct spinlock vm_lock = SPINLOCK(VM);
+#define SERVE_FREE_NS 20000u /* for the console: more is not the vCPU's cost */
+
+static bool idle_by_mwait; /* [I] once CPUs loop */
 
 void vcpu_request(struct vcpu *vcpu, unsigned requests)
 {
-	atomic_fetch_or(&vcpu->requests, requests);
-	if (vcpu->cpu != this_cpu()->index) {
-		smp_wake(vcpu->cpu);
+	if (vcpu == this_cpu()->vcpu) {
+		atomic_fetch_or(&vcpu->requests, requests);
+	} else {
+		atomic_fetch_or(&vcpu->requests, requests | VCPU_REQUEST_LOOK);
+		dispatch_wake(vcpu);
 	}
+}
+
+void vcpu_pause(struct vcpu *vcpu)
+{
+	atomic_fetch_and(&vcpu->requests, ~(unsigned)VCPU_REQUEST_RESUME);
+	vcpu_request(vcpu, VCPU_REQUEST_PAUSE);
 }
 
 void vcpu_interrupt(struct vcpu *vcpu, uint8_t vector, bool level)
@@ -47,8 +61,9 @@ void vcpu_raise(struct vcpu *vcpu, uint8_t vector, bool has_error, uint32_t erro
 
 static void flush_here(void *vm)
 {
-	struct vcpu *vcpu = this_cpu()->vcpu;
+	struct vcpu *vcpu = this_cpu()->context;
 	if (vcpu != NULL && vcpu->vm == vm) {
+		vcpu->flushes = vcpu->vm->flushes;
 		backend->flush(vcpu);
 	}
 }
@@ -59,6 +74,7 @@ void vm_flush(struct vm *vm)
 	uint64_t flags = lock_acquire(&vm_lock);
 	uint64_t *retired = stage2_retired(&vm->stage2);
 	lock_release(&vm_lock, flags);
+	vm->flushes++; /* those that no CPU holds see it when one fetches them */
 	smp_call_all(flush_here, vm);
 	flags = lock_acquire(&vm_lock);
 	stage2_reclaim(&vm->stage2, retired);
@@ -67,10 +83,61 @@ void vm_flush(struct vm *vm)
 
 void vm_hold(struct vm *vm, bool hold)
 {
-	if (vm != NULL) {
-		vm->held = hold;
-		smp_call_all(flush_here, vm); /* all come out of the guest, or of their sleep */
+	if (vm == NULL) {
+		return;
 	}
+	vm->held = hold;
+	smp_call_all(flush_here, vm); /* all come out of the guest */
+	for (unsigned i = 0; i < vm->vcpu_count && !hold; i++) {
+		vcpu_request(vm->vcpu[i], VCPU_REQUEST_LOOK);
+	}
+}
+
+/* To whom a vCPU's registers go. */
+struct release {
+	struct vcpu *vcpu;
+	uint32_t to;
+};
+
+static void release_here(void *argument)
+{
+	struct release *release = argument;
+
+	if (this_cpu()->context == release->vcpu) {
+		context_load(NULL);
+	}
+	backend->release(release->vcpu);
+	release->vcpu->cpu = release->to;
+}
+
+void vcpu_take(struct vcpu *vcpu)
+{
+	struct release release = {vcpu, this_cpu()->index};
+
+	if (!smp_call(vcpu->cpu, release_here, &release)) {
+		panic("CPU %u does not give a vCPU back", vcpu->cpu);
+	}
+}
+
+void vcpu_fetch(struct vcpu *vcpu)
+{
+	if (vcpu->cpu != this_cpu()->index) {
+		vcpu_take(vcpu);
+	}
+	context_load(vcpu);
+	if (vcpu->flushes != vcpu->vm->flushes) {
+		vcpu->flushes = vcpu->vm->flushes;
+		backend->flush(vcpu);
+	}
+}
+
+uint64_t vcpu_alarm(const struct vcpu *vcpu)
+{
+	bool sleeps = vcpu->state == VCPU_HALTED && !(vcpu->requests & VCPU_REQUEST_PAUSE) &&
+		!vcpu->vm->held && !vcpu->stopped;
+	uint64_t next = sleeps ? vlapic_timer_next(&vcpu->lapic) : UINT64_MAX;
+	/* Alarms are compared by differences; one that comes too early does no harm. */
+	return next == UINT64_MAX ? next : min_u64(next, tsc_read() + BIT(62));
 }
 
 /* Registers by their place in a report: some of enum vcpu_register, then those of struct vcpu_regs.
@@ -115,14 +182,20 @@ void vcpu_kill(struct vcpu *vcpu, const char *why)
 {
 	struct vm *vm = vcpu->vm;
 
+	if (vcpu->record != NULL) {
+		vmm_stop(vcpu, PINTLE_EXIT_ERROR, backend->get(vcpu, VCPU_RIP));
+		return;
+	}
 	vcpu->state = VCPU_DEAD;
-	log_error(
-		"vcpu %u: %s; the service VM is stopped, restart boots it again", vcpu->index, why);
+	log_error("%s: vcpu %u: %s; the VM is stopped%s", vm->name, vcpu->index, why,
+		vm == service_vm ? ", restart boots it again" : "");
 	vcpu_show(vcpu, print_error);
 	for (unsigned i = 0; i < vm->vcpu_count; i++) {
-		vcpu_request(vm->vcpu[i], VCPU_REQUEST_PAUSE);
+		vcpu_pause(vm->vcpu[i]);
 	}
-	monitor_take_focus();
+	if (vm == service_vm) {
+		monitor_take_focus();
+	}
 }
 
 void vcpu_restart(struct vcpu *vcpu)
@@ -131,7 +204,7 @@ void vcpu_restart(struct vcpu *vcpu)
 	vlapic_reset(&vcpu->lapic);
 	backend->vcpu_reset(vcpu);
 	vcpu->exception.valid = vcpu->reinject.valid = false;
-	vcpu->pvclock = 0;
+	vcpu->pvclock = vcpu->steal = 0;
 	vcpu->state = VCPU_WAIT_SIPI;
 }
 
@@ -139,8 +212,8 @@ void vcpu_restart(struct vcpu *vcpu)
  * an NMI between them is lost. */
 static void heed_requests(struct vcpu *vcpu)
 {
-	unsigned requests = atomic_fetch_and(
-		&vcpu->requests, VCPU_REQUEST_EVENT | VCPU_REQUEST_NMI | VCPU_REQUEST_PAUSE);
+	unsigned requests = atomic_fetch_and(&vcpu->requests,
+		VCPU_REQUEST_EVENT | VCPU_REQUEST_NMI | VCPU_REQUEST_PAUSE | VCPU_REQUEST_RESUME);
 
 	if (vcpu->state == VCPU_DEAD) {
 		return;
@@ -208,20 +281,29 @@ static void inject_events(struct vcpu *vcpu)
 	}
 }
 
-/* Let time pass for the vCPU, do what was asked of it: true when it is to be entered now. */
-static bool prepare(struct vcpu *vcpu, uint64_t now)
+/* Somebody does not let it run. Who asks for more meanwhile sets LOOK again. */
+static bool is_barred(struct vcpu *vcpu)
 {
-	if (vlapic_timer_next(&vcpu->lapic) <= now) {
-		vlapic_timer_fire(&vcpu->lapic, now);
-		vcpu_request(vcpu, VCPU_REQUEST_EVENT);
+	if (vcpu->requests & VCPU_REQUEST_LOOK) {
+		atomic_fetch_and(&vcpu->requests, ~(unsigned)VCPU_REQUEST_LOOK);
 	}
 	if (vcpu->requests & VCPU_REQUEST_RESUME) {
 		atomic_fetch_and(&vcpu->requests, ~(VCPU_REQUEST_PAUSE | VCPU_REQUEST_RESUME));
 	}
-	if ((vcpu->requests & VCPU_REQUEST_PAUSE) || vcpu->vm->held) {
+	return (vcpu->requests & VCPU_REQUEST_PAUSE) || vcpu->vm->held || vcpu->stopped;
+}
+
+/* Let time pass for the vCPU, do what was asked of it: true when it is to be entered now. */
+static bool prepare(struct vcpu *vcpu, uint64_t now)
+{
+	if (is_barred(vcpu)) {
 		return false;
 	}
-	if (vcpu->requests != 0) {
+	if (vlapic_timer_next(&vcpu->lapic) <= now) {
+		vlapic_timer_fire(&vcpu->lapic, now);
+		atomic_fetch_or(&vcpu->requests, VCPU_REQUEST_EVENT);
+	}
+	if (vcpu->requests & ~(unsigned)VCPU_REQUEST_EVENT) {
 		heed_requests(vcpu);
 	}
 	if (vcpu->state == VCPU_HALTED &&
@@ -230,15 +312,19 @@ static bool prepare(struct vcpu *vcpu, uint64_t now)
 				backend->can_take(vcpu, EVENT_INTERRUPT)))) {
 		vcpu->state = VCPU_RUNNING;
 	}
-	return vcpu->state == VCPU_RUNNING;
+	if (vcpu->answer == ANSWER_GIVEN) {
+		exit_handle(vcpu, &vcpu->asked);
+	}
+	return vcpu->state == VCPU_RUNNING && !vcpu->stopped;
 }
 
 /* Have the timer end a run or a sleep at `at`; the hardware is touched only for a change. */
 static void arm_timer(struct pcpu *cpu, uint64_t at, uint64_t now)
 {
-	if (cpu->timer_at > at || cpu->timer_at <= now) {
-		cpu->timer_at = at;
-		lapic_timer_arm(at > now ? at - now : 1);
+	if (at != UINT64_MAX && (cpu->timer_at > at || cpu->timer_at <= now)) {
+		uint64_t ticks = at > now ? min_u64(at - now, UINT32_MAX) : 1;
+		cpu->timer_at = now + ticks;
+		lapic_timer_arm(ticks);
 	}
 }
 
@@ -265,21 +351,75 @@ static void run(struct vcpu *vcpu, uint64_t until)
 		vcpu->last = exit.kind;
 		exit_handle(vcpu, &exit);
 	}
+	if (vcpu->answer == ANSWER_ASKED) {
+		vcpu->asked = exit;
+		vcpu->asked.interrupted.valid = false; /* that is noted already */
+	}
 	irq_take();
 }
 
 /* CPU 0's other work: the monitor, what the UART has for it, a look at the line now and then. */
 static void serve_console(uint64_t now)
 {
-	static uint64_t look_at;
+	static uint64_t look_at, sample_at;
 
 	monitor_step();
 	devices_poll();
+	if (now >= sample_at) {
+		dispatch_sample();
+		sample_at = now + time_frequency;
+	}
 	if (now >=
 		look_at) { /* also with an interrupt: it may be wired elsewhere than we believe */
 		console_poll();
 		look_at = now + time_to_tsc(console_polled ? RUN_MAX_NS : 250000000);
 	}
+	if (this_cpu()->vcpu != NULL && tsc_read() - now > time_to_tsc(SERVE_FREE_NS)) {
+		dispatch_skip(now);
+	}
+}
+
+/* Whom this CPU runs now; NULL: nobody, or to be asked again. */
+static struct vcpu *choose(struct pcpu *cpu, uint64_t now)
+{
+	struct vcpu *vcpu = cpu->vcpu;
+
+	if (now >= cpu->alarm_at) {
+		dispatch_alarm(now);
+	}
+	if (cpu->resched || cpu->yields || now >= cpu->until) {
+		vcpu = dispatch_next(cpu->yields ? SCHED_YIELDS : SCHED_GOES_ON, now);
+	}
+	if (vcpu == NULL) {
+		return NULL;
+	}
+	bool barred = is_barred(vcpu); /* then its registers may be somebody else's to use */
+	if (!barred && cpu->context != vcpu) {
+		vcpu_fetch(vcpu);
+	}
+	if (barred || !prepare(vcpu, now)) {
+		dispatch_next(SCHED_SLEEPS, tsc_read()); /* what it has cost is its own */
+		return NULL;
+	}
+	if (vcpu->stolen != vcpu->sched.waited) {
+		pvclock_tell_steal(vcpu);
+	}
+	return vcpu;
+}
+
+/* Sleep until an interrupt, or until somebody sets ->resched. */
+static void idle(struct pcpu *cpu)
+{
+	if (!idle_by_mwait) {
+		irq_wait();
+		return;
+	}
+	cpu->dozes = true;
+	monitor_line(&cpu->resched);
+	if (!cpu->resched) {
+		irq_wait_line();
+	}
+	cpu->dozes = false;
 }
 
 void cpu_loop(void)
@@ -288,7 +428,9 @@ void cpu_loop(void)
 	bool boots = cpu->index == 0;
 	uint64_t slice = time_to_tsc(RUN_MAX_NS);
 
-	cpu->timer_at = UINT64_MAX; /* never */
+	/* An emulator's MWAIT is no sleep. */
+	idle_by_mwait = (cpuid_read(1, 0).ecx & (BIT(3) | BIT(31))) == BIT(3);
+	cpu->timer_at = cpu->until = cpu->alarm_at = UINT64_MAX; /* never */
 	for (;;) {
 		irq_disable();
 		trap_report_nmis();
@@ -296,30 +438,26 @@ void cpu_loop(void)
 		if (boots) {
 			serve_console(now);
 		}
-		uint64_t until = now + slice;
-		struct vcpu *vcpu = cpu->vcpu;
+		struct vcpu *vcpu = choose(cpu, now);
+		uint64_t until = min_u64(cpu->until, cpu->alarm_at);
+		until = min_u64(until, boots ? now + slice : UINT64_MAX);
 		if (vcpu == NULL) {
-			if (boots) {
+			if (cpu->vcpu == NULL && !cpu->resched) {
 				arm_timer(cpu, until, now);
+				idle(cpu);
+			} else {
+				irq_take(); /* however many there are that only begin */
 			}
-			irq_wait();
 			continue;
 		}
-		bool ready = prepare(vcpu, now);
 		until = min_u64(until, vlapic_timer_next(&vcpu->lapic));
 		/* AMD-V cannot always tell when an NMI can be taken. */
 		if (vcpu->requests & VCPU_REQUEST_NMI) {
 			until = min_u64(until, now + time_to_tsc(100000));
 		}
 		arm_timer(cpu, until, now);
-		if (ready) {
-			if (cpu->context != vcpu) {
-				context_load(vcpu);
-			}
-			run(vcpu, until);
-		} else {
-			irq_wait();
-			vcpu->exited_at = tsc_read(); /* sleep is nobody's cost */
-		}
+		/* With a look around even if no interrupt ends it: Bochs takes none by VT-x while
+		 * the guest has them off. */
+		run(vcpu, min_u64(until, now + slice));
 	}
 }

@@ -39,6 +39,7 @@
 #define MSR_X2APIC          0x800u
 #define MSR_EFER            0xc0000080u
 #define EFER_LME            BIT(8)
+#define EFER_LMA            BIT(10)
 #define EFER_NXE            BIT(11)
 
 /* Exception vectors with an IST stack or a name of their own (SDM vol. 3, 6.3). */
@@ -176,6 +177,20 @@ X(irq_take, "sti; nop; cli")
 /* Sleep until an interrupt, which is taken before this returns; interrupts are off again then. */
 X(irq_wait, "sti; hlt; cli")
 #undef X
+
+/* AMX is nobody's: its XFD would have to move with it (SDM vol. 1, 13.14). */
+#define XCR0_TILES (BIT(17) | BIT(18))
+
+/* SDM vol. 3, 9.10.4: sleep until a write to the line of `at` that monitor_line() has armed, or an
+ * interrupt, which is taken. */
+static inline void monitor_line(const volatile void *at)
+{
+	__asm__ volatile("monitor" : : "a"(at), "c"(0), "d"(0) : "memory");
+}
+static inline void irq_wait_line(void)
+{
+	__asm__ volatile("sti; mwait; cli" : : "a"(0), "c"(0) : "memory");
+}
 
 static inline uint64_t irq_save(void)
 {

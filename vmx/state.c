@@ -5,13 +5,14 @@
  */
 #include "vmx/vmx.h"
 
-#define VMX_EFER_LMA BIT(10)
-
 uint64_t vmx_get(struct vcpu *vcpu, enum vcpu_register reg)
 {
 	vmx_use(vcpu);
 	if (reg == VCPU_CR2) {
 		return cr2_read();
+	}
+	if (reg >= VCPU_STAR) {
+		return vcpu->context.msr[reg - VCPU_STAR];
 	}
 	uint64_t value = vmcs_read(vcpu_register_places[reg].vmcs);
 	if (reg == VCPU_CR0) {
@@ -30,7 +31,7 @@ uint64_t vmx_get(struct vcpu *vcpu, enum vcpu_register reg)
 static void long_mode_update(void)
 {
 	bool on = (vmcs_read(VMCS_GUEST_EFER) & EFER_LME) && (vmcs_read(VMCS_GUEST_CR0) & CR0_PG);
-	vmcs_change(VMCS_GUEST_EFER, VMX_EFER_LMA, on ? VMX_EFER_LMA : 0);
+	vmcs_change(VMCS_GUEST_EFER, EFER_LMA, on ? EFER_LMA : 0);
 	vmcs_change(VMCS_ENTRY_CONTROLS, VMX_ENTRY_LONG_MODE, on ? VMX_ENTRY_LONG_MODE : 0);
 }
 
@@ -42,6 +43,10 @@ void vmx_set(struct vcpu *vcpu, enum vcpu_register reg, uint64_t value)
 
 	if (reg == VCPU_CR2) {
 		cr2_write(value);
+		return;
+	}
+	if (reg >= VCPU_STAR) {
+		vcpu->context.msr[reg - VCPU_STAR] = value;
 		return;
 	}
 	if (reg == VCPU_CR0) {

@@ -1,0 +1,162 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * kernel/vm.c - virtual machines and their vCPUs come to be. Runs: at boot.
+ */
+#include "kernel/dispatch.h"
+#include "kernel/exit.h"
+#include "kernel/frame.h"
+#include "kernel/log.h"
+#include "kernel/sched_words.h"
+#include "kernel/vmm.h"
+
+struct vm *vm_table[VMS_MAX];
+
+STATIC_ASSERT(sizeof(struct vcpu) <= PAGE_SIZE, "a vCPU fits a frame");
+
+static uint64_t generations[VMS_MAX]; /* of the handles of each place */
+
+void *vm_alloc(struct vm *vm, size_t count)
+{
+	return vm->pool.count != 0 ? pool_alloc(&vm->pool, count) : frame_alloc(count, FRAME_VCPU);
+}
+
+static void *stage2_page(void *context)
+{
+	struct vm *vm = context;
+	return vm->pool.count != 0 ? pool_alloc(&vm->pool, 1) : frame_alloc(1, FRAME_STAGE2);
+}
+
+static void stage2_page_free(void *context, void *page)
+{
+	struct vm *vm = context;
+	if (vm->pool.count != 0) {
+		pool_free(&vm->pool, page);
+	} else {
+		frame_free(page, 1, FRAME_STAGE2);
+	}
+}
+
+/* The parts of a VM that are not in struct vm. */
+static bool fill(struct vm *vm)
+{
+	const struct stage2_pages pages = {stage2_page, stage2_page_free, vm};
+	bool large = (cpuid_read(0x80000001, 0).edx & BIT(26)) && backend->stage2->large_1g;
+
+	vm->bitmaps = vm_alloc(vm, sizeof(*vm->bitmaps) / PAGE_SIZE);
+	vm->doorbells = vm_alloc(vm, 1);
+	if (vm->bitmaps == NULL || vm->doorbells == NULL ||
+		stage2_init(&vm->stage2, backend->stage2, &pages, large) != 0) {
+		return false;
+	}
+	memset(vm->bitmaps, 0xff, sizeof(*vm->bitmaps));
+	msr_open_all(vm);
+	vm->doorbell_lock = SPINLOCK(BELLS);
+	for (unsigned i = 0; i < DOORBELLS; i++) {
+		vm->doorbells[i].is_port = DOORBELL_EMPTY;
+	}
+	return true;
+}
+
+struct vm *vm_create(const char *name, bool closed, const struct pool *pool)
+{
+	struct pool own = pool != NULL ? *pool : (struct pool){0};
+	size_t pages = ALIGN_UP(sizeof(struct vm), PAGE_SIZE) / PAGE_SIZE;
+	struct vm *vm = pool != NULL ? pool_alloc(&own, pages) : frame_alloc(pages, FRAME_VCPU);
+	uint32_t id = closed;
+
+	while (id < VMS_MAX && vm_table[id] != NULL) {
+		id++;
+	}
+	if (vm == NULL || id == VMS_MAX) {
+		log_error("%s: no room for one more VM", name);
+		return NULL;
+	}
+	vm->pool = own;
+	vm->id = id;
+	vm->closed = closed;
+	vm->handle = ++generations[id] << 16 | id;
+	for (unsigned i = 0; i < VM_NAME_MAX - 1 && name[i] != '\0'; i++) {
+		vm->name[i] = name[i];
+	}
+	if (!fill(vm)) {
+		log_error("%s: no memory for one more VM", name);
+		return NULL;
+	}
+	return vm_table[id] = vm;
+}
+
+STATIC_ASSERT(DOORBELLS * sizeof(struct pintle_doorbell) <= PAGE_SIZE, "a page of doorbells");
+
+/* Each page that was mapped is the service VM's alone again. */
+static void drop_memory(struct vm *vm)
+{
+	struct stage2_translation page;
+
+	for (uint64_t gpa = 0; gpa < BIT(48); gpa = ALIGN_DOWN(gpa, page.size) + page.size) {
+		if (stage2_query(&vm->stage2, gpa, &page)) {
+			pieces_drop(page.hpa.raw, page.size / PAGE_SIZE);
+		}
+	}
+}
+
+void vm_destroy(struct vm *vm)
+{
+	struct pool pool = vm->pool;
+
+	uint64_t flags = lock_acquire(&vm_lock);
+	vm_table[vm->id] = NULL;
+	lock_release(&vm_lock, flags);
+	while (vm->users != 1) { /* the caller's */
+		smp_answer();
+	}
+	for (unsigned i = 0; i < vm->vcpu_count; i++) {
+		struct vcpu *vcpu = vm->vcpu[i];
+		struct sched_params nothing = sched_defaults();
+		vcpu->stopped = true;
+		vcpu_request(vcpu, VCPU_REQUEST_LOOK);
+		dispatch_stop(vcpu);
+		dispatch_set(vcpu, &nothing); /* what it has reserved is free */
+		dispatch_stop(vcpu);
+		vcpu_take(vcpu);
+		shared_hold(vcpu->record_page, false);
+	}
+	drop_memory(vm);
+	pool_return(&pool);
+}
+
+struct vcpu *vcpu_create(struct vm *vm, uint32_t apic_id, const struct sched_params *params)
+{
+	struct vcpu *vcpu = vm_alloc(vm, 2); /* the second is its LAPIC page */
+	void *hw = vm_alloc(vm, backend->vcpu_frames);
+
+	if (vcpu == NULL || hw == NULL || vm->vcpu_count == CPUS_MAX) {
+		return NULL;
+	}
+	vcpu->hw = hw;
+	vcpu->lapic.reg = (void *)((char *)vcpu + PAGE_SIZE);
+	vcpu->vm = vm;
+	vcpu->closed = vm->closed;
+	vcpu->index = vm->vcpu_count;
+	vcpu->cpu = this_cpu()->index;
+	if (context_create(vcpu) != 0) {
+		return NULL;
+	}
+	if (!dispatch_add(vcpu, this_cpu(), params)) {
+		struct sched_params shared = *params;
+		shared.budget = shared.period = 0;
+		dispatch_add(vcpu, this_cpu(), &shared);
+		log_error("%s: CPU %u has no room for what it reserves", vm->name, vcpu->cpu);
+	}
+	vcpu_power_on(vcpu, apic_id);
+	vm->vcpu[vm->vcpu_count++] = vcpu;
+	return vcpu;
+}
+
+void vcpu_power_on(struct vcpu *vcpu, uint32_t apic_id)
+{
+	vcpu_restart(vcpu);
+	vcpu->requests = 0;
+	vcpu->exited_at = tsc_read();
+	vlapic_init(&vcpu->lapic, apic_id, vcpu->index == 0, 1);
+	context_reset(vcpu);
+}
