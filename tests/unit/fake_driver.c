@@ -5,6 +5,7 @@
 #include "tests/unit/fake_driver.h"
 
 #include <errno.h>
+#include <pthread.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <time.h>
@@ -55,6 +56,27 @@ void driver_destroy(struct driver *driver)
 	}
 	memory_destroy(&driver->memory);
 	sem_destroy(&driver->interrupt);
+}
+
+static pthread_t loop_thread;
+
+static void *run_loop(void *argument)
+{
+	loop_run();
+	return argument;
+}
+
+void driver_create_with_loop(struct driver *driver)
+{
+	assert_int_equal(loop_create(), 0);
+	assert_int_equal(pthread_create(&loop_thread, NULL, run_loop, NULL), 0);
+	driver_create(driver);
+}
+
+void driver_loop_stop(void)
+{
+	loop_stop();
+	pthread_join(loop_thread, NULL);
 }
 
 static int end_fd = -1;

@@ -66,6 +66,10 @@ struct driver {
 void driver_create(struct driver *driver);
 void driver_destroy(struct driver *driver);
 
+/* The same with the event loop in a thread of its own; and the end of that. For main(). */
+void driver_create_with_loop(struct driver *driver);
+void driver_loop_stop(void);
+
 /* Destroy the device on the thread of loop_run(), as it is not there then. */
 void driver_end(struct driver *driver);
 

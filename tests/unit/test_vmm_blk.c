@@ -15,12 +15,9 @@
 #include <fcntl.h>
 #include <liburing.h>
 #include <linux/virtio_blk.h>
-#include <pthread.h>
 #include <sys/stat.h>
 #include <sys/uio.h>
 #include <unistd.h>
-
-#include "service/vmm/loop.h"
 
 #define SECTOR   512u
 #define SECTORS  8192u /* of the disk */
@@ -561,20 +558,11 @@ static void disks_that_cannot_be_are_refused(void **state)
 	assert_null(virtio_blk_create(&driver.memory, &again));
 }
 
-static void *run_loop(void *argument)
-{
-	loop_run();
-	return argument;
-}
-
 int main(void)
 {
-	pthread_t thread;
 	close(mkstemp(on_disk));
 	close(mkstemp(in_memory));
-	assert_int_equal(loop_create(), 0);
-	pthread_create(&thread, NULL, run_loop, NULL);
-	driver_create(&driver);
+	driver_create_with_loop(&driver);
 	const struct CMUnitTest tests[] = {
 		FAKE_TEST(split_requests_do_what_the_model_does),
 		FAKE_TEST(packed_requests_do_what_the_model_does),
@@ -589,8 +577,7 @@ int main(void)
 		FAKE_TEST(disks_that_cannot_be_are_refused),
 	};
 	int failed = cmocka_run_group_tests_name("vmm_blk", tests, NULL, NULL);
-	loop_stop();
-	pthread_join(thread, NULL);
+	driver_loop_stop();
 	unlink(on_disk);
 	unlink(in_memory);
 	return failed;

@@ -19,7 +19,6 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-#include "service/vmm/loop.h"
 #include "service/vmm/stream.h"
 
 #define MULTIPORT VIRTIO_FEATURE(VIRTIO_CONSOLE_F_MULTIPORT)
@@ -593,22 +592,13 @@ static void reset_forgets_what_waits(void **state)
 	end();
 }
 
-static void *run_loop(void *argument)
-{
-	loop_run();
-	return argument;
-}
-
 int main(void)
 {
-	pthread_t thread;
 	assert_non_null(mkdtemp(directory));
 	for (unsigned i = 0; i < 2; i++) {
 		snprintf(socket_path[i], sizeof(socket_path[i]), "%s/socket%u", directory, i);
 	}
-	assert_int_equal(loop_create(), 0);
-	pthread_create(&thread, NULL, run_loop, NULL);
-	driver_create(&driver);
+	driver_create_with_loop(&driver);
 	const struct CMUnitTest tests[] = {
 		FAKE_TEST(split_console_loses_no_byte),
 		FAKE_TEST(packed_console_loses_no_byte),
@@ -622,8 +612,7 @@ int main(void)
 		FAKE_TEST(reset_forgets_what_waits),
 	};
 	int failed = cmocka_run_group_tests_name("vmm_console", tests, NULL, NULL);
-	loop_stop();
-	pthread_join(thread, NULL);
+	driver_loop_stop();
 	unlink(socket_path[0]);
 	unlink(socket_path[1]);
 	rmdir(directory);

@@ -25,8 +25,6 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-#include "service/vmm/loop.h"
-
 #define HEADER    12u
 #define MERGE     VIRTIO_FEATURE(VIRTIO_NET_F_MRG_RXBUF)
 #define FRAME_MAX (65535u + 14)
@@ -621,15 +619,8 @@ static void tap_carries_frames_and_their_checksums(void **state)
 	tap(FEATURES_PACKED | FEATURES_MORE | checksums);
 }
 
-static void *run_loop(void *argument)
-{
-	loop_run();
-	return argument;
-}
-
 int main(void)
 {
-	pthread_t thread;
 	assert_non_null(mkdtemp(directory));
 	snprintf(path, sizeof(path), "%s/socket", directory);
 	struct sockaddr_un address = {.sun_family = AF_UNIX};
@@ -637,9 +628,7 @@ int main(void)
 	listener = socket(AF_UNIX, SOCK_STREAM, 0);
 	assert_int_equal(bind(listener, (struct sockaddr *)&address, sizeof(address)), 0);
 	assert_int_equal(listen(listener, 1), 0);
-	assert_int_equal(loop_create(), 0);
-	pthread_create(&thread, NULL, run_loop, NULL);
-	driver_create(&driver);
+	driver_create_with_loop(&driver);
 	const struct CMUnitTest tests[] = {
 		FAKE_TEST(split_frames_come_through),
 		FAKE_TEST(packed_frames_come_through),
@@ -651,8 +640,7 @@ int main(void)
 		FAKE_TEST(tap_carries_frames_and_their_checksums),
 	};
 	int failed = cmocka_run_group_tests_name("vmm_net", tests, NULL, NULL);
-	loop_stop();
-	pthread_join(thread, NULL);
+	driver_loop_stop();
 	unlink(path);
 	rmdir(directory);
 	return failed;
