@@ -82,15 +82,6 @@ bool memory_write(const struct memory *memory, uint64_t gpa, const void *data, u
 	return at != NULL;
 }
 
-bool memory_read(const struct memory *memory, uint64_t gpa, void *data, uint64_t len)
-{
-	const void *at = memory_at(memory, gpa, len);
-	if (at != NULL) {
-		memcpy(data, at, len);
-	}
-	return at != NULL;
-}
-
 uint64_t memory_low(const struct memory *memory)
 {
 	return memory->slot[0].size;

@@ -38,9 +38,8 @@ void memory_destroy(struct memory *memory);
 /* Where the guest's [gpa, gpa + len) is for us; NULL unless it lies in one slot. */
 void *memory_at(const struct memory *memory, uint64_t gpa, uint64_t len);
 
-/* Copy to and from the guest; false, without effect, unless all of it lies in one slot. */
+/* Copy to the guest; false, without effect, unless all of it lies in one slot. */
 bool memory_write(const struct memory *memory, uint64_t gpa, const void *data, uint64_t len);
-bool memory_read(const struct memory *memory, uint64_t gpa, void *data, uint64_t len);
 
 /* Bytes of RAM below MEMORY_LOW_END, and from MEMORY_HIGH on. */
 uint64_t memory_low(const struct memory *memory);
