@@ -3,9 +3,8 @@
  * service/vmm/net_passt.c - passt(1), which connects a guest without privileges: frames on a UNIX
  * stream socket, each behind its length in 4 bytes, big-endian. No header, no offloads.
  *
- * passt counts on it that a frame of which it has read the beginning is there whole (seen in the
- * version of March 2023: it loses its place else). So each is sent by one call, which the kernel
- * takes whole or not at all as long as it fits into one of its buffers.
+ * Each frame is sent by one call, which the kernel takes whole or not at all as long as it fits
+ * into one of its buffers: so the other side rarely finds the beginning of one alone.
  */
 #include <arpa/inet.h>
 #include <errno.h>
