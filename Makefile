@@ -27,7 +27,8 @@ OBJECTS := $(C_FILES:%.c=$(B)/%.o) $(S_FILES:%.S=$(B)/%.S.o)
 WARNINGS := -Wall -Wextra -Wno-unused-parameter -Wconversion -Wshadow -Wmissing-prototypes -Werror
 # Speed on the way of an exit, size everywhere else.
 FAST := $(addprefix $(B)/,$(patsubst %.c,%.o,$(wildcard svm/*.c vmx/*.c vdev/lapic.c) kernel/run.c kernel/exit.c \
-	kernel/cpuid.c kernel/smp.c kernel/trap.c kernel/time.c kernel/lock.c $(wildcard kernel/sched*.c)))
+	kernel/cpuid.c kernel/smp.c kernel/trap.c kernel/time.c kernel/lock.c kernel/dispatch.c kernel/context.c drivers/lapic.c \
+	$(wildcard kernel/sched*.c)))
 OPTIMIZE = $(if $(filter $(FAST),$@),-O2,-Os)
 HV_CFLAGS = -std=gnu17 -ffreestanding $(OPTIMIZE) -g $(WARNINGS) -I. -I$(B) \
 	-mgeneral-regs-only -mno-red-zone -mcmodel=kernel -fno-pic -fno-pie -fno-common -fno-strict-aliasing \
@@ -181,14 +182,14 @@ size: build/pintle.elf ## code lines for each folder, and the image's bytes
 layers: ## check that includes follow the design's layers
 	@sh tools/layers.sh
 
-FORMATTED := $(wildcard $(addsuffix /*.[ch],$(HV_FOLDERS) service/vmm tests/unit tests/fuzz tools))
+FORMATTED := $(wildcard $(addsuffix /*.[ch],$(HV_FOLDERS) service/vmm tests/unit tests/fuzz tests/vms tests/bench tools))
 format: ## apply the house style
 	clang-format -i $(FORMATTED)
 format-check: | deps
 	@clang-format --dry-run -Werror $(FORMATTED)
 
 # Documents made from the tables that they describe.
-build/docgen: tools/docgen.c boot/options.def kernel/commands.def | deps
+build/docgen: tools/docgen.c boot/options.def boot/guest.def kernel/commands.def | deps
 	@mkdir -p $(@D)
 	$(Q)gcc -std=gnu17 $(filter-out -Wmissing-prototypes,$(WARNINGS)) -I. -o $@ $<
 docs: build/docgen ## write docs/options.md and docs/monitor.md from their tables

@@ -6,10 +6,13 @@
 #include "boot/linux.h"
 
 #include "boot/console.h"
+#include "boot/guests.h"
 #include "drivers/pci.h"
 #include "drivers/rtc.h"
+#include "kernel/dispatch.h"
 #include "kernel/exit.h"
 #include "kernel/frame.h"
+#include "kernel/gmem.h"
 #include "kernel/machine.h"
 #include "kernel/paging.h"
 #include "kernel/pcpu.h"
@@ -20,25 +23,13 @@ static struct linux_kernel kernel;
 static struct boot_info *boot_info;
 static uint32_t apic_ids[CPUS_MAX]; /* of the vCPUs */
 
-static void *stage2_page(void *context)
-{
-	return frame_alloc(1, FRAME_STAGE2);
-}
-
-static void stage2_page_free(void *context, void *page)
-{
-	frame_free(page, 1, FRAME_STAGE2);
-}
-
 /* All that the firmware lists, at its own address, but what is Pintle's; the rest is mapped when it
  * is touched. */
 static int map_memory(struct vm *vm)
 {
-	static const struct stage2_pages pages = {stage2_page, stage2_page_free, NULL};
-	bool large = (cpuid_read(0x80000001, 0).edx & BIT(26)) && backend->stage2->large_1g;
 	bool flush = false;
+	int err = 0;
 	mtrr_read();
-	int err = stage2_init(&vm->stage2, backend->stage2, &pages, large);
 	for (unsigned i = 0; i < machine.memmap.count && err == 0; i++) {
 		const struct mem_range *range = &machine.memmap.range[i];
 		if (range->type == MEM_FREE || range->type == MEM_ACPI || range->type == MEM_NVS) {
@@ -48,38 +39,25 @@ static int map_memory(struct vm *vm)
 	return err;
 }
 
-STATIC_ASSERT(sizeof(struct vcpu) <= PAGE_SIZE, "a vCPU fits a frame");
-
-/* On each CPU: switch virtualisation on, and make its vCPU. */
-static void make_vcpu(void *argument)
+/* On each CPU: its vCPU, which stays here. It answers soon: people and devices wait for it. */
+static void make_vcpu(void *vm)
 {
-	struct vm *vm = argument;
-	struct vcpu *vcpu = frame_alloc(2, FRAME_VCPU); /* the second is its LAPIC page */
-	void *frames = frame_alloc(2, FRAME_CPU);
-	void *hw = frame_alloc(backend->vcpu_frames, FRAME_VCPU);
-	if (vcpu == NULL || frames == NULL || hw == NULL || !backend->cpu_start(frames)) {
-		return;
-	}
-	vcpu->hw = hw;
-	vcpu->lapic.reg = (void *)((char *)vcpu + PAGE_SIZE);
-	vcpu->vm = vm;
-	vcpu->index = vm->vcpu_count;
-	vcpu->cpu = this_cpu()->index;
-	apic_ids[vcpu->index] = this_cpu()->apic_id;
-	if (context_create(vcpu) == 0) {
-		vm->vcpu[vm->vcpu_count++] = vcpu;
+	struct pcpu *cpu = this_cpu();
+	struct sched_params params = {.weight = 400, .latency = SCHED_PROMPT};
+
+	params.affinity.word[cpu->index / 64] = BIT(cpu->index % 64);
+	struct vcpu *vcpu = vcpu_create(vm, cpu->apic_id, &params);
+	if (vcpu != NULL) {
+		apic_ids[vcpu->index] = cpu->apic_id;
 	}
 }
 
 static struct vm *make_vm(void)
 {
-	struct vm *vm = frame_alloc(ALIGN_UP(sizeof(*vm), PAGE_SIZE) / PAGE_SIZE, FRAME_VCPU);
-	struct vm_bitmaps *bitmaps = frame_alloc(sizeof(*bitmaps) / PAGE_SIZE, FRAME_VCPU);
-	if (vm == NULL || bitmaps == NULL || map_memory(vm) != 0) {
+	struct vm *vm = vm_create("service VM", false);
+	if (vm == NULL || map_memory(vm) != 0) {
 		return NULL;
 	}
-	vm->bitmaps = memset(bitmaps, 0xff, sizeof(*bitmaps));
-	msr_open_all(vm);
 	for (unsigned i = 0; i < cpu_count; i++) {
 		smp_call(i, make_vcpu, vm);
 	}
@@ -136,25 +114,21 @@ static void set_entry(struct vcpu *vcpu)
 	vcpu->state = VCPU_RUNNING;
 }
 
-/* On the CPU of the vCPU: the state after INIT; vCPU 0 stands at the kernel's entry. */
+/* On the CPU of the vCPU: the state after power-on; vCPU 0 stands at the kernel's entry. */
 static void reset_here(void *argument)
 {
 	struct vcpu *vcpu = argument;
 
-	vcpu_restart(vcpu);
-	vcpu->requests = 0;
-	vcpu->exited_at = tsc_read();
-	vlapic_init(&vcpu->lapic, cpu_table[vcpu->cpu]->apic_id, vcpu->index == 0, 1);
-	context_reset(vcpu);
+	vcpu_power_on(vcpu, this_cpu()->apic_id);
 	if (vcpu->index == 0) {
 		set_entry(vcpu);
 	}
-	this_cpu()->vcpu = vcpu;
+	this_cpu()->service = vcpu;
 }
 
 static void stop_here(void *argument)
 {
-	this_cpu()->vcpu = NULL;
+	this_cpu()->service = NULL;
 }
 
 /* Everything into its place, and let the vCPUs go, the one that boots last. */
@@ -176,6 +150,7 @@ static int launch(struct vm *vm)
 		smp_call(vm->vcpu[i]->cpu, reset_here, vm->vcpu[i]);
 	}
 	if (err == 0) {
+		vm_hold(vm, false);
 		console_focus(true);
 	}
 	return err;
@@ -184,23 +159,44 @@ static int launch(struct vm *vm)
 static int restart(void)
 {
 	boot_info->efi_count = 0; /* UEFI's services are where the first kernel has moved them */
+	vm_hold(service_vm, true);
+	service_vm->reported = false;
 	smp_call_all(stop_here, NULL);
 	pci_stop_dma();
 	devices_reset();
 	return launch(service_vm);
 }
 
-void service_start(struct boot_info *info)
+static void start_cpu(void *failed)
 {
-	boot_info = info;
-	if (info->kernel.size == 0) {
-		log_info("service VM: none: there is no boot module \"kernel\"");
-		return;
+	void *frames = frame_alloc(2, FRAME_CPU);
+
+	if (frames == NULL || !backend->cpu_start(frames)) {
+		*(atomic_bool *)failed = true;
 	}
+}
+
+/* Each CPU becomes one that runs guests. */
+static bool virtualise(void)
+{
+	atomic_bool failed = false;
+
+	gmem_address_bits = (uint8_t)cpuid_read(0x80000008, 0).eax;
 	backend = cpuid_read(0x80000001, 0).ecx & BIT(2) ? &svm_backend : &vmx_backend; /* SVM */
-	struct vm *vm = backend->probe() && make_plan() == 0 ? make_vm() : NULL;
+	if (!backend->probe() || dispatch_init() != 0) {
+		return false;
+	}
+	smp_call_all(start_cpu, &failed);
+	if (failed) {
+		log_error("service VM: not every CPU can run guests");
+	}
+	return !failed;
+}
+
+static void start_linux(void)
+{
+	struct vm *vm = make_plan() == 0 ? make_vm() : NULL;
 	if (vm != NULL) {
-		pvclock_set_date(rtc_read());
 		devices_init(vm, boot_console_port, boot_console_line.gsi);
 		log_info("service VM: %u vCPUs by %s; Ctrl-\\ switches between it and the monitor",
 			vm->vcpu_count, backend->name);
@@ -210,4 +206,23 @@ void service_start(struct boot_info *info)
 	if (vm == NULL || launch(vm) != 0) {
 		log_error("service VM: cannot be started");
 	}
+}
+
+void service_start(struct boot_info *info)
+{
+	bool has_kernel = info->kernel.size != 0;
+
+	boot_info = info;
+	if (!has_kernel) {
+		log_info("service VM: none: there is no boot module \"kernel\"");
+	}
+	if ((!has_kernel && info->guest_count == 0) || !virtualise()) {
+		return;
+	}
+	guests_place(info);
+	pvclock_set_date(rtc_read());
+	if (has_kernel) {
+		start_linux();
+	}
+	guests_start();
 }

@@ -101,6 +101,7 @@ static void decode_fadt(struct acpi *acpi, struct span table) /* ACPI 6.5, 5.2.9
 	} else {
 		fadt->smi_command = get_port(acpi, table, 48);
 		fadt->acpi_enable = (uint8_t)get(table, 52, 1);
+		fadt->pm1_event = get_fixed(acpi, table, 148, 56);
 		fadt->pm1_control[0] = get_fixed(acpi, table, 172, 64);
 		fadt->pm1_control[1] = get_fixed(acpi, table, 184, 68);
 		fadt->pm_timer = get_fixed(acpi, table, 208, 76);

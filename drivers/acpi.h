@@ -65,7 +65,7 @@ struct acpi_fadt {
 	bool no_8042;         /* the keyboard controller can't be used for a reset */
 	uint16_t smi_command; /* port */
 	uint8_t acpi_enable;  /* value for it */
-	uint16_t pm1_control[2], pm_timer;
+	uint16_t pm1_event, pm1_control[2], pm_timer;
 	struct acpi_gas reset;
 	uint8_t reset_value;
 	struct acpi_gas sleep_control; /* of hardware-reduced machines, instead of PM1 */

@@ -128,7 +128,9 @@ struct vcpu_event {
 	X(CPUID)      /* from here to CR_WRITE: instructions, whose length VT-x tells */           \
 	X(HLT)                                                                                     \
 	X(INVD)                                                                                    \
+	X(WBINVD)                                                                                  \
 	X(XSETBV)                                                                                  \
+	X(PAUSE)     /* many of them in a short time: it spins */                                  \
 	X(HYPERCALL) /* VMCALL or VMMCALL */                                                       \
 	X(FORBIDDEN) /* a virtualisation instruction that guests do not have: #UD */               \
 	X(IO)        /* io */                                                                      \
@@ -217,8 +219,8 @@ struct vm_bitmaps {
  * inject: deliver `event` at the next entry. Only when can_take allowed it (exceptions: always),
  *one an entry. can_take: would an interrupt or NMI be taken at once? window: exit as soon as
  *can_take would be true. flush: at the next entry on this CPU nothing older of the VM's stage-2
- *mappings, or of its own, may be used. dump: what is not zero in the VMCS or VMCB, through
- *log_error.
+ *mappings, or of its own, may be used. release: nothing of it may stay in this CPU: another one
+ *runs it next, and flushes before. dump: what is not zero in the VMCS or VMCB, through log_error.
  */
 #define BACKEND_OPERATIONS(X)                                                                      \
 	X(bool, probe, void)                                                                       \
@@ -235,6 +237,7 @@ struct vm_bitmaps {
 	X(bool, can_take, struct vcpu *vcpu, enum event_type type)                                 \
 	X(void, window, struct vcpu *vcpu, enum event_type type)                                   \
 	X(void, flush, struct vcpu *vcpu)                                                          \
+	X(void, release, struct vcpu *vcpu)                                                        \
 	X(void, dump, struct vcpu *vcpu)
 
 struct backend {
@@ -245,6 +248,7 @@ struct backend {
 	/* In vm_bitmaps.msr an MSR, counted through its ranges, has `msr_bits` bits, the first at
 	 * `msr_step` times its number, each `msr_distance` behind the one before. */
 	unsigned msr_step, msr_bits, msr_distance;
+	unsigned own_msrs; /* so many of the first of context.c's move with ->hw */
 
 #define X(type, name, ...) type (*name)(__VA_ARGS__);
 	BACKEND_OPERATIONS(X)

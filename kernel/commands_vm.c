@@ -3,7 +3,10 @@
  * kernel/commands_vm.c - the monitor's commands about virtual machines.
  * Runs: on the monitor's stack on CPU 0, or in a panic; a vCPU's registers are read on its own CPU.
  */
+#include "kernel/commands_vm.h"
+
 #include "kernel/console.h"
+#include "kernel/fmt.h"
 #include "kernel/monitor.h"
 #include "kernel/pcpu.h"
 #include "kernel/vcpu.h"
@@ -16,17 +19,51 @@ static const char *const state_names[] = {VCPU_STATES(X)};
 static const char *const exit_names[EXIT_COUNT] = {EXIT_KINDS(X)};
 #undef X
 
-/* The vCPUs that the argument means, from *first on, and the end of them: one, or all without one;
- * none after a complaint. */
-static unsigned read_range(const char *argument, unsigned *first)
+bool vm_range_read(const char *text, struct vm_range *range)
 {
-	uint64_t number = 0;
-	unsigned count = service_vm->vcpu_count;
-	bool all = *argument == '\0';
-	bool good = all || command_number(argument, "vCPU", count, &number);
+	const char *dot = strchr(text, '.');
+	size_t length = dot != NULL ? (size_t)(dot - text) : strlen(text);
+	uint64_t id = vm_table[0] == NULL, index = 0;
+	bool all = dot == NULL;
 
-	*first = (unsigned)number;
-	return !good ? 0 : all ? count : *first + 1;
+	bool good = (*text == '\0' || fmt_parse_u64(text, length, &id) == 0) && id < VMS_MAX &&
+		vm_table[id] != NULL &&
+		(all || fmt_parse_u64(dot + 1, strlen(dot + 1), &index) == 0) &&
+		index < vm_table[id]->vcpu_count;
+	if (!good) {
+		console_printf("\"%s\" is no VM or vCPU.\n", text);
+		return false;
+	}
+	*range = (struct vm_range){vm_table[id], (unsigned)index, (unsigned)index + 1};
+	range->end = all ? range->vm->vcpu_count : range->end;
+	return true;
+}
+
+/* What a vCPU's CPU has to do with it. */
+struct visit {
+	struct vcpu *vcpu;
+	void (*look)(struct vcpu *vcpu);
+	bool done;
+};
+
+static void visit_here(void *argument)
+{
+	struct visit *visit = argument;
+
+	if (visit->vcpu->cpu == this_cpu()->index) { /* it may have moved meanwhile */
+		visit->look(visit->vcpu);
+		visit->done = true;
+	}
+}
+
+/* Have its registers looked at where they are; false: its CPU does not answer. */
+static bool visit(struct vcpu *vcpu, void (*look)(struct vcpu *vcpu))
+{
+	struct visit visit = {vcpu, look, false};
+
+	while (!visit.done && smp_call(vcpu->cpu, visit_here, &visit)) {
+	}
+	return visit.done;
 }
 
 void command_console(const char *argument)
@@ -37,12 +74,17 @@ void command_console(const char *argument)
 
 void command_vms(const char *argument)
 {
-	console_printf("0  service VM, %s, %u vCPUs, %zu stage-2 tables\n", backend->name,
-		service_vm->vcpu_count, service_vm->stage2.tables);
+	for (unsigned id = 0; id < VMS_MAX; id++) {
+		const struct vm *vm = vm_table[id];
+		if (vm != NULL) {
+			console_printf("%u  %s, %s, %u vCPUs, %zu stage-2 tables\n", id, vm->name,
+				backend->name, vm->vcpu_count, vm->stage2.tables);
+		}
+	}
 }
 
 /* On the vCPU's CPU. What rip means depends on the mode and, in some, on CS. */
-static void show_place(void *vcpu)
+static void show_place(struct vcpu *vcpu)
 {
 	struct segment cs;
 	const char *mode = "real";
@@ -56,33 +98,43 @@ static void show_place(void *vcpu)
 	console_printf("  %-10s  %04x:%016lx", mode, cs.selector, backend->get(vcpu, VCPU_RIP));
 }
 
+static void show_vcpu(struct vcpu *vcpu)
+{
+	bool paused = vcpu->state != VCPU_DEAD && vcpu->requests & VCPU_REQUEST_PAUSE;
+	uint64_t exits = 0;
+	char name[16];
+
+	for (unsigned kind = 0; kind < EXIT_COUNT; kind++) {
+		exits += vcpu->exits[kind];
+	}
+	fmt_write(name, sizeof(name), "%u.%u", vcpu->vm->id, vcpu->index);
+	console_printf("%-6s  %3u  %-14s  %10lu", name, vcpu->cpu,
+		paused ? "paused" : state_names[vcpu->state], exits);
+	console_printf("%s\n", visit(vcpu, show_place) ? "" : "  its CPU does not answer");
+}
+
 void command_vcpus(const char *argument)
 {
-	console_printf("vcpu  cpu  state                exits  mode        cs:rip\n");
-	for (unsigned i = 0; i < service_vm->vcpu_count; i++) {
-		struct vcpu *vcpu = service_vm->vcpu[i];
-		uint64_t exits = 0;
-		for (unsigned kind = 0; kind < EXIT_COUNT; kind++) {
-			exits += vcpu->exits[kind];
+	console_printf("vcpu    cpu  state                exits  mode        cs:rip\n");
+	for (unsigned id = 0; id < VMS_MAX; id++) {
+		for (unsigned i = 0; vm_table[id] != NULL && i < vm_table[id]->vcpu_count; i++) {
+			show_vcpu(vm_table[id]->vcpu[i]);
 		}
-		bool paused = vcpu->state != VCPU_DEAD && vcpu->requests & VCPU_REQUEST_PAUSE;
-		console_printf("%4u  %3u  %-14s  %10lu", i, vcpu->cpu,
-			paused ? "paused" : state_names[vcpu->state], exits);
-		bool answers = smp_call(vcpu->cpu, show_place, vcpu);
-		console_printf("%s\n", answers ? "" : "  its CPU does not answer");
 	}
 }
 
 void command_exits(const char *argument)
 {
-	unsigned first;
-	unsigned end = read_range(argument, &first);
+	struct vm_range range;
 
+	if (!vm_range_read(argument, &range)) {
+		return;
+	}
 	for (unsigned kind = 0; kind < EXIT_COUNT; kind++) {
 		uint64_t count = 0, ticks = 0;
-		for (unsigned i = first; i < end; i++) {
-			count += service_vm->vcpu[i]->exits[kind];
-			ticks += service_vm->vcpu[i]->ticks[kind];
+		for (unsigned i = range.first; i < range.end; i++) {
+			count += range.vm->vcpu[i]->exits[kind];
+			ticks += range.vm->vcpu[i]->ticks[kind];
 		}
 		if (count != 0) {
 			console_printf("%-12s  %12lu times  %14lu ticks  %10lu each\n",
@@ -91,18 +143,17 @@ void command_exits(const char *argument)
 	}
 }
 
-/* On the vCPU's CPU. */
-static void show_registers(void *vcpu)
+static void show_registers(struct vcpu *vcpu)
 {
 	vcpu_show(vcpu, console_printf);
 }
 
 void command_regs(const char *argument)
 {
-	unsigned first;
+	struct vm_range range;
 
-	if (read_range(argument, &first) != 0 &&
-		!smp_call(service_vm->vcpu[first]->cpu, show_registers, service_vm->vcpu[first])) {
+	if (vm_range_read(argument, &range) &&
+		!visit(range.vm->vcpu[range.first], show_registers)) {
 		console_printf("Its CPU does not answer.\n");
 	}
 }
@@ -128,29 +179,41 @@ void command_stage2(const char *argument)
 	}
 }
 
-static void ask(const char *argument, enum vcpu_request request)
+static void resume(struct vcpu *vcpu)
 {
-	unsigned first;
-	unsigned end = read_range(argument, &first);
+	vcpu_request(vcpu, VCPU_REQUEST_RESUME);
+}
 
-	for (unsigned i = first; i < end; i++) {
-		vcpu_request(service_vm->vcpu[i], request);
+static void send_nmi(struct vcpu *vcpu)
+{
+	vcpu_request(vcpu, VCPU_REQUEST_NMI);
+}
+
+static void ask(const char *argument, void (*request)(struct vcpu *vcpu))
+{
+	struct vm_range range;
+
+	if (!vm_range_read(argument, &range)) {
+		return;
+	}
+	for (unsigned i = range.first; i < range.end; i++) {
+		request(range.vm->vcpu[i]);
 	}
 }
 
 void command_pause(const char *argument)
 {
-	ask(argument, VCPU_REQUEST_PAUSE);
+	ask(argument, vcpu_pause);
 }
 
 void command_resume(const char *argument)
 {
-	ask(argument, VCPU_REQUEST_RESUME);
+	ask(argument, resume);
 }
 
 void command_nmi(const char *argument)
 {
-	ask(argument, VCPU_REQUEST_NMI);
+	ask(argument, send_nmi);
 }
 
 void command_restart(const char *argument)

@@ -15,7 +15,8 @@
 
 #define OUT_SIZE    (128 * KIB) /* powers of two; for the longest output of a command */
 #define HELD_SIZE   8192u
-#define IN_SIZE     1024u
+#define IN_SIZE     16384u /* what is pasted waits for a guest that is slower than the line */
+#define IN_BURST    1024u
 #define OUT_FLOW    8192u /* bytes that may wait before all but a running command hold back */
 #define VECTOR_UART VECTOR_DEVICE_FIRST
 
@@ -41,7 +42,8 @@ static void move_locked(void)
 		screen_write(&out[out_tail++ % OUT_SIZE], 1);
 	}
 	/* Bounded: a line that never falls silent must not hold the CPU. */
-	for (unsigned n = 0; has_uart && n < IN_SIZE && (uart_status(&uart) & UART_RECEIVED); n++) {
+	for (unsigned n = 0; has_uart && n < IN_BURST && (uart_status(&uart) & UART_RECEIVED);
+		n++) {
 		char byte = (char)uart_read(&uart);
 		bool room = in_head - in_tail < IN_SIZE;
 		if (room || byte == CONSOLE_ESCAPE) {
@@ -65,7 +67,7 @@ static void move_locked(void)
 
 void console_poll(void)
 {
-	unsigned tries = IN_SIZE;
+	unsigned tries = IN_BURST;
 	uint64_t flags = lock_acquire(&console_lock);
 	/* Its interrupt is edge triggered: leave only when the UART has no cause left. */
 	do {

@@ -8,26 +8,35 @@
 #include "kernel/pcpu.h"
 #include "kernel/vcpu.h"
 
-/* On AMD-V all but the last three are the VMCB's, and those here the host's, which never differ. */
+#define MSR_PRED_CMD 0x49u
+
 static const uint32_t msrs[CONTEXT_MSRS] = {
 	0xc0000081, 0xc0000082, 0xc0000083, 0xc0000084, /* SYSCALL */
 	0xc0000102,                                     /* KERNEL_GS_BASE */
 	0xc0000103,                                     /* TSC_AUX */
 	0x48,                                           /* SPEC_CTRL */
-	0xda0,                                          /* XSS */
 };
 
-static bool xsave;          /* [I] after the first context_create */
-static uint64_t components; /* [I] all that XCR0 can switch on */
+static bool moves[CONTEXT_MSRS]; /* [I] the CPU has it, and no VMCB: as the next three */
+static bool xsave;               /* [I] after the first context_create */
+static bool ibpb;                /* [I] the CPU can forget branches: the same */
+static uint64_t components;      /* [I] all that XCR0 can switch on */
 
 int context_create(struct vcpu *vcpu)
 {
 	struct cpuid answer = cpuid_read(0xd, 0);
 	size_t size = 512; /* FXSAVE's */
 
+	for (unsigned i = 0; i < CONTEXT_MSRS; i++) {
+		uint64_t value;
+		moves[i] = i >= backend->own_msrs && msr_try_read(msrs[i], &value);
+	}
 	xsave = cr4_read() & CR4_OSXSAVE;
+	ibpb = (cpuid_read(0, 0).eax >= 7 && (cpuid_read(7, 0).edx & BIT(26))) ||
+		(cpuid_read(0x80000000, 0).eax >= 0x80000008 &&
+			(cpuid_read(0x80000008, 0).ebx & BIT(12)));
 	if (xsave) {
-		components = (uint64_t)answer.edx << 32 | answer.eax;
+		components = ((uint64_t)answer.edx << 32 | answer.eax) & ~XCR0_TILES;
 		size = answer.ecx;
 	}
 	vcpu->context.frames = ALIGN_UP(size, PAGE_SIZE) / PAGE_SIZE;
@@ -60,7 +69,9 @@ static void save(struct vcpu_context *c)
 	c->debug[3] = dr3_read();
 	c->debug[DEBUG_DR6] = dr6_read();
 	for (unsigned i = 0; i < CONTEXT_MSRS; i++) {
-		msr_try_read(msrs[i], &c->msr[i]);
+		if (moves[i]) {
+			c->msr[i] = msr_read(msrs[i]);
+		}
 	}
 }
 
@@ -74,8 +85,8 @@ static void load(const struct vcpu_context *c, const struct vcpu_context *old)
 	dr3_write(c->debug[3]);
 	dr6_write(c->debug[DEBUG_DR6]);
 	for (unsigned i = 0; i < CONTEXT_MSRS; i++) {
-		if (old == NULL || c->msr[i] != old->msr[i]) {
-			msr_try_write(msrs[i], c->msr[i]);
+		if (moves[i] && (old == NULL || c->msr[i] != old->msr[i])) {
+			msr_write(msrs[i], c->msr[i]);
 		}
 	}
 }
@@ -84,7 +95,8 @@ static void load(const struct vcpu_context *c, const struct vcpu_context *old)
 void context_load(struct vcpu *vcpu)
 {
 	struct pcpu *cpu = this_cpu();
-	struct vcpu_context *old = cpu->context != NULL ? &cpu->context->context : NULL;
+	const struct vcpu *before = cpu->context;
+	struct vcpu_context *old = before != NULL ? &cpu->context->context : NULL;
 	uint64_t had = xsave ? xcr0_read() : 0;
 
 	if (had != components) {
@@ -94,9 +106,16 @@ void context_load(struct vcpu *vcpu)
 		old->xcr0 = had;
 		save(old);
 	}
+	cpu->context = vcpu;
+	if (vcpu == NULL) {
+		return;
+	}
+	/* What one VM has taught the branch predictors must not steer another. */
+	if (ibpb && (before == NULL || before->vm != vcpu->vm)) {
+		msr_write(MSR_PRED_CMD, BIT(0));
+	}
 	load(&vcpu->context, old);
 	if (xsave && vcpu->context.xcr0 != components) {
 		xcr0_try_write(vcpu->context.xcr0);
 	}
-	cpu->context = vcpu;
 }

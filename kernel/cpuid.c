@@ -1,13 +1,15 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * kernel/cpuid.c - what CPUID tells the service VM: the CPU's own answer, but for the rows here.
- * Runs: on the exiting CPU, whose own leaves are the vCPU's, which is pinned to it.
+ * kernel/cpuid.c - what CPUID tells: the service VM the CPU's own answer, but for the rows here;
+ * guests only what is named here. Runs: on the exiting CPU, whose own leaves are a service vCPU's,
+ * which is pinned to it.
  */
 #include "kernel/exit.h"
 #include "kernel/x86.h"
 
 #define LEAF_KVM     0x40000000u /* Linux, Documentation/virt/kvm/x86/cpuid.rst */
 #define LEAF_PINTLE  0x40000100u
+#define LEAF_XSAVE   0xdu
 #define ECX7_OSPKE   BIT(4)
 #define ECX1_OSXSAVE BIT(27)
 
@@ -25,19 +27,49 @@ static const struct policy {
 			.edx = BIT(21)},
 		{.ecx = BIT(21) | BIT(24) | BIT(31)}},
 	[SLOT(5)] = {5, {ALL}, {0}},
-	/* TSC_ADJUST, SGX, processor trace. */
-	[SLOT(7)] = {7, {.ebx = BIT(1) | BIT(2) | BIT(25), .ecx = ECX7_OSPKE}, {0}},
-	[SLOT(0xa)] = {0xa, {ALL}, {0}},   /* performance counters */
-	[SLOT(0x14)] = {0x14, {ALL}, {0}}, /* processor trace */
-	/* What Pintle itself says: KVMKVMKVM; the clock's MSRs, and that it is stable;
-	 * PintlePintle. */
+	/* TSC_ADJUST, SGX, processor trace; OSPKE, shadow stacks, PKS; UINTR, LBRs, IBT, AMX: what
+	 * needs state that does not move. */
+	[SLOT(7)] = {7,
+		{.ebx = BIT(1) | BIT(2) | BIT(25),
+			.ecx = ECX7_OSPKE | BIT(7) | BIT(31),
+			.edx = BIT(5) | BIT(19) | BIT(20) | BIT(22) | BIT(24) | BIT(25)},
+		{0}},
+	[SLOT(LEAF_XSAVE)] = {LEAF_XSAVE, {0}, {0}}, /* cut_xsave() */
+	[SLOT(0xa)] = {0xa, {ALL}, {0}},             /* performance counters */
+	[SLOT(0x14)] = {0x14, {ALL}, {0}},           /* processor trace */
+	/* What Pintle itself says: KVMKVMKVM; the clock's MSRs, steal time, the yield, and that the
+	 * clock is stable; PintlePintle. */
 	[SLOT(LEAF_KVM)] = {LEAF_KVM, {ALL}, {LEAF_KVM + 1, 0x4b4d564b, 0x564b4d56, 0x4d}},
-	[SLOT(LEAF_KVM + 1)] = {LEAF_KVM + 1, {ALL}, {.eax = BIT(3) | BIT(24)}},
+	[SLOT(LEAF_KVM + 1)] = {LEAF_KVM + 1, {ALL}, {.eax = BIT(3) | BIT(5) | BIT(13) | BIT(24)}},
 	[SLOT(LEAF_PINTLE)] = {LEAF_PINTLE, {ALL},
 		{LEAF_PINTLE, 0x746e6950, 0x6950656c, 0x656c746e}},
 	[SLOT(0x80000001)] = {0x80000001, {.ecx = BIT(2) | BIT(12)}, {0}}, /* SVM, SKINIT */
 	[SLOT(0x80000008)] = {0x80000008, {.ebx = BIT(3)}, {0}},           /* INVLPGB */
 	[SLOT(0x8000000a)] = {0x8000000a, {ALL}, {0}},
+};
+
+/* What guests get of the CPU's own answer: what needs nothing of the host. Leaf 7 has a row for
+ * subleaf 0 alone. */
+static const struct {
+	uint32_t first, last;
+	struct cpuid keep;
+} guest_leaves[] = {
+	{0, 0, {ALL}},
+	/* SSE3, PCLMUL, SSSE3, FMA, CX16, PCID, SSE4, MOVBE, POPCNT, AES, XSAVE, AVX, F16C, RDRAND;
+	 * not MCE, MTRR, MCA and what goes with heat, power and debugging. */
+	{1, 1, {UINT32_MAX, 0xff00, 0x76da3203, 0x0f8bab7f}},
+	/* Instructions, SMEP, SMAP, UMIP, PKU, and what tells of speculation; not TSX, SGX,
+	 * monitoring, protection keys of the supervisor, CET, five levels. */
+	{7, 7, {0, 0xfdbf27e9, 0x00405f4e, 0x8c00451c}},
+	{0xd, 0xd, {ALL}},
+	{0x80000000, 0x80000000, {ALL}},
+	/* LAHF, ABM, SSE4A, MISALIGNSSE, PREFETCHW, XOP, FMA4, TBM; those of leaf 1 again, SYSCALL,
+	 * NX, FFXSR, pages of 1 GiB, RDTSCP, LM. */
+	{0x80000001, 0x80000001, {UINT32_MAX, UINT32_MAX, 0x002109e1, 0xefd3ab7f}},
+	{0x80000002, 0x80000006, {ALL}},
+	{0x80000007, 0x80000007, {.edx = BIT(8)}}, /* the TSC is invariant */
+	/* Address sizes; CLZERO, XSAVEERPTR, WBNOINVD, IBPB, IBRS, STIBP, SSBD. */
+	{0x80000008, 0x80000008, {.eax = 0xffff, .ebx = 0x0100d205}},
 };
 
 static void set(struct vcpu *vcpu, struct cpuid r)
@@ -48,12 +80,30 @@ static void set(struct vcpu *vcpu, struct cpuid r)
 	vcpu->regs.gpr[GPR_RDX] = r.edx;
 }
 
+/* Nothing that XSS or AMX would switch on. */
+static struct cpuid cut_xsave(uint32_t subleaf, struct cpuid r)
+{
+	struct cpuid none = {0};
+
+	if (subleaf == 0) {
+		r.eax &= ~(uint32_t)XCR0_TILES;
+	} else if (subleaf == 1) {
+		r.ecx = r.edx = 0;
+	} else if ((r.ecx & BIT(0)) || (subleaf < 32 && XCR0_TILES >> subleaf & 1)) {
+		r = none;
+	}
+	return r;
+}
+
 NOINLINE static void restrict_answer(struct vcpu *vcpu, const struct policy *p, struct cpuid r)
 {
 	r.eax = (r.eax & ~p->hide.eax) | p->show.eax;
 	r.ebx = (r.ebx & ~p->hide.ebx) | p->show.ebx;
 	r.ecx = (r.ecx & ~p->hide.ecx) | p->show.ecx;
 	r.edx = (r.edx & ~p->hide.edx) | p->show.edx;
+	if (p->leaf == LEAF_XSAVE) {
+		r = cut_xsave((uint32_t)vcpu->regs.gpr[GPR_RCX], r);
+	}
 	if (p->leaf == 1 && (backend->get(vcpu, VCPU_CR4) & CR4_OSXSAVE)) {
 		r.ecx |= ECX1_OSXSAVE;
 	} else if (p->leaf == 7 && (backend->get(vcpu, VCPU_CR4) & BIT(22) /* PKE */)) {
@@ -62,8 +112,43 @@ NOINLINE static void restrict_answer(struct vcpu *vcpu, const struct policy *p, 
 	set(vcpu, r);
 }
 
+/* Each vCPU is a package of its own: they move, and are near to nothing. */
+NOINLINE static void answer_guest(struct vcpu *vcpu)
+{
+	uint32_t leaf = (uint32_t)vcpu->regs.gpr[GPR_RAX];
+	uint32_t subleaf = (uint32_t)vcpu->regs.gpr[GPR_RCX];
+	const struct policy *p = &policies[SLOT(leaf)];
+	struct cpuid r = {0};
+	uint32_t id = vcpu->lapic.id;
+	bool subleaf_counts = leaf != 7 || subleaf == 0;
+
+	if (leaf == 0xb && subleaf < 2) { /* threads, cores: one */
+		r = (struct cpuid){0, 1, subleaf | (subleaf + 1) << 8, id};
+	}
+	for (unsigned i = 0; i < ARRAY_COUNT(guest_leaves) && subleaf_counts; i++) {
+		const struct cpuid *keep = &guest_leaves[i].keep;
+		if (leaf >= guest_leaves[i].first && leaf <= guest_leaves[i].last) {
+			r = cpuid_read(leaf, subleaf);
+			r.eax &= keep->eax;
+			r.ebx &= keep->ebx;
+			r.ecx &= keep->ecx;
+			r.edx &= keep->edx;
+		}
+	}
+	if (leaf == 0 || leaf == 0x80000000) {
+		r.eax = (uint32_t)min_u64(r.eax, leaf + (leaf == 0 ? 0xd : 8));
+	} else if (leaf == 1) {
+		r.ebx |= 1 << 16 | id << 24;
+	}
+	restrict_answer(vcpu, p->leaf == leaf && subleaf_counts ? p : &policies[0], r);
+}
+
 bool cpuid_emulate(struct vcpu *vcpu, struct vcpu_exit *exit)
 {
+	if (vcpu->closed) {
+		answer_guest(vcpu);
+		return true;
+	}
 	uint32_t leaf = (uint32_t)vcpu->regs.gpr[GPR_RAX];
 	uint32_t subleaf = (uint32_t)vcpu->regs.gpr[GPR_RCX];
 	const struct policy *p = &policies[SLOT(leaf)];

@@ -21,6 +21,9 @@
 #define MODE_LOWEST  1u
 #define MODE_STARTUP 6u
 
+#define DEBUG_PORT      0xe9u /* as in Bochs and QEMU */
+#define DEBUG_LINES_MAX 20u   /* a second */
+
 static struct vm *owner; /* [I] */
 static struct spinlock vdev_lock = SPINLOCK(VDEV);
 static struct {
@@ -30,9 +33,12 @@ static struct {
 static unsigned ioapic_count;  /* [I] */
 static struct vuart uart;      /* [V] */
 static bool uart_line;         /* [V] as it was last */
+static bool uart_full;         /* [V] a key had no room */
 static uint32_t uart_port;     /* [I] or NO_PORT */
 static uint32_t uart_gsi;      /* [I] */
 static uint32_t sleep_port[2]; /* [I] bytes of PM1 that have SLP_EN; or NO_PORT */
+static uint32_t wake_port;     /* [I] the one that has WAK_STS; or NO_PORT */
+static atomic_bool woken;      /* [A] WAK_STS, after a sleep that was refused */
 
 /* One line a second, so that no guest fills the log. */
 static void complain(const char *what, uint64_t where)
@@ -66,6 +72,7 @@ static void bring_entry(unsigned n, unsigned pin)
 
 void devices_init(struct vm *vm, uint16_t port, uint32_t gsi)
 {
+	uint16_t event = machine.acpi.fadt.pm1_event;
 	const uint16_t *control = machine.acpi.fadt.pm1_control;
 
 	owner = vm;
@@ -78,8 +85,9 @@ void devices_init(struct vm *vm, uint16_t port, uint32_t gsi)
 	for (unsigned i = 0; i < ARRAY_COUNT(sleep_port); i++) {
 		sleep_port[i] = control[i] != 0 ? control[i] + 1u : NO_PORT;
 	}
+	wake_port = event != 0 ? event + 1u : NO_PORT;
 	for (uint32_t at = 0; at < NO_PORT; at++) {
-		if (!is_uart(at) && at != sleep_port[0] && at != sleep_port[1]) {
+		if (!is_uart(at) && at != sleep_port[0] && at != sleep_port[1] && at != wake_port) {
 			vm->bitmaps->ports[at / 8] &= (uint8_t) ~(1u << at % 8);
 		}
 	}
@@ -100,19 +108,20 @@ void devices_reset(void)
 	}
 }
 
-/* A message of an I/O APIC entry or an IPI: to each vCPU that it is meant for. */
-static void deliver(uint64_t icr, const struct vlapic *source)
+/* A message of an I/O APIC entry or an IPI: to each vCPU that it is meant for, *last among them. */
+static void deliver(struct vm *vm, uint64_t icr, const struct vlapic *source, unsigned *last)
 {
 	static const unsigned requests[8] = {[4] = VCPU_REQUEST_NMI | VCPU_REQUEST_LOOK,
 		[5] = VCPU_REQUEST_INIT,
 		[MODE_STARTUP] = VCPU_REQUEST_SIPI};
 	unsigned mode = ICR_MODE(icr);
 
-	for (unsigned i = 0; i < owner->vcpu_count; i++) {
-		struct vcpu *vcpu = owner->vcpu[i];
+	for (unsigned i = 0; i < vm->vcpu_count; i++) {
+		struct vcpu *vcpu = vm->vcpu[i];
 		if (!vlapic_matches(&vcpu->lapic, icr, source)) {
 			continue;
 		}
+		*last = i;
 		if (mode == MODE_STARTUP) {
 			vcpu->sipi_vector = (uint8_t)icr;
 		}
@@ -145,8 +154,10 @@ static void end_interrupts(const struct vcpu *vcpu)
 
 void devices_drop_interrupts(struct vcpu *vcpu)
 {
-	memset(vcpu->owed, 0, sizeof(vcpu->owed));
-	end_interrupts(vcpu);
+	if (!vcpu->closed) {
+		memset(vcpu->owed, 0, sizeof(vcpu->owed));
+		end_interrupts(vcpu);
+	}
 }
 
 void devices_lapic_effect(struct vcpu *vcpu, const struct vlapic_effect *effect)
@@ -158,7 +169,7 @@ void devices_lapic_effect(struct vcpu *vcpu, const struct vlapic_effect *effect)
 	if (effect->kind == VLAPIC_TIMER) {
 		vcpu_timer_changed(vcpu);
 	} else if (effect->kind == VLAPIC_IPI) {
-		deliver(effect->icr, &vcpu->lapic);
+		deliver(vcpu->vm, effect->icr, &vcpu->lapic, &vcpu->ipi_target);
 	} else if (*owed &
 		bit) { /* the vector that an EOI ended, whatever the guest has made of its mode */
 		*owed &= ~bit;
@@ -171,7 +182,7 @@ void devices_lapic_effect(struct vcpu *vcpu, const struct vlapic_effect *effect)
 
 bool devices_host_interrupt(uint8_t vector)
 {
-	struct vcpu *vcpu = this_cpu()->vcpu;
+	struct vcpu *vcpu = this_cpu()->service;
 	if (vcpu == NULL) {
 		return false;
 	}
@@ -191,6 +202,7 @@ static void update_line(void)
 {
 	bool line = vuart_line(&uart);
 	bool rises = line && !uart_line;
+	unsigned unused;
 
 	uart_line = line;
 	for (unsigned n = 0; n < ioapic_count && rises; n++) {
@@ -199,7 +211,7 @@ static void update_line(void)
 			pin < ioapics[n].info.pins ? ioapics[n].twin.entry[pin] : IOAPIC_MASKED;
 		if (!(entry & IOAPIC_MASKED)) {
 			/* Destination and mode stand alike in entry and command register. */
-			deliver((entry >> 56) << 32 | (entry & 0xfff), NULL);
+			deliver(owner, (entry >> 56) << 32 | (entry & 0xfff), NULL, &unused);
 		}
 	}
 }
@@ -214,6 +226,10 @@ static uint32_t uart_access(unsigned reg, bool write, uint32_t value)
 	}
 	if (!write) {
 		value = vuart_read(&uart, reg);
+	}
+	if (uart_full && uart.in_count == 0) { /* CPU 0 has more */
+		uart_full = false;
+		vcpu_request(owner->vcpu[0], VCPU_REQUEST_LOOK);
 	}
 	update_line();
 	lock_release(&vdev_lock, flags);
@@ -236,14 +252,45 @@ static bool is_sleep(uint16_t port, uint8_t size, uint32_t value)
 	return sleeps;
 }
 
-uint32_t devices_port(uint16_t port, uint8_t size, bool write, uint32_t value)
+/* A guest's ports: nobody is there, but what it writes to the debug port is a line of the log, some
+ * lines a second. */
+static uint32_t guest_port(struct vm *vm, uint16_t port, bool write, char value)
 {
+	if (!write || port != DEBUG_PORT) {
+		return UINT32_MAX;
+	}
+	uint64_t flags = lock_acquire(&vdev_lock), now = time_ns();
+	if (now >= vm->said_until) {
+		vm->said_until = now + NS_PER_SECOND;
+		vm->said_lines = 0;
+	}
+	if (value != '\n' && vm->said_count < sizeof(vm->said) - 1) {
+		vm->said[vm->said_count++] = value >= ' ' && value <= '~' ? value : '.';
+	} else if (value == '\n') { /* what did not fit is left out */
+		vm->said[vm->said_count] = '\0';
+		vm->said_count = 0;
+		if (vm->said_lines++ < DEBUG_LINES_MAX) {
+			log_info("%s: %s", vm->name, vm->said);
+		}
+	}
+	lock_release(&vdev_lock, flags);
+	return 0;
+}
+
+uint32_t devices_port(struct vcpu *vcpu, uint16_t port, uint8_t size, bool write, uint32_t value)
+{
+	if (vcpu->closed) {
+		return guest_port(vcpu->vm, port, write, (char)value);
+	}
 	if (is_uart(port) || is_uart(port + size - 1u)) {
 		return size == 1 ? uart_access(port - uart_port, write, value) : UINT32_MAX;
 	}
+	uint32_t byte = wake_port - port, wake = byte < size ? 0x80u << 8 * byte : 0;
 	if (write && is_sleep(port, size, value)) {
 		complain("a sleep state other than S5 is refused: port", port);
+		woken = true; /* what the guest waits for now (ACPI 6.5, 4.8.3.1.1) */
 	} else if (write) {
+		woken = woken && !(value & wake);
 		size == 1           ? port_write8(port, (uint8_t)value)
 			: size == 2 ? port_write16(port, (uint16_t)value)
 				    : port_write32(port, value);
@@ -251,6 +298,7 @@ uint32_t devices_port(uint16_t port, uint8_t size, bool write, uint32_t value)
 		value = size == 1   ? port_read8(port)
 			: size == 2 ? port_read16(port)
 				    : port_read32(port);
+		value |= woken ? wake : 0;
 	}
 	return value;
 }
@@ -270,6 +318,7 @@ bool devices_uart_input(uint8_t byte)
 {
 	uint64_t flags = lock_acquire(&vdev_lock);
 	bool taken = vuart_receive(&uart, byte);
+	uart_full = !taken;
 	update_line();
 	lock_release(&vdev_lock, flags);
 	return taken;
@@ -290,7 +339,7 @@ static uint32_t ioapic_access(unsigned n, unsigned offset, bool write, uint32_t 
 /* Does Pintle keep anything of [base, base + size) of memory to itself? */
 static bool is_hidden(uint64_t base, uint64_t size)
 {
-	unsigned types = 1u << MEM_OWN | 1u << MEM_IMAGE | 1u << MEM_MODULE;
+	unsigned types = 1u << MEM_OWN | 1u << MEM_IMAGE | 1u << MEM_MODULE | 1u << MEM_GUEST;
 	bool hidden = false;
 
 	if (size > PAGE_SIZE) { /* a large page of device memory must not take RAM along */
@@ -319,6 +368,9 @@ static uint64_t access(struct vcpu *vcpu, uint64_t gpa, bool write, uint64_t val
 			vlapic_read(&vcpu->lapic, reg, tsc_read(), &value);
 		}
 		return value;
+	}
+	if (vcpu->closed) {
+		return UINT64_MAX;
 	}
 	for (unsigned n = 0; n < ioapic_count; n++) {
 		uint64_t offset = gpa - ioapics[n].info.base.raw;
@@ -357,7 +409,7 @@ static bool emulate(struct vcpu *vcpu, struct vcpu_exit *exit)
 	bool known =
 		insn_decode(bytes, len, gmem_mode(vcpu), &insn) == 0 && insn.kind <= INSN_STORE;
 
-	if (!known && is_hidden(gpa, 1)) {
+	if (!known && !vcpu->closed && is_hidden(gpa, 1)) {
 		complain("no load or store, at Pintle's own memory", gpa);
 		vcpu_raise(vcpu, VECTOR_PROTECTION, true, 0);
 	} else if (!known) {
@@ -404,5 +456,6 @@ static bool map_identity(struct vcpu *vcpu, uint64_t gpa)
 
 bool devices_stage2_fault(struct vcpu *vcpu, struct vcpu_exit *exit)
 {
-	return !map_identity(vcpu, exit->fault.gpa) && emulate(vcpu, exit);
+	bool mapped = !vcpu->closed && map_identity(vcpu, exit->fault.gpa);
+	return !mapped && emulate(vcpu, exit);
 }

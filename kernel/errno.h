@@ -6,6 +6,7 @@
 #pragma once
 
 #define ENOENT  2
+#define EAGAIN  11
 #define ENOMEM  12
 #define EFAULT  14
 #define ENODEV  19

@@ -6,6 +6,7 @@
 #include "kernel/exit.h"
 
 #include "drivers/power.h"
+#include "kernel/dispatch.h"
 #include "kernel/gmem.h"
 #include "kernel/log.h"
 #include "kernel/panic.h"
@@ -59,8 +60,15 @@ static bool hlt(struct vcpu *vcpu, struct vcpu_exit *exit)
 static bool invd(struct vcpu *vcpu, struct vcpu_exit *exit)
 {
 	/* Without the write-back it would throw away what others wrote. */
-	__asm__ volatile("wbinvd" : : : "memory");
+	if (!vcpu->closed) {
+		__asm__ volatile("wbinvd" : : : "memory");
+	}
 	return true;
+}
+
+static bool wbinvd(struct vcpu *vcpu, struct vcpu_exit *exit)
+{
+	return true; /* a guest's: its caches are everybody's, and coherent */
 }
 
 static uint64_t edx_eax(const struct vcpu *vcpu)
@@ -73,13 +81,35 @@ static bool xsetbv(struct vcpu *vcpu, struct vcpu_exit *exit)
 	struct segment stack;
 	backend->get_segment(vcpu, SEG_SS, &stack);
 	return (!(stack.attributes & SEGMENT_DPL) && (uint32_t)vcpu->regs.gpr[GPR_RCX] == 0 &&
-		       xcr0_try_write(edx_eax(vcpu))) ||
+		       !(edx_eax(vcpu) & XCR0_TILES) && xcr0_try_write(edx_eax(vcpu))) ||
 		protection(vcpu);
 }
 
+/* It waits for something that another one of its VM does, which may be waiting for a CPU: the one
+ * that was sent the last IPI, then the others in turn. */
+static bool spin(struct vcpu *vcpu, struct vcpu_exit *exit)
+{
+	dispatch_yield(vcpu->vm->vcpu[vcpu->ipi_target]);
+	vcpu->ipi_target = (vcpu->ipi_target + 1) % vcpu->vm->vcpu_count;
+	return false;
+}
+
+NOINLINE static uint64_t yield_to(const struct vm *vm, uint32_t apic_id)
+{
+	for (unsigned i = 0; i < vm->vcpu_count; i++) {
+		if (vm->vcpu[i]->lapic.id == apic_id) {
+			dispatch_yield(vm->vcpu[i]);
+		}
+	}
+	return 0;
+}
+
+/* KVM's (Linux, Documentation/virt/kvm/x86/hypercalls.rst): KVM_HC_SCHED_YIELD; else KVM_ENOSYS. */
 static bool hypercall(struct vcpu *vcpu, struct vcpu_exit *exit)
 {
-	vcpu->regs.gpr[GPR_RAX] = (uint64_t)-1000; /* KVM_ENOSYS */
+	uint64_t *gpr = vcpu->regs.gpr;
+	gpr[GPR_RAX] = (uint32_t)gpr[GPR_RAX] == 11 ? yield_to(vcpu->vm, (uint32_t)gpr[GPR_RBX])
+						    : (uint64_t)-1000;
 	return true;
 }
 
@@ -131,7 +161,7 @@ static bool move_string(
 			vcpu, at, in ? NULL : &value, size, in ? GUEST_WRITE : GUEST_READ, &error);
 	}
 	if (done == size) {
-		value = devices_port(exit->io.port, size, !in, value);
+		value = devices_port(vcpu, exit->io.port, size, !in, value);
 		return !in || gmem_access(vcpu, at, &value, size, GUEST_WRITE, &error) == size;
 	}
 	if (error == UINT32_MAX) {
@@ -186,7 +216,8 @@ static bool io(struct vcpu *vcpu, struct vcpu_exit *exit)
 	if (exit->io.string) {
 		return io_string(vcpu, exit);
 	}
-	uint32_t value = devices_port(exit->io.port, exit->io.size, !exit->io.in, (uint32_t)*rax);
+	uint32_t value =
+		devices_port(vcpu, exit->io.port, exit->io.size, !exit->io.in, (uint32_t)*rax);
 	if (exit->io.in) {
 		insn_write_gpr(rax, exit->io.size, value);
 	}
@@ -221,7 +252,9 @@ static const struct {
 	[EXIT_CPUID] = {cpuid_emulate, 2, {0x0f, 0xa2}, NULL},
 	[EXIT_HLT] = {hlt, 1, {0xf4}, NULL},
 	[EXIT_INVD] = {invd, 2, {0x0f, 0x08}, NULL},
+	[EXIT_WBINVD] = {wbinvd, 2, {0x0f, 0x09}, NULL},
 	[EXIT_XSETBV] = {xsetbv, 3, {0x0f, 0x01, 0xd1}, NULL},
+	[EXIT_PAUSE] = {.handle = spin},
 	[EXIT_HYPERCALL] = {hypercall, 3, {0x0f, 0x01, 0xd9}, NULL},
 	[EXIT_FORBIDDEN] = {.handle = undefined},
 	[EXIT_IO] = {.handle = io},
@@ -243,9 +276,13 @@ NOINLINE static void end(struct vcpu *vcpu, const struct vcpu_exit *exit)
 {
 	const char *reason = exits[exit->kind].reason;
 
-	log_error("vcpu %u: ended by exit 0x%lx", vcpu->index, exit->raw);
+	bool first = !vcpu->vm->reported;
+	vcpu->vm->reported = true;
+	log_error("%s: vcpu %u: ended by exit 0x%lx", vcpu->vm->name, vcpu->index, exit->raw);
 	vcpu_kill(vcpu, reason != NULL ? reason : exit->why);
-	backend->dump(vcpu);
+	if (first) {
+		backend->dump(vcpu);
+	}
 }
 
 /* Where the CPU gives no length, find it, and the register of a move to or from a CR; false: the

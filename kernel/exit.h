@@ -29,7 +29,7 @@ void devices_init(struct vm *vm, uint16_t uart_port, uint32_t uart_gsi);
 void devices_reset(void);
 
 /* A port or page that exits. On the vCPU's CPU. A read gives the value; a write, whatever. */
-uint32_t devices_port(uint16_t port, uint8_t size, bool write, uint32_t value);
+uint32_t devices_port(struct vcpu *vcpu, uint16_t port, uint8_t size, bool write, uint32_t value);
 bool devices_stage2_fault(struct vcpu *vcpu, struct vcpu_exit *exit); /* as exit.c's exit_fn */
 
 /* Carry out what a write to the local APIC asks for. */
@@ -65,3 +65,8 @@ void pvclock_set_date(uint64_t seconds);
  * interrupts off.
  */
 bool pvclock_write(struct vcpu *vcpu, uint32_t msr, uint64_t value);
+
+/* Tell the guest, if it asked by MSR_STEAL_TIME, how long it has waited for a CPU. On the vCPU's
+ * CPU, interrupts off. */
+#define MSR_STEAL_TIME 0x4b564d03u
+void pvclock_tell_steal(struct vcpu *vcpu);

@@ -8,6 +8,8 @@
 
 #include "kernel/paging.h"
 
+uint8_t gmem_address_bits;
+
 bool gmem_copy(struct vm *vm, uint64_t gpa, void *bytes, size_t size, bool write)
 {
 	while (size != 0) {
@@ -54,6 +56,7 @@ size_t gmem_access(struct vcpu *vcpu, uint64_t at, void *bytes, size_t size,
 		.efer = backend->get(vcpu, VCPU_EFER),
 		.cpl = (uint8_t)((stack.attributes & SEGMENT_DPL) >> SEGMENT_DPL_SHIFT),
 		.smap_override = backend->get(vcpu, VCPU_RFLAGS) & BIT(18), /* AC */
+		.address_bits = gmem_address_bits,
 	};
 	for (size_t done = 0, part; done < size; done += part, at += part) {
 		uint8_t *to = bytes;

@@ -43,6 +43,9 @@ int guest_translate(struct vm *vm, const struct guest_paging *paging, uint64_t g
  */
 bool gmem_copy(struct vm *vm, uint64_t gpa, void *bytes, size_t size, bool write);
 
+/* Of guests' physical addresses, as in struct guest_paging. [I] after start */
+extern uint8_t gmem_address_bits;
+
 /*
  * Copy from linear address `at` to `bytes`, or the other way (GUEST_WRITE), as an access of the
  * vCPU itself; `bytes` NULL: only see whether it may. Where no memory is, reads are all ones and

@@ -13,6 +13,7 @@
 enum lock_rank {
 	LOCK_VDEV,    /* the virtual I/O APICs and UART */
 	LOCK_VM,      /* the stage-2 tables */
+	LOCK_SCHED,   /* a CPU's queues; two of them by lock_acquire_both() */
 	LOCK_WINDOW,  /* the table of windows */
 	LOCK_PCI,     /* the 0xcf8/0xcfc pair and the configuration window */
 	LOCK_IOAPIC,  /* the IOAPICs' index/data pairs and pin owners */
@@ -57,6 +58,11 @@ static inline bool lock_held_pop(uint32_t *held, enum lock_rank rank)
  */
 uint64_t lock_acquire(struct spinlock *lock);
 void lock_release(struct spinlock *lock, uint64_t flags);
+
+/* Take two locks of one rank, or the one that both are; the order in which they are named does not
+ * matter. */
+uint64_t lock_acquire_both(struct spinlock *a, struct spinlock *b);
+void lock_release_both(struct spinlock *a, struct spinlock *b, uint64_t flags);
 
 /* From now on every lock is had at once: in a panic, when the other CPUs are stopped and may hold
  * any of them. */

@@ -46,8 +46,10 @@ static void execute(char *name)
 		console_printf("There is no command \"%s\"; help lists them.\n", name);
 	} else if (*argument != '\0' ? usage == '\0' : usage != '\0' && usage != '[') {
 		console_printf("Usage: %s %s\n", name, command->usage);
-	} else if ((command->needs & NEEDS_VM) && service_vm == NULL) {
+	} else if ((command->needs & NEEDS_SERVICE) && service_vm == NULL) {
 		console_printf("There is no service VM.\n");
+	} else if ((command->needs & NEEDS_VM) && vm_table[0] == NULL && vm_table[1] == NULL) {
+		console_printf("There is no VM.\n");
 	} else if ((command->needs & NEEDS_LIFE) && console_phase == CONSOLE_PANIC) {
 		console_printf("This machine has panicked, and %s needs a live one.\n", name);
 	} else {

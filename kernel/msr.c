@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * kernel/msr.c - which MSRs the service VM has: the CPU's own, but for those that would endanger
- * the host. Runs: on the exiting CPU, interrupts off.
+ * kernel/msr.c - which MSRs a VM has: the service VM the CPU's own, but for those that would
+ * endanger the host; guests what is named here. Runs: on the exiting CPU, interrupts off.
  */
 #include "kernel/exit.h"
 #include "kernel/x86.h"
@@ -9,74 +9,83 @@
 #define EFER_LMA BIT(10)
 
 enum msr_action {
+	FAULT,   /* #GP */
 	PASS,    /* the CPU's own, #GP where it has none */
 	OPEN,    /* the same without an exit: the host does not use it */
 	ZERO,    /* reads 0, writes do nothing */
 	KEEP,    /* reads the CPU's own, writes do nothing; #GP where it has none */
 	CLEAR,   /* KEEP, but a bank's status may be cleared: what was reported must not be again */
-	FAULT,   /* #GP */
 	EMULATE, /* below */
 };
 
-/* The first row that fits counts, so those that are often used come first; what is in none is KEEP:
- * nothing that we do not know is written. */
+/* For the service VM and for guests. The first row that fits counts, so those that are often used
+ * come first; what is in none is KEEP for the service VM, so that nothing that we do not know is
+ * written, and FAULT for guests, as all that is left out here. PASS is for guests only what moves
+ * with a vCPU (context.c). */
 static const struct {
 	uint32_t first, last;
-	enum msr_action action;
+	enum msr_action service, guest;
 } policy[] = {
-	{MSR_TSC_DEADLINE, MSR_TSC_DEADLINE, EMULATE}, {MSR_X2APIC, MSR_X2APIC + 0xff, EMULATE},
-	{MSR_EFER, MSR_EFER, EMULATE}, {MSR_APIC_BASE, MSR_APIC_BASE, EMULATE},
-	{0x3a, 0x3a, ZERO},                                 /* FEATURE_CONTROL */
-	{0x48, 0x49, PASS},                                 /* speculation control */
-	{0x79, 0x79, ZERO},                                 /* microcode */
-	{0x9b, 0x9b, FAULT},                                /* SMM monitor */
-	{0x9e, 0x9e, FAULT},                                /* SMBASE */
-	{0x10b, 0x10b, PASS},                               /* cache flush */
-	{0x174, 0x176, OPEN},                               /* SYSENTER */
-	{0x198, 0x19c, PASS},                               /* frequency and its thermal limits */
-	{0x1b0, 0x1b2, PASS},                               /* energy bias, package temperature */
-	{0x1c4, 0x1c5, PASS},                               /* XFD */
-	{0x1d9, 0x1d9, ZERO},                               /* DEBUGCTL */
-	{MSR_PAT, MSR_PAT, EMULATE}, {0x400, 0x47f, CLEAR}, /* machine-check banks */
-	{0x480, 0x493, FAULT},                              /* VMX capabilities */
-	{0x560, 0x58f, FAULT},                              /* processor trace */
-	{0x6a0, 0x6a8, PASS},                               /* CET */
-	{0x770, 0x777, PASS},                               /* HWP */
-	{0xda0, 0xda0, PASS},                               /* XSS */
-	{MSR_PVCLOCK_WALL, MSR_PVCLOCK_TIME, EMULATE},
-	{0x4b564d02, 0x4b564dff, FAULT}, /* KVM's others */
-	{0xc0000081, 0xc0000084, OPEN},  /* SYSCALL */
-	{0xc0000100, 0xc0000103, OPEN},  /* segment bases, TSC_AUX */
-	{0xc0000104, 0xc0000104, FAULT}, /* TSC ratio */
-	{0xc0010062, 0xc0010063, PASS},  /* frequency */
-	{0xc0010114, 0xc0010114, ZERO},  /* VM_CR */
-	{0xc0010111, 0xc0010118, FAULT}, /* SMM, SKINIT, VM_HSAVE_PA */
-	{0xc00102b0, 0xc00102b3, PASS},  /* CPPC */
+	{MSR_TSC_DEADLINE, MSR_TSC_DEADLINE, EMULATE, EMULATE},
+	{MSR_X2APIC, MSR_X2APIC + 0xff, EMULATE, EMULATE}, {MSR_EFER, MSR_EFER, EMULATE, EMULATE},
+	{MSR_APIC_BASE, MSR_APIC_BASE, EMULATE, EMULATE}, {0x10, 0x10, KEEP, KEEP}, /* TSC */
+	{0x17, 0x17, KEEP, ZERO},     /* platform id */
+	{0x3a, 0x3a, ZERO, ZERO},     /* FEATURE_CONTROL */
+	{0x48, 0x49, PASS, PASS},     /* speculation control */
+	{0x79, 0x79, ZERO, ZERO},     /* microcode */
+	{0x8b, 0x8b, KEEP, ZERO},     /* its revision */
+	{0x9b, 0x9b, FAULT, FAULT},   /* SMM monitor */
+	{0x9e, 0x9e, FAULT, FAULT},   /* SMBASE */
+	{0x10b, 0x10b, PASS, FAULT},  /* cache flush */
+	{0x174, 0x176, OPEN, OPEN},   /* SYSENTER */
+	{0x198, 0x19c, PASS, FAULT},  /* frequency, thermal limits */
+	{0x1a0, 0x1a0, KEEP, ZERO},   /* MISC_ENABLE */
+	{0x1b0, 0x1b2, PASS, FAULT},  /* energy bias, temperature */
+	{0x1c4, 0x1c5, FAULT, FAULT}, /* XFD */
+	{0x1d9, 0x1d9, ZERO, ZERO},   /* DEBUGCTL */
+	{MSR_PAT, MSR_PAT, EMULATE, EMULATE},
+	{0x400, 0x47f, CLEAR, FAULT}, /* machine-check banks */
+	{0x480, 0x493, FAULT, FAULT}, /* VMX capabilities */
+	{0x560, 0x58f, FAULT, FAULT}, /* processor trace */
+	{0x6a0, 0x6a8, FAULT, FAULT}, /* CET */
+	{0x770, 0x777, PASS, FAULT},  /* HWP */
+	{0xda0, 0xda0, ZERO, ZERO},   /* XSS: what it switches on would not move */
+	{MSR_PVCLOCK_WALL, MSR_PVCLOCK_TIME, EMULATE, EMULATE},
+	{MSR_STEAL_TIME, MSR_STEAL_TIME, EMULATE, EMULATE},
+	{0x4b564d02, 0x4b564dff, FAULT, FAULT}, /* KVM's others */
+	{0xc0000081, 0xc0000084, OPEN, OPEN},   /* SYSCALL */
+	{0xc0000100, 0xc0000103, OPEN, OPEN},   /* segment bases, TSC_AUX */
+	{0xc0000104, 0xc0000104, FAULT, FAULT}, /* TSC ratio */
+	{0xc0010015, 0xc0010015, KEEP, ZERO},   /* HWCR */
+	{0xc0010062, 0xc0010063, PASS, FAULT},  /* frequency */
+	{0xc0010114, 0xc0010114, ZERO, ZERO},   /* VM_CR */
+	{0xc0010111, 0xc0010118, FAULT, FAULT}, /* SMM, SKINIT, VM_HSAVE_PA */
+	{0xc00102b0, 0xc00102b3, PASS, FAULT},  /* CPPC */
 };
 
 void msr_open_all(struct vm *vm)
 {
 	for (unsigned i = 0; i < ARRAY_COUNT(policy); i++) {
 		for (uint32_t msr = policy[i].first;
-			policy[i].action == OPEN && msr <= policy[i].last; msr++) {
+			policy[i].service == OPEN && msr <= policy[i].last; msr++) {
 			vm_open_msr(vm, msr);
 		}
 	}
 }
 
-static enum msr_action action_of(uint32_t msr)
+static enum msr_action action_of(const struct vm *vm, uint32_t msr)
 {
 	for (unsigned i = 0; i < ARRAY_COUNT(policy); i++) {
 		if (msr >= policy[i].first && msr <= policy[i].last) {
-			return policy[i].action;
+			return vm->closed ? policy[i].guest : policy[i].service;
 		}
 	}
-	return KEEP;
+	return vm->closed ? FAULT : KEEP;
 }
 
 bool msr_emulate_read(struct vcpu *vcpu, uint32_t msr, uint64_t *value)
 {
-	enum msr_action action = action_of(msr);
+	enum msr_action action = action_of(vcpu->vm, msr);
 
 	*value = 0;
 	if (action != EMULATE) {
@@ -88,8 +97,8 @@ bool msr_emulate_read(struct vcpu *vcpu, uint32_t msr, uint64_t *value)
 		*value = vcpu->lapic.base_msr;
 	} else if (msr == MSR_PAT || msr == MSR_EFER) {
 		*value = backend->get(vcpu, msr == MSR_PAT ? VCPU_PAT : VCPU_EFER);
-	} else if (msr == MSR_PVCLOCK_TIME) {
-		*value = vcpu->pvclock;
+	} else if (msr == MSR_PVCLOCK_TIME || msr == MSR_STEAL_TIME) {
+		*value = msr == MSR_PVCLOCK_TIME ? vcpu->pvclock : vcpu->steal;
 	} else if (msr != MSR_PVCLOCK_WALL) { /* that one keeps no address */
 		return vlapic_is_x2apic(&vcpu->lapic) &&
 			vlapic_read(&vcpu->lapic, msr - MSR_X2APIC, tsc_read(), value);
@@ -137,10 +146,10 @@ static bool pat_write(struct vcpu *vcpu, uint64_t value)
 
 bool msr_emulate_write(struct vcpu *vcpu, uint32_t msr, uint64_t value)
 {
-	enum msr_action action = action_of(msr);
+	enum msr_action action = action_of(vcpu->vm, msr);
 	struct vlapic_effect effect = {0};
 
-	if (action <= OPEN || (action == CLEAR && value == 0 && (msr & 3) == 1)) {
+	if (action == PASS || action == OPEN || (action == CLEAR && value == 0 && (msr & 3) == 1)) {
 		return msr_try_write(msr, value);
 	}
 	if (action != EMULATE) {
@@ -161,6 +170,7 @@ bool msr_emulate_write(struct vcpu *vcpu, uint32_t msr, uint64_t value)
 		return true;
 	case MSR_PVCLOCK_WALL:
 	case MSR_PVCLOCK_TIME:
+	case MSR_STEAL_TIME:
 		return pvclock_write(vcpu, msr, value);
 	default: /* x2APIC: the table lets no other through */
 		if (!vlapic_is_x2apic(&vcpu->lapic)) {

@@ -5,6 +5,7 @@
 #pragma once
 
 #include "kernel/lock.h"
+#include "kernel/sched.h"
 #include "kernel/trap.h"
 #include "kernel/x86.h"
 
@@ -45,10 +46,18 @@ enum cpu_state {
 struct pcpu {
 	struct pcpu *self;                 /* [I] first: this_cpu() reads it through GS */
 	uint64_t stack_top;                /* [I] of the main stack; read by ap.S */
-	struct vcpu *vcpu;                 /* [C] pinned here; NULL: none */
+	struct vcpu *service;              /* [C] the service VM's, pinned here; NULL: none */
+	struct vcpu *vcpu;                 /* [C] whom the scheduler chose; NULL: nobody */
+	uint64_t until;                    /* [C] TSC at which it has to choose again */
 	void *loaded;                      /* [C] the backend's: whose VMCS the CPU holds */
 	struct vcpu *context;              /* [C] whose registers it holds: context_load() */
 	uint64_t timer_at;                 /* [C] TSC at which the timer fires; UINT64_MAX: never */
+	atomic_bool resched;               /* [A] it has to choose at once */
+	bool yields;                       /* [C] ->vcpu lets others go before */
+	struct spinlock sched_lock;        /* rank SCHED */
+	struct sched_cpu sched;            /* [sched_lock] */
+	struct sched_tree alarms;          /* [sched_lock] timers of those who sleep here */
+	atomic_ulong alarm_at;             /* [sched_lock] to write; TSC of the first one */
 	uint32_t index, apic_id, acpi_uid; /* [I] index 0 is the CPU that booted */
 	atomic_uint state;                 /* [A] enum cpu_state */
 	uint32_t locks;                    /* [C] debug builds: lock_held_push() */

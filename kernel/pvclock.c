@@ -23,6 +23,10 @@ struct time_record {
 struct wall_record { /* when the other record's ns was 0 */
 	uint32_t version, seconds, ns;
 };
+struct steal_record { /* of 64 bytes; ns that it was kept waiting */
+	uint64_t steal;
+	uint32_t version;
+};
 STATIC_ASSERT(sizeof(struct time_record) == 32 && sizeof(struct wall_record) == 12, "ABI");
 
 static uint64_t date_at_boot; /* [I] ns after 1970; 0: not known */
@@ -62,8 +66,44 @@ static bool write_time(struct vcpu *vcpu, uint64_t gpa)
 	return publish(vcpu->vm, gpa, &record, sizeof(record));
 }
 
+void pvclock_tell_steal(struct vcpu *vcpu)
+{
+	struct steal_record record = {.steal = vcpu->sched.waited};
+	uint64_t gpa = vcpu->steal & ~ENABLE,
+		 version = gpa + offsetof(struct steal_record, version);
+	struct vm *vm = vcpu->vm;
+
+	vcpu->stolen = vcpu->sched.waited;
+	if (!(vcpu->steal & ENABLE) ||
+		!gmem_copy(vm, version, &record.version, sizeof(record.version), false)) {
+		return;
+	}
+	record.version |= 1;
+	gmem_copy(vm, version, &record.version, sizeof(record.version), true);
+	gmem_copy(vm, gpa, &record.steal, sizeof(record.steal), true);
+	record.version++;
+	gmem_copy(vm, version, &record.version, sizeof(record.version), true);
+}
+
+/* 64 bytes, which are aligned, and RAM. */
+static bool steal_write(struct vcpu *vcpu, uint64_t value)
+{
+	uint64_t gpa = value & ~ENABLE, steal = 0;
+
+	if ((value & ENABLE) &&
+		((gpa & 63) || !gmem_copy(vcpu->vm, gpa, &steal, sizeof(steal), true))) {
+		return false;
+	}
+	vcpu->steal = value;
+	pvclock_tell_steal(vcpu);
+	return true;
+}
+
 bool pvclock_write(struct vcpu *vcpu, uint32_t msr, uint64_t value)
 {
+	if (msr == MSR_STEAL_TIME) {
+		return steal_write(vcpu, value);
+	}
 	if (msr == MSR_PVCLOCK_WALL) {
 		struct wall_record record = {.seconds = (uint32_t)(date_at_boot / NS_PER_SECOND),
 			.ns = (uint32_t)(date_at_boot % NS_PER_SECOND)};

@@ -5,10 +5,12 @@
  */
 #include "drivers/lapic.h"
 #include "kernel/console.h"
+#include "kernel/dispatch.h"
 #include "kernel/exit.h"
 #include "kernel/fmt.h"
 #include "kernel/log.h"
 #include "kernel/monitor.h"
+#include "kernel/panic.h"
 #include "kernel/pcpu.h"
 #include "kernel/time.h"
 
@@ -16,13 +18,22 @@ const struct backend *backend;
 struct vm *service_vm;
 int (*service_restart)(void);
 struct spinlock vm_lock = SPINLOCK(VM);
+#define SERVE_FREE_NS 20000u /* for the console: more is not the vCPU's cost */
 
 void vcpu_request(struct vcpu *vcpu, unsigned requests)
 {
-	atomic_fetch_or(&vcpu->requests, requests);
-	if (vcpu->cpu != this_cpu()->index) {
-		smp_wake(vcpu->cpu);
+	if (vcpu == this_cpu()->vcpu) {
+		atomic_fetch_or(&vcpu->requests, requests);
+	} else {
+		atomic_fetch_or(&vcpu->requests, requests | VCPU_REQUEST_LOOK);
+		dispatch_wake(vcpu);
 	}
+}
+
+void vcpu_pause(struct vcpu *vcpu)
+{
+	atomic_fetch_and(&vcpu->requests, ~(unsigned)VCPU_REQUEST_RESUME);
+	vcpu_request(vcpu, VCPU_REQUEST_PAUSE);
 }
 
 void vcpu_interrupt(struct vcpu *vcpu, uint8_t vector, bool level)
@@ -47,8 +58,9 @@ void vcpu_raise(struct vcpu *vcpu, uint8_t vector, bool has_error, uint32_t erro
 
 static void flush_here(void *vm)
 {
-	struct vcpu *vcpu = this_cpu()->vcpu;
+	struct vcpu *vcpu = this_cpu()->context;
 	if (vcpu != NULL && vcpu->vm == vm) {
+		vcpu->flushes = vcpu->vm->flushes;
 		backend->flush(vcpu);
 	}
 }
@@ -59,6 +71,7 @@ void vm_flush(struct vm *vm)
 	uint64_t flags = lock_acquire(&vm_lock);
 	uint64_t *retired = stage2_retired(&vm->stage2);
 	lock_release(&vm_lock, flags);
+	vm->flushes++; /* those that no CPU holds see it when one fetches them */
 	smp_call_all(flush_here, vm);
 	flags = lock_acquire(&vm_lock);
 	stage2_reclaim(&vm->stage2, retired);
@@ -67,10 +80,54 @@ void vm_flush(struct vm *vm)
 
 void vm_hold(struct vm *vm, bool hold)
 {
-	if (vm != NULL) {
-		vm->held = hold;
-		smp_call_all(flush_here, vm); /* all come out of the guest, or of their sleep */
+	if (vm == NULL) {
+		return;
 	}
+	vm->held = hold;
+	smp_call_all(flush_here, vm); /* all come out of the guest */
+	for (unsigned i = 0; i < vm->vcpu_count && !hold; i++) {
+		vcpu_request(vm->vcpu[i], VCPU_REQUEST_LOOK);
+	}
+}
+
+/* To whom a vCPU's registers go. */
+struct release {
+	struct vcpu *vcpu;
+	uint32_t to;
+};
+
+static void release_here(void *argument)
+{
+	struct release *release = argument;
+
+	if (this_cpu()->context == release->vcpu) {
+		context_load(NULL);
+	}
+	backend->release(release->vcpu);
+	release->vcpu->cpu = release->to;
+}
+
+void vcpu_fetch(struct vcpu *vcpu)
+{
+	struct release release = {vcpu, this_cpu()->index};
+
+	if (vcpu->cpu != release.to && !smp_call(vcpu->cpu, release_here, &release)) {
+		panic("CPU %u does not give a vCPU back", vcpu->cpu);
+	}
+	context_load(vcpu);
+	if (vcpu->flushes != vcpu->vm->flushes) {
+		vcpu->flushes = vcpu->vm->flushes;
+		backend->flush(vcpu);
+	}
+}
+
+uint64_t vcpu_alarm(const struct vcpu *vcpu)
+{
+	bool sleeps = vcpu->state == VCPU_HALTED && !(vcpu->requests & VCPU_REQUEST_PAUSE) &&
+		!vcpu->vm->held;
+	uint64_t next = sleeps ? vlapic_timer_next(&vcpu->lapic) : UINT64_MAX;
+	/* Alarms are compared by differences; one that comes too early does no harm. */
+	return next == UINT64_MAX ? next : min_u64(next, tsc_read() + BIT(62));
 }
 
 /* Registers by their place in a report: some of enum vcpu_register, then those of struct vcpu_regs.
@@ -116,13 +173,15 @@ void vcpu_kill(struct vcpu *vcpu, const char *why)
 	struct vm *vm = vcpu->vm;
 
 	vcpu->state = VCPU_DEAD;
-	log_error(
-		"vcpu %u: %s; the service VM is stopped, restart boots it again", vcpu->index, why);
+	log_error("%s: vcpu %u: %s; the VM is stopped%s", vm->name, vcpu->index, why,
+		vm == service_vm ? ", restart boots it again" : "");
 	vcpu_show(vcpu, print_error);
 	for (unsigned i = 0; i < vm->vcpu_count; i++) {
-		vcpu_request(vm->vcpu[i], VCPU_REQUEST_PAUSE);
+		vcpu_pause(vm->vcpu[i]);
 	}
-	monitor_take_focus();
+	if (vm == service_vm) {
+		monitor_take_focus();
+	}
 }
 
 void vcpu_restart(struct vcpu *vcpu)
@@ -131,7 +190,7 @@ void vcpu_restart(struct vcpu *vcpu)
 	vlapic_reset(&vcpu->lapic);
 	backend->vcpu_reset(vcpu);
 	vcpu->exception.valid = vcpu->reinject.valid = false;
-	vcpu->pvclock = 0;
+	vcpu->pvclock = vcpu->steal = 0;
 	vcpu->state = VCPU_WAIT_SIPI;
 }
 
@@ -139,8 +198,8 @@ void vcpu_restart(struct vcpu *vcpu)
  * an NMI between them is lost. */
 static void heed_requests(struct vcpu *vcpu)
 {
-	unsigned requests = atomic_fetch_and(
-		&vcpu->requests, VCPU_REQUEST_EVENT | VCPU_REQUEST_NMI | VCPU_REQUEST_PAUSE);
+	unsigned requests = atomic_fetch_and(&vcpu->requests,
+		VCPU_REQUEST_EVENT | VCPU_REQUEST_NMI | VCPU_REQUEST_PAUSE | VCPU_REQUEST_RESUME);
 
 	if (vcpu->state == VCPU_DEAD) {
 		return;
@@ -208,12 +267,16 @@ static void inject_events(struct vcpu *vcpu)
 	}
 }
 
-/* Let time pass for the vCPU, do what was asked of it: true when it is to be entered now. */
+/* Let time pass for the vCPU, do what was asked of it: true when it is to be entered now. Who asks
+ * for more meanwhile sets LOOK again. */
 static bool prepare(struct vcpu *vcpu, uint64_t now)
 {
+	if (vcpu->requests & VCPU_REQUEST_LOOK) {
+		atomic_fetch_and(&vcpu->requests, ~(unsigned)VCPU_REQUEST_LOOK);
+	}
 	if (vlapic_timer_next(&vcpu->lapic) <= now) {
 		vlapic_timer_fire(&vcpu->lapic, now);
-		vcpu_request(vcpu, VCPU_REQUEST_EVENT);
+		atomic_fetch_or(&vcpu->requests, VCPU_REQUEST_EVENT);
 	}
 	if (vcpu->requests & VCPU_REQUEST_RESUME) {
 		atomic_fetch_and(&vcpu->requests, ~(VCPU_REQUEST_PAUSE | VCPU_REQUEST_RESUME));
@@ -221,7 +284,7 @@ static bool prepare(struct vcpu *vcpu, uint64_t now)
 	if ((vcpu->requests & VCPU_REQUEST_PAUSE) || vcpu->vm->held) {
 		return false;
 	}
-	if (vcpu->requests != 0) {
+	if (vcpu->requests & ~(unsigned)VCPU_REQUEST_EVENT) {
 		heed_requests(vcpu);
 	}
 	if (vcpu->state == VCPU_HALTED &&
@@ -236,9 +299,10 @@ static bool prepare(struct vcpu *vcpu, uint64_t now)
 /* Have the timer end a run or a sleep at `at`; the hardware is touched only for a change. */
 static void arm_timer(struct pcpu *cpu, uint64_t at, uint64_t now)
 {
-	if (cpu->timer_at > at || cpu->timer_at <= now) {
-		cpu->timer_at = at;
-		lapic_timer_arm(at > now ? at - now : 1);
+	if (at != UINT64_MAX && (cpu->timer_at > at || cpu->timer_at <= now)) {
+		uint64_t ticks = at > now ? min_u64(at - now, UINT32_MAX) : 1;
+		cpu->timer_at = now + ticks;
+		lapic_timer_arm(ticks);
 	}
 }
 
@@ -271,24 +335,62 @@ static void run(struct vcpu *vcpu, uint64_t until)
 /* CPU 0's other work: the monitor, what the UART has for it, a look at the line now and then. */
 static void serve_console(uint64_t now)
 {
-	static uint64_t look_at;
+	static uint64_t look_at, sample_at;
 
 	monitor_step();
 	devices_poll();
+	if (now >= sample_at) {
+		dispatch_sample();
+		sample_at = now + time_frequency;
+	}
 	if (now >=
 		look_at) { /* also with an interrupt: it may be wired elsewhere than we believe */
 		console_poll();
 		look_at = now + time_to_tsc(console_polled ? RUN_MAX_NS : 250000000);
 	}
+	if (this_cpu()->vcpu != NULL && tsc_read() - now > time_to_tsc(SERVE_FREE_NS)) {
+		dispatch_skip(now);
+	}
+}
+
+/* Whom this CPU runs now; NULL: nobody, or to be asked again. */
+static struct vcpu *choose(struct pcpu *cpu, uint64_t now)
+{
+	struct vcpu *vcpu = cpu->vcpu;
+
+	if (now >= cpu->alarm_at) {
+		dispatch_alarm(now);
+	}
+	if (cpu->resched || cpu->yields || now >= cpu->until) {
+		vcpu = dispatch_next(cpu->yields ? SCHED_YIELDS : SCHED_GOES_ON, now);
+	}
+	if (vcpu == NULL) {
+		return NULL;
+	}
+	if (cpu->context != vcpu) {
+		vcpu_fetch(vcpu);
+	}
+	if (!prepare(vcpu, now)) {
+		dispatch_next(SCHED_SLEEPS, tsc_read()); /* what it has cost is its own */
+		return NULL;
+	}
+	if (vcpu->steal != 0 && vcpu->stolen != vcpu->sched.waited) {
+		pvclock_tell_steal(vcpu);
+	}
+	return vcpu;
 }
 
 void cpu_loop(void)
 {
 	struct pcpu *cpu = this_cpu();
 	bool boots = cpu->index == 0;
+	/* QEMU's CPUs forget an interrupt now and then, when it comes in the middle of a world
+	 * switch: below another hypervisor each looks again soon. */
+	bool looks = boots || (cpuid_read(1, 0).ecx & BIT(31));
 	uint64_t slice = time_to_tsc(RUN_MAX_NS);
 
-	cpu->timer_at = UINT64_MAX; /* never */
+	cpu->timer_at = cpu->until = UINT64_MAX; /* never */
+	cpu->alarm_at = UINT64_MAX;
 	for (;;) {
 		irq_disable();
 		trap_report_nmis();
@@ -296,30 +398,26 @@ void cpu_loop(void)
 		if (boots) {
 			serve_console(now);
 		}
-		uint64_t until = now + slice;
-		struct vcpu *vcpu = cpu->vcpu;
+		struct vcpu *vcpu = choose(cpu, now);
+		uint64_t until = min_u64(cpu->until, cpu->alarm_at);
+		until = min_u64(until, looks ? now + slice : UINT64_MAX);
 		if (vcpu == NULL) {
-			if (boots) {
+			if (cpu->vcpu == NULL && !cpu->resched) {
 				arm_timer(cpu, until, now);
+				irq_wait();
+			} else {
+				irq_take(); /* however many there are that only begin */
 			}
-			irq_wait();
 			continue;
 		}
-		bool ready = prepare(vcpu, now);
 		until = min_u64(until, vlapic_timer_next(&vcpu->lapic));
 		/* AMD-V cannot always tell when an NMI can be taken. */
 		if (vcpu->requests & VCPU_REQUEST_NMI) {
 			until = min_u64(until, now + time_to_tsc(100000));
 		}
 		arm_timer(cpu, until, now);
-		if (ready) {
-			if (cpu->context != vcpu) {
-				context_load(vcpu);
-			}
-			run(vcpu, until);
-		} else {
-			irq_wait();
-			vcpu->exited_at = tsc_read(); /* sleep is nobody's cost */
-		}
+		/* With a look around even if no interrupt ends it: Bochs takes none by VT-x while
+		 * the guest has them off. */
+		run(vcpu, min_u64(until, now + slice));
 	}
 }

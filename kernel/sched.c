@@ -10,13 +10,6 @@ static int64_t least(int64_t a, int64_t b)
 	return a < b ? a : b;
 }
 
-uint64_t sched_slice(const struct sched_entity *entity)
-{
-	static const uint64_t slices[] = {
-		[SCHED_BATCH] = 10000000, [SCHED_NORMAL] = 3000000, [SCHED_PROMPT] = 500000};
-	return (slices[entity->params.latency] << SCHED_V_SHIFT) / entity->params.weight;
-}
-
 /* The sum of weight * (v - V) has changed by this: so V moves. */
 static void average(struct sched_cpu *cpu, int64_t change)
 {
@@ -41,17 +34,17 @@ static void refill(struct sched_bucket *bucket, uint64_t now, int64_t keep)
 	bucket->end += periods * bucket->period;
 }
 
-void sched_advance(struct sched_cpu *cpu, uint64_t now)
+static ALWAYS_INLINE void advance(struct sched_cpu *cpu, uint64_t now)
 {
 	struct sched_entity *entity = cpu->running;
 	uint64_t ran = max_u64(now, cpu->now) - cpu->now;
+	uint64_t jump = ran - min_u64(ran, SCHED_LAG_MAX);
 
 	cpu->now += ran;
 	if (entity == NULL) {
 		return;
 	}
 	entity->ran += ran;
-	uint64_t jump = ran - min_u64(ran, SCHED_LAG_MAX);
 	ran -= jump;
 	if (entity->state == SCHED_RESERVED) {
 		entity->reserve.left -= (int64_t)ran;
@@ -63,11 +56,20 @@ void sched_advance(struct sched_cpu *cpu, uint64_t now)
 		uint64_t service = (ran << SCHED_V_SHIFT) + entity->v_rest;
 		entity->v_rest = service % weight;
 		entity->run.v += service / weight;
-		uint64_t before = cpu->v;
-		average(cpu, (int64_t)(service - entity->v_rest));
-		cpu->served += cpu->v - before + (jump << SCHED_V_SHIFT) / cpu->weight;
+		service += cpu->v_rest - entity->v_rest;
+		cpu->v_rest = service % cpu->weight;
+		cpu->v += service / cpu->weight;
+		cpu->served += service / cpu->weight;
+		cpu->served += jump == 0 ? 0 : (jump << SCHED_V_SHIFT) / cpu->weight;
 	}
-	refill(&entity->cap, cpu->now, SCHED_RUN_MIN);
+	if (cpu->now >= entity->cap.end) {
+		refill(&entity->cap, cpu->now, SCHED_RUN_MIN);
+	}
+}
+
+void sched_advance(struct sched_cpu *cpu, uint64_t now)
+{
+	advance(cpu, now);
 }
 
 /* V moves by its coming: for its lag to be right then, the distance is greater by as much. */
@@ -81,6 +83,7 @@ static void fair_join(struct sched_cpu *cpu, struct sched_entity *entity)
 	entity->run.key = entity->run.v + entity->request;
 	cpu->weight += (uint64_t)weight;
 	average(cpu, -distance * weight);
+	sched_ring_add(cpu, entity);
 }
 
 static void fair_leave(struct sched_cpu *cpu, struct sched_entity *entity)
@@ -91,9 +94,10 @@ static void fair_leave(struct sched_cpu *cpu, struct sched_entity *entity)
 
 	cpu->weight -= (uint64_t)weight;
 	average(cpu, lag * weight);
-	entity->lag = lag < -debt_max ? -debt_max : least(lag, (int64_t)sched_slice(entity));
+	entity->lag = lag < -debt_max ? -debt_max : least(lag, (int64_t)entity->slice);
 	entity->request = entity->run.key - entity->run.v;
 	entity->left_served = cpu->served;
+	sched_ring_remove(cpu, entity);
 }
 
 /* Debt shrinks as it would have, had the entity stayed and waited: by weight/(sum with it) of what
@@ -128,6 +132,7 @@ void sched_enter(struct sched_cpu *cpu, struct sched_entity *entity)
 	uint64_t timer = UINT64_MAX;
 
 	entity->state = right(entity);
+	entity->queue = &cpu->queue[entity->state == SCHED_RESERVED];
 	if (entity->state == SCHED_FAIR) {
 		fair_join(cpu, entity);
 	} else {
@@ -135,7 +140,7 @@ void sched_enter(struct sched_cpu *cpu, struct sched_entity *entity)
 		entity->run.v = 0;
 	}
 	if (entity->state != SCHED_PARKED && cpu->running != entity) {
-		sched_tree_insert(&cpu->queue[entity->state == SCHED_RESERVED], &entity->run);
+		sched_tree_insert(entity->queue, &entity->run);
 	}
 	if (entity->state != SCHED_RESERVED && entity->params.budget != 0) {
 		timer = entity->reserve.end;
@@ -152,7 +157,7 @@ void sched_enter(struct sched_cpu *cpu, struct sched_entity *entity)
 void sched_leave(struct sched_cpu *cpu, struct sched_entity *entity)
 {
 	if (sched_waits(entity)) {
-		sched_tree_remove(&cpu->queue[entity->state == SCHED_RESERVED], &entity->run);
+		sched_tree_remove(entity->queue, &entity->run);
 	}
 	if (entity->timer.chance != 0) {
 		sched_tree_remove(&cpu->timers, &entity->timer);
@@ -164,8 +169,8 @@ void sched_leave(struct sched_cpu *cpu, struct sched_entity *entity)
 
 void sched_cpu_init(struct sched_cpu *cpu)
 {
-	cpu->queue[0].words = (cpu->machine->cpu_count + 63) / 64;
 	cpu->until = UINT64_MAX;
+	cpu->ring = (struct sched_link){&cpu->ring, &cpu->ring};
 }
 
 /* Whether a waiting entity, eligible if it is fair, goes before the running one. */
@@ -188,10 +193,10 @@ static uint64_t after(const struct sched_cpu *cpu, int64_t ns)
 }
 
 /* Until when a decision for cpu->running holds. */
-static uint64_t holds(const struct sched_cpu *cpu)
+static ALWAYS_INLINE uint64_t holds(const struct sched_cpu *cpu)
 {
 	const struct sched_entity *entity = cpu->running;
-	const struct sched_node *timer = sched_tree_eligible(&cpu->timers, 0);
+	const struct sched_node *timer = cpu->timers.first;
 	uint64_t at = timer == NULL ? UINT64_MAX : timer->key;
 
 	if (entity == NULL) {
@@ -223,7 +228,7 @@ bool sched_kicks(const struct sched_cpu *cpu, const struct sched_entity *entity)
 static void expire(struct sched_cpu *cpu)
 {
 	for (unsigned i = 0; i < SCHED_EXPIRE_MAX; i++) {
-		struct sched_node *timer = sched_tree_eligible(&cpu->timers, 0);
+		struct sched_node *timer = cpu->timers.first;
 		if (timer == NULL || timer->key > cpu->now) {
 			return;
 		}
@@ -240,18 +245,18 @@ static void expire(struct sched_cpu *cpu)
  * leave or is parked. True when it begins something new in the fair class, to which it needs a
  * right.
  */
-static bool conclude(struct sched_cpu *cpu, enum sched_how how)
+static bool conclude(struct sched_cpu *cpu, struct sched_entity *old, enum sched_how how)
 {
-	struct sched_entity *old = cpu->running;
-	bool gone = how == SCHED_SLEEPS || old->target != NULL;
-	bool anew = right(old) != old->state;
+	enum sched_state state = how == SCHED_SLEEPS ? SCHED_ASLEEP
+		: old->target != NULL                ? SCHED_MOVING
+						     : right(old);
+	bool anew = state != old->state;
 
-	if (gone || anew) {
+	if (anew) {
 		sched_leave(cpu, old);
+		old->state = state;
 	}
-	if (gone) {
-		old->state = how == SCHED_SLEEPS ? SCHED_ASLEEP : SCHED_MOVING;
-	} else if (anew) {
+	if (anew && state >= SCHED_PARKED) {
 		sched_settle(cpu, old);
 		sched_enter(cpu, old);
 	}
@@ -262,9 +267,9 @@ static bool conclude(struct sched_cpu *cpu, enum sched_how how)
 	if (old->state != SCHED_FAIR) {
 		return false;
 	}
-	uint64_t least = old->run.v + (SCHED_RUN_MIN << SCHED_V_SHIFT) / old->params.weight;
-	if (how == SCHED_YIELDS || sched_before(old->run.key, least)) {
-		old->run.key = old->run.v + sched_slice(old);
+	int64_t rest = (int64_t)(old->run.key - old->run.v) * old->params.weight;
+	if (how == SCHED_YIELDS || rest < (int64_t)(SCHED_RUN_MIN << SCHED_V_SHIFT)) {
+		old->run.key = old->run.v + old->slice;
 		anew = true;
 	}
 	return anew;
@@ -274,7 +279,7 @@ static bool conclude(struct sched_cpu *cpu, enum sched_how how)
 static struct sched_entity *choose(const struct sched_cpu *cpu, bool renewed)
 {
 	struct sched_entity *running = cpu->running;
-	struct sched_node *node = sched_tree_eligible(&cpu->queue[1], 0);
+	struct sched_node *node = cpu->queue[1].first;
 
 	if (node == NULL) {
 		node = sched_tree_eligible(&cpu->queue[0], cpu->v);
@@ -289,19 +294,21 @@ static struct sched_entity *choose(const struct sched_cpu *cpu, bool renewed)
 	return best;
 }
 
-static void switch_to(struct sched_cpu *cpu, struct sched_entity *next)
+static ALWAYS_INLINE void switch_to(struct sched_cpu *cpu, struct sched_entity *next)
 {
 	struct sched_entity *old = cpu->running;
 
+	cpu->running = next;
+	if (next != NULL) {
+		sched_tree_remove(next->queue, &next->run);
+	}
 	if (old != NULL) {
 		old->since = cpu->now;
-		sched_tree_insert(&cpu->queue[old->state == SCHED_RESERVED], &old->run);
+		sched_tree_insert(old->queue, &old->run);
 	}
-	cpu->running = next;
 	if (next == NULL) {
 		return;
 	}
-	sched_tree_remove(&cpu->queue[next->state == SCHED_RESERVED], &next->run);
 	next->waited += max_u64(cpu->now, next->since) - next->since;
 	if (next->woken_at != 0) {
 		uint64_t late = max_u64(cpu->now, next->woken_at) - next->woken_at;
@@ -319,9 +326,9 @@ struct sched_decision sched_pick(struct sched_cpu *cpu, uint64_t now, enum sched
 	struct sched_entity *old = cpu->running;
 	bool renewed = false;
 
-	sched_advance(cpu, now);
+	advance(cpu, now);
 	if (old != NULL) {
-		renewed = conclude(cpu, how);
+		renewed = conclude(cpu, old, how);
 		decision.leaving = old->state == SCHED_MOVING ? old : NULL;
 	}
 	expire(cpu);
@@ -331,7 +338,7 @@ struct sched_decision sched_pick(struct sched_cpu *cpu, uint64_t now, enum sched
 	}
 	if (cpu->queue[0].count != 0 && cpu->now >= cpu->balance_at) {
 		decision.spread = true;
-		cpu->balance_at = cpu->now + SCHED_BALANCE;
+		cpu->balance_at = cpu->now + SCHED_BALANCE / (1 + cpu->choosy / SCHED_LOOK);
 	}
 	decision.run = next;
 	decision.until = cpu->until = holds(cpu);
@@ -365,7 +372,7 @@ bool sched_join(struct sched_cpu *cpu, struct sched_entity *entity, uint64_t now
 	entity->cpu = cpu;
 	entity->target = NULL;
 	entity->left_served = cpu->served; /* debt was settled where it came from */
-	entity->request = sched_slice(entity);
+	entity->request = entity->slice;
 	sched_settle(cpu, entity);
 	/* The server's rule: the old deadline holds only for what is in proportion to it. */
 	if (reserve->left > 0 &&
@@ -376,6 +383,12 @@ bool sched_join(struct sched_cpu *cpu, struct sched_entity *entity, uint64_t now
 	}
 	sched_enter(cpu, entity);
 	return sched_kicks(cpu, entity);
+}
+
+void sched_skip(struct sched_cpu *cpu, uint64_t from, uint64_t to)
+{
+	sched_advance(cpu, from);
+	cpu->now = max_u64(cpu->now, to);
 }
 
 bool sched_favour(struct sched_entity *entity, uint64_t now)

@@ -38,7 +38,9 @@
  * ->cpu it is; functions say who has to be locked, two in the order of their index. None is global.
  * A SCHED_MOVING entity belongs to the CPU that carries it to sched_join(), without a lock. Calls
  * are O(log n), a decision handles up to SCHED_EXPIRE_MAX timers; sched_wake(), sched_target() and
- * sched_spread() look at each CPU once. [R]: written under the lock, a hint to those without it.
+ * sched_spread() look at each CPU once, sched_spread() and sched_pull() at SCHED_LOOK of those that
+ * could be moved, so often that all are seen in each SCHED_BALANCE. [R]: written under the lock, a
+ * hint to those without it.
  *
  * KICK: have a CPU call sched_pick() at once, by IPI if it is another one.
  */
@@ -53,11 +55,22 @@
 #define SCHED_RUN_MIN    50000ull     /* less than this of a slice or cap is none */
 #define SCHED_LAG_MAX    100000000ull /* time */
 #define SCHED_BALANCE    4000000ull   /* between two looks for a CPU with less to do */
+#define SCHED_LOOK       64u          /* of those that could be moved, in one look */
 #define SCHED_EXPIRE_MAX 8u
 #define SCHED_SHARE_ONE  (1u << 20) /* a CPU's time */
 #define SCHED_PERIOD_MIN 500000ull  /* of a reservation */
 #define SCHED_PERIOD_MAX 1000000000ull
 #define SCHED_BINS       40u
+
+/* CPUs, a bit each, by index. */
+struct sched_mask {
+	uint64_t word[CPUS_MAX / 64];
+};
+
+static inline bool sched_mask_has(const struct sched_mask *mask, unsigned cpu)
+{
+	return mask->word[cpu / 64] >> (cpu % 64) & 1;
+}
 
 enum sched_latency {
 	SCHED_BATCH,
@@ -89,16 +102,24 @@ struct sched_bucket {
 	int64_t left;
 };
 
+struct sched_link {
+	struct sched_link *next, *before;
+};
+
 struct sched_entity {
 	struct sched_node run;      /* .v: virtual service, .key: deadline of its class */
 	struct sched_node timer;    /* at which an exhausted bucket is filled */
+	struct sched_tree *queue;   /* where it waits for its class */
 	struct sched_cpu *cpu;      /* where it is or was last */
 	struct sched_cpu *target;   /* where it has to go when it is off its CPU; NULL: it stays */
+	struct sched_link link;     /* in its CPU's ring */
 	struct sched_params params; /* set by sched_set() */
+	uint32_t choice;            /* of how many CPUs; with a reservation of one */
 	enum sched_state state;
 	struct sched_bucket cap; /* counts without a cap, too */
 	struct sched_bucket reserve;
-	uint64_t v_rest;      /* service * 2^SCHED_V_SHIFT not in v yet; below weight */
+	uint64_t slice;       /* virtual */
+	uint64_t v_rest;      /* service * 2^SCHED_V_SHIFT not in v yet */
 	int64_t lag;          /* virtual; kept out of the fair class, as the next two */
 	uint64_t request;     /* virtual; what is left of it */
 	uint64_t left_served; /* of its CPU when lag was right */
@@ -118,6 +139,8 @@ struct sched_cpu {
 	struct sched_tree queue[2]; /* who waits: fair, reserved; [R] .count */
 	struct sched_tree timers;
 	struct sched_entity *running; /* in no queue; [R] NULL: idle */
+	struct sched_link ring;       /* the fair ones that could be elsewhere, to be looked at */
+	uint32_t choosy;              /* how many of them may not be everywhere */
 	uint64_t now;                 /* the running one is charged up to here */
 	uint64_t until;               /* of the last decision */
 	uint64_t v;                   /* V, rounded down */
@@ -167,6 +190,9 @@ struct sched_cpu *sched_wake(struct sched_entity *entity, uint64_t now);
 
 /* Queue a SCHED_MOVING entity: true to kick `cpu`, which is locked. */
 bool sched_join(struct sched_cpu *cpu, struct sched_entity *entity, uint64_t now);
+
+/* What was between `from` and `to` is nobody's time. `cpu` locked. */
+void sched_skip(struct sched_cpu *cpu, uint64_t from, uint64_t to);
 
 /* Somebody spins on what a waiting entity does: it goes before others if it is owed service, and
  * has its share no sooner for it. True to kick entity->cpu, which is locked. */

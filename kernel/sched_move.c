@@ -26,19 +26,19 @@ static bool is_idle(const struct sched_cpu *cpu)
 /* How little it is worth to go from `cpu` to `to`: idle ones first, rather of an idle core, rather
  * near.
  */
-static uint64_t cost(const struct sched_cpu *cpu, const struct sched_cpu *to)
+static uint64_t cost(const struct sched_cpu *cpu, const struct sched_cpu *to, bool near)
 {
 	uint64_t distance = cpu->distance[to->index];
 
 	if (!is_idle(to)) {
-		return 8 + load(to) * (8 + distance);
+		return 8 + load(to) * (8 + (near ? distance : 0));
 	}
 	return distance + (is_idle(to->sibling) ? 0 : 4);
 }
 
 /* The best CPU of `mask` for one on `cpu`, with room for a reservation of `wanted`; NULL: none. */
-static struct sched_cpu *find(
-	const struct sched_cpu *cpu, const struct sched_mask *mask, uint32_t wanted, uint32_t own)
+static struct sched_cpu *find(const struct sched_cpu *cpu, const struct sched_mask *mask, bool near,
+	uint32_t wanted, uint32_t own)
 {
 	const struct sched_machine *machine = cpu->machine;
 	struct sched_cpu *found = NULL;
@@ -47,9 +47,9 @@ static struct sched_cpu *find(
 	for (unsigned i = 0; i < machine->cpu_count; i++) {
 		struct sched_cpu *to = machine->cpu[i];
 		uint32_t taken = to == cpu ? to->share - own : to->share;
-		if (sched_mask_has(mask, i) && cost(cpu, to) < best &&
+		if (sched_mask_has(mask, i) && cost(cpu, to, near) < best &&
 			(wanted == 0 || taken + wanted <= machine->reserve_max)) {
-			best = cost(cpu, to);
+			best = cost(cpu, to, near);
 			found = to;
 		}
 	}
@@ -58,7 +58,7 @@ static struct sched_cpu *find(
 
 struct sched_cpu *sched_target(struct sched_entity *entity, const struct sched_params *params)
 {
-	return find(entity->cpu, &params->affinity, share(params), share(&entity->params));
+	return find(entity->cpu, &params->affinity, true, share(params), share(&entity->params));
 }
 
 struct sched_cpu *sched_busiest(const struct sched_cpu *cpu)
@@ -77,13 +77,48 @@ struct sched_cpu *sched_busiest(const struct sched_cpu *cpu)
 	return found;
 }
 
+void sched_ring_add(struct sched_cpu *cpu, struct sched_entity *entity)
+{
+	if (entity->choice > 1) {
+		entity->link = (struct sched_link){&cpu->ring, cpu->ring.before};
+		entity->link.before->next = entity->link.next->before = &entity->link;
+		cpu->choosy += entity->choice < cpu->machine->cpu_count;
+	}
+}
+
+void sched_ring_remove(struct sched_cpu *cpu, struct sched_entity *entity)
+{
+	if (entity->choice > 1) {
+		entity->link.before->next = entity->link.next;
+		entity->link.next->before = entity->link.before;
+		cpu->choosy -= entity->choice < cpu->machine->cpu_count;
+	}
+}
+
+static struct sched_entity *entity_of(struct sched_link *link)
+{
+	return (void *)((char *)link - offsetof(struct sched_entity, link));
+}
+
 struct sched_cpu *sched_spread(struct sched_cpu *cpu)
 {
-	struct sched_node *root = cpu->queue[0].root;
-	struct sched_cpu *to = root == NULL ? NULL : find(cpu, &root->any, 0, 0);
+	struct sched_link *link, *ring = &cpu->ring;
+	struct sched_mask any = {0};
+	unsigned seen = 0;
 
+	for (unsigned i = 0; i < SCHED_LOOK && cpu->choosy > SCHED_LOOK; i++) {
+		struct sched_entity *entity = entity_of(ring->next);
+		sched_ring_remove(cpu, entity);
+		sched_ring_add(cpu, entity);
+	}
+	for (link = ring->next; link != ring && seen < SCHED_LOOK; link = link->next, seen++) {
+		struct sched_entity *entity = entity_of(link);
+		for (unsigned i = 0; i < ARRAY_COUNT(any.word) && sched_waits(entity); i++) {
+			any.word[i] |= entity->params.affinity.word[i];
+		}
+	}
+	struct sched_cpu *to = find(cpu, &any, false, 0, 0);
 	if (to == NULL || load(to) >= load(cpu)) {
-		cpu->imbalance = 0;
 		return NULL;
 	}
 	cpu->imbalance += (load(cpu) - load(to)) >> cpu->distance[to->index];
@@ -94,21 +129,33 @@ struct sched_cpu *sched_spread(struct sched_cpu *cpu)
  * To an idle CPU whoever waits. To a busy one whoever pays for it by the imbalance summed up, so
  * that in the end all had the better CPU for their part of the time: not one that came lately.
  */
+static struct sched_entity *mover(const struct sched_cpu *to, struct sched_cpu *from)
+{
+	struct sched_link *link, *ring = &from->ring;
+	bool idle = is_idle(to);
+	unsigned seen = 0;
+
+	if (idle ? from->running == NULL && from->queue[0].count <= 1 : load(to) >= load(from)) {
+		return NULL;
+	}
+	for (link = ring->next; link != ring && seen < SCHED_LOOK; link = link->next, seen++) {
+		struct sched_entity *entity = entity_of(link);
+		bool pays = from->imbalance >= entity->params.weight &&
+			from->now - entity->moved_at >= 2 * SCHED_BALANCE;
+		if (sched_waits(entity) && sched_mask_has(&entity->params.affinity, to->index) &&
+			(idle || pays)) {
+			return entity;
+		}
+	}
+	return NULL;
+}
+
 bool sched_pull(struct sched_cpu *to, struct sched_cpu *from, uint64_t now)
 {
-	struct sched_entity *entity =
-		(struct sched_entity *)sched_tree_allowed(&from->queue[0], to->index);
-
-	if (entity == NULL) {
-		return false;
-	}
 	sched_advance(to, now);
 	sched_advance(from, now);
-	bool helps = is_idle(to)
-		? from->running != NULL || from->queue[0].count > 1
-		: load(to) < load(from) && from->imbalance >= entity->params.weight &&
-			from->now - entity->moved_at >= 2 * SCHED_BALANCE;
-	if (!helps) {
+	struct sched_entity *entity = mover(to, from);
+	if (entity == NULL) {
 		return false;
 	}
 	from->imbalance = 0;
@@ -120,19 +167,26 @@ bool sched_pull(struct sched_cpu *to, struct sched_cpu *from, uint64_t now)
 	return sched_kicks(to, entity);
 }
 
+/* Of how many CPUs these have a choice; where a reservation is, it stays. */
+static uint32_t choice(const struct sched_params *params, const struct sched_machine *machine)
+{
+	uint32_t count = 0;
+
+	for (unsigned i = 0; i < machine->cpu_count; i++) {
+		count += sched_mask_has(&params->affinity, i);
+	}
+	return params->budget != 0 && count > 1 ? 1 : count;
+}
+
 bool sched_valid(const struct sched_params *params, const struct sched_machine *machine)
 {
 	bool reservable = params->period >= SCHED_PERIOD_MIN &&
 		params->period <= SCHED_PERIOD_MAX && params->budget >= SCHED_RUN_MIN &&
 		params->budget <= params->period;
-	bool any = false;
 
-	for (unsigned i = 0; i < machine->cpu_count; i++) {
-		any |= sched_mask_has(&params->affinity, i);
-	}
-	return any && params->weight >= 1 && params->weight <= SCHED_WEIGHT_MAX &&
-		params->cap <= 100 && params->latency < SCHED_LATENCY_COUNT &&
-		(params->budget == 0 || reservable);
+	return choice(params, machine) != 0 && params->weight >= 1 &&
+		params->weight <= SCHED_WEIGHT_MAX && params->cap <= 100 &&
+		params->latency < SCHED_LATENCY_COUNT && (params->budget == 0 || reservable);
 }
 
 /* A new reservation: it begins when the entity's old one and those given back on `cpu` are over. */
@@ -146,21 +200,26 @@ static void reserve(
 	cpu->share += share(params);
 }
 
+static uint64_t slice(const struct sched_params *params)
+{
+	static const uint64_t slices[] = {
+		[SCHED_BATCH] = 10000000, [SCHED_NORMAL] = 3000000, [SCHED_PROMPT] = 500000};
+	return (slices[params->latency] << SCHED_V_SHIFT) / params->weight;
+}
+
 /* New numbers for an entity in no class. What it has spent stays spent. */
 static void change(struct sched_entity *entity, const struct sched_params *params)
 {
-	int64_t weight = params->weight;
 	uint64_t old = entity->params.weight;
-	int64_t lag = entity->lag * (int64_t)old;
 	uint64_t budget = SCHED_CAP_PERIOD / 100 * (params->cap == 0 ? 100 : params->cap);
 
-	entity->lag = lag / weight - (lag % weight < 0);
-	entity->v_rest = 0;
+	entity->lag = entity->lag * (int64_t)old / params->weight;
 	entity->cap.left += (int64_t)(budget - entity->cap.budget);
 	entity->cap.budget = budget;
 	entity->params = *params;
-	entity->request = min_u64(entity->request * old / params->weight, sched_slice(entity));
-	entity->run.mask = params->budget == 0 ? params->affinity : (struct sched_mask){0};
+	entity->slice = slice(params);
+	entity->request = min_u64(entity->request * old / params->weight, entity->slice);
+	entity->choice = choice(params, entity->cpu->machine);
 }
 
 bool sched_set(struct sched_entity *entity, const struct sched_params *params, struct sched_cpu *to,

@@ -15,10 +15,12 @@ void sched_advance(struct sched_cpu *cpu, uint64_t now);
 void sched_enter(struct sched_cpu *cpu, struct sched_entity *entity);
 void sched_leave(struct sched_cpu *cpu, struct sched_entity *entity);
 
+/* Into and out of the ring of those that could be moved, if it is one. */
+void sched_ring_add(struct sched_cpu *cpu, struct sched_entity *entity);
+void sched_ring_remove(struct sched_cpu *cpu, struct sched_entity *entity);
+
 /* What time brought to one in no class: budget, and less debt for what others were served. */
 void sched_settle(struct sched_cpu *cpu, struct sched_entity *entity);
-
-uint64_t sched_slice(const struct sched_entity *entity); /* virtual */
 
 /* Whether the last decision may hold no more now that `entity` came. */
 bool sched_kicks(const struct sched_cpu *cpu, const struct sched_entity *entity);

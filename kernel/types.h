@@ -33,6 +33,7 @@ typedef struct {
 #define PACKED              __attribute__((packed))
 #define NORETURN            __attribute__((noreturn))
 #define NOINLINE            __attribute__((noinline)) /* keeps the registers it needs off a fast path */
+#define ALWAYS_INLINE       inline __attribute__((always_inline))
 #define PRINTF_LIKE(fmt, a) __attribute__((format(printf, fmt, a)))
 #define STATIC_ASSERT       _Static_assert
 #define LIST_NAME(id, name) name, /* of a list of X(id, name): its names, by id */

@@ -5,12 +5,13 @@
 #pragma once
 
 #include "kernel/lock.h"
+#include "kernel/sched.h"
 #include "kernel/stage2.h"
 #include "vdev/lapic.h"
 
 /* What of a vCPU stays in the CPU when it exits, and moves only when another vCPU comes: FPU and
  * vector state, debug registers, and the MSRs that guests change without an exit. */
-#define CONTEXT_MSRS 8u
+#define CONTEXT_MSRS 7u
 #define DEBUG_DR6    4u
 struct vcpu_context {
 	void *fpu; /* for XSAVE, or FXSAVE where there is none */
@@ -50,7 +51,8 @@ struct vcpu {
 	struct vcpu_regs regs;       /* [C] first: enter.S knows where */
 	struct vm *vm;               /* [I] */
 	uint32_t index;              /* [I] in the VM */
-	uint32_t cpu;                /* [I] index of the CPU it is pinned to */
+	bool closed;                 /* [I] as its VM, and at hand */
+	uint32_t cpu;                /* [A] index of the CPU that has its registers: vcpu_fetch() */
 	atomic_uint state;           /* [C] to write; enum vcpu_state */
 	atomic_uint requests;        /* [A] enum vcpu_request */
 	atomic_uchar sipi_vector;    /* [A] */
@@ -59,17 +61,35 @@ struct vcpu {
 	struct vcpu_event reinject;  /* [C] an event whose delivery an exit interrupted */
 	struct vcpu_event exception; /* [C] to inject at the next entry */
 	uint64_t pvclock;            /* [C] MSR_PVCLOCK_TIME */
+	uint64_t steal;              /* [C] MSR_STEAL_TIME */
+	uint64_t stolen;             /* [C] ns, as the guest was told last */
+	unsigned ipi_target;         /* [C] index of whom it sent the last IPI */
 	void *hw;                    /* [C] the backend's: VMCS or VMCB and what goes with it */
 	struct vcpu_context context; /* [C] while another's is in the CPU */
+	unsigned flushes;            /* [C] of the VM's, those that were seen */
+	struct sched_entity sched;   /* [dispatch.c] */
+	uint32_t got;                /* [A] of a CPU's time over the last second, in thousandths */
+	uint64_t ran_then;           /* [C] CPU 0: at the last sample */
+	struct sched_node alarm;     /* [dispatch.c] while it sleeps and has a timer; in TSC */
 	uint64_t exited_at;          /* [C] TSC of the last exit */
 	uint64_t exits[EXIT_COUNT];  /* [C] */
 	uint64_t ticks[EXIT_COUNT];  /* [C] of the TSC, from exit to entry or sleep */
 	enum exit_kind last;         /* [C] */
 };
 
+#define VM_NAME_MAX 16u
 struct vm {
-	atomic_bool held;            /* [A] none of its vCPUs is entered */
-	unsigned vcpu_count;         /* [I] */
+	char name[VM_NAME_MAX]; /* [I] */
+	uint32_t id;            /* [I] index in vm_table */
+	bool closed;            /* [I] a guest: has what it is given; else the service VM */
+	bool reported;          /* [A] one of its vCPUs has ended, with a report */
+	atomic_bool held;       /* [A] none of its vCPUs is entered */
+	atomic_uint flushes;    /* [A] counts vm_flush() */
+	unsigned vcpu_count;    /* [I] */
+	char said[64];          /* [vdev_lock] to the debug port, up to now; as the next three */
+	unsigned said_count;
+	unsigned said_lines;
+	uint64_t said_until;
 	struct vcpu *vcpu[CPUS_MAX]; /* [I] */
 	struct stage2 stage2;        /* [vm.lock] to change */
 	struct vm_bitmaps *bitmaps;  /* [I] */
@@ -77,11 +97,33 @@ struct vm {
 
 extern struct spinlock vm_lock; /* struct vm's stage 2 */
 
+#define VMS_MAX 64u
+extern struct vm *vm_table[VMS_MAX]; /* [I] after start; the first is the service VM's */
 extern struct vm *service_vm;        /* [I] once it runs; NULL: none */
 extern int (*service_restart)(void); /* [I] boot/'s: see there */
 
-/* Ask something of a vCPU, enum vcpu_request, and have its CPU look. Any context but NMI. */
+/* vm.c. A VM without memory, or NULL; `name` is cut to fit. At boot. */
+struct vm *vm_create(const char *name, bool closed);
+
+/* The next vCPU of `vm`, in the state after power-on, asleep on the calling CPU until it is asked
+ * something; or NULL. `apic_id`: its own. At boot. */
+struct vcpu *vcpu_create(struct vm *vm, uint32_t apic_id, const struct sched_params *params);
+
+/* The state after power-on. On the CPU that has its registers. */
+void vcpu_power_on(struct vcpu *vcpu, uint32_t apic_id);
+
+/* Bring the registers of a vCPU to this CPU, and put away those that were in it. In the main loop,
+ * interrupts off, no locks. */
+void vcpu_fetch(struct vcpu *vcpu);
+
+/* When one that sleeps has to be woken by its own timer, as a TSC; UINT64_MAX: never. */
+uint64_t vcpu_alarm(const struct vcpu *vcpu);
+
+/* Ask something of a vCPU, enum vcpu_request, and have it look. Any context but NMI. */
 void vcpu_request(struct vcpu *vcpu, unsigned requests);
+
+/* Have it stand still; a RESUME that was asked for before does not count. As vcpu_request(). */
+void vcpu_pause(struct vcpu *vcpu);
 
 /* The state after INIT. On its CPU. */
 void vcpu_restart(struct vcpu *vcpu);
@@ -121,8 +163,8 @@ int context_create(struct vcpu *vcpu);
 /* The state after power-on. On the vCPU's CPU. */
 void context_reset(struct vcpu *vcpu);
 
-/* Put the state of the vCPU whose it is away, and bring that of `vcpu`. On its CPU, interrupts off.
- */
+/* Put the state of the vCPU whose it is away, and bring that of `vcpu`; NULL: of nobody, yet. On
+ * this CPU, interrupts off. */
 void context_load(struct vcpu *vcpu);
 
 /* The CPU's work from now on: its vCPU when that can run, the monitor on CPU 0, else sleep. */

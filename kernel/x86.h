@@ -177,6 +177,9 @@ X(irq_take, "sti; nop; cli")
 X(irq_wait, "sti; hlt; cli")
 #undef X
 
+/* AMX is nobody's: its XFD would have to move with it (SDM vol. 1, 13.14). */
+#define XCR0_TILES (BIT(17) | BIT(18))
+
 static inline uint64_t irq_save(void)
 {
 	uint64_t flags;

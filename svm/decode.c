@@ -28,6 +28,7 @@ const uint8_t svm_exit_kinds[SVM_EXIT_INTERCEPTS] = {
 	[0x72] = EXIT_CPUID,
 	[SVM_EXIT_IRET] = EXIT_NMI_WINDOW,
 	[0x76] = EXIT_INVD,
+	[SVM_EXIT_PAUSE] = EXIT_PAUSE,
 	[0x78] = EXIT_HLT,
 	[0x7a] = EXIT_FORBIDDEN, /* INVLPGA */
 	[0x7b] = EXIT_IO,
@@ -37,6 +38,7 @@ const uint8_t svm_exit_kinds[SVM_EXIT_INTERCEPTS] = {
 	[0x81] = EXIT_HYPERCALL,
 	[0x82 ... 0x86] = EXIT_FORBIDDEN, /* VMLOAD, VMSAVE, STGI, CLGI, SKINIT */
 	[0x8a ... 0x8b] = EXIT_FORBIDDEN, /* MONITOR, MWAIT */
+	[SVM_EXIT_WBINVD] = EXIT_WBINVD,
 	[0x8d] = EXIT_XSETBV,
 };
 

@@ -22,12 +22,16 @@ void svm_vcpu_reset(struct vcpu *vcpu)
 
 	memset(vmcb, 0, sizeof(*vmcb));
 	for (unsigned code = 0; code < SVM_EXIT_INTERCEPTS; code++) {
-		bool at_times = code == SVM_EXIT_VINTR || code == SVM_EXIT_IRET;
+		bool at_times = code == SVM_EXIT_VINTR || code == SVM_EXIT_IRET ||
+			(code == SVM_EXIT_PAUSE && !(svm_features & SVM_PAUSE_FILTER)) ||
+			(code == SVM_EXIT_WBINVD && !vcpu->closed);
 		vmcb_intercept(vmcb, code, svm_exit_kinds[code] != EXIT_UNKNOWN && !at_times);
 	}
 	vmcb->iopm = virt_to_phys(bitmaps->ports).raw;
 	vmcb->msrpm = virt_to_phys(bitmaps->msr).raw;
 	vmcb->interrupt_control = VIRQ_MASKING;
+	vmcb->pause_gap = 128;
+	vmcb->pause_count = 3000;
 	vmcb->nested_control = BIT(0); /* nested paging */
 	vmcb->nested_cr3 = virt_to_phys(vcpu->vm->stage2.root).raw;
 	vmcb->dr6 = 0xffff0ff0;
@@ -156,6 +160,15 @@ void svm_flush(struct vcpu *vcpu)
 	} else {
 		vmcb->asid_generation = 0;
 	}
+}
+
+/* 15.15: another CPU has not seen this VMCB; 0 is no generation of any CPU. */
+void svm_release(struct vcpu *vcpu)
+{
+	struct vmcb *vmcb = vcpu->hw;
+
+	vmcb->clean = 0;
+	vmcb->asid_generation = 0;
 }
 
 /* 15.16: when all were given out, everything is flushed, and every vCPU of this CPU takes a new

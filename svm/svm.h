@@ -13,6 +13,7 @@
 #define SVM_NRIP           BIT(3)
 #define SVM_FLUSH_BY_ASID  BIT(6)
 #define SVM_DECODE_ASSISTS BIT(7)
+#define SVM_PAUSE_FILTER   BIT(10)
 extern uint32_t svm_features; /* [I] after probe */
 
 /* Segment registers of the VMCB: enum segment_name as far as SEG_GS, GDTR, LDTR, IDTR, TR. */
@@ -30,6 +31,8 @@ struct vmcb_segment {
  * needs besides.
  */
 #define VMCB_FIELDS(X)                                                                             \
+	X(0x03c, uint16_t, pause_gap) /* cycles between two of a loop (15.14.4) */                 \
+	X(0x03e, uint16_t, pause_count)                                                            \
 	X(0x040, uint64_t, iopm)                                                                   \
 	X(0x048, uint64_t, msrpm)                                                                  \
 	X(0x058, uint32_t, asid)                                                                   \
@@ -104,6 +107,8 @@ VMCB_FIELDS(X)
 enum svm_exit_code {
 	SVM_EXIT_VINTR = 0x64,
 	SVM_EXIT_IRET = 0x74,
+	SVM_EXIT_PAUSE = 0x77,
+	SVM_EXIT_WBINVD = 0x89,
 	SVM_EXIT_INTERCEPTS = 0xc0,
 	SVM_EXIT_NPF = 0x400,
 	SVM_EXIT_INVALID = -1

@@ -151,7 +151,9 @@ void vmx_vcpu_reset(struct vcpu *vcpu)
 	VMCS_SET_UP(X)
 #undef X
 	vcpu_reset_registers(vcpu);
-	dr6_write(0xffff0ff0); /* DR0-3 and DR6 are the guest's */
+	if (cpu->context == vcpu) { /* DR0-3 and DR6 are the guest's */
+		dr6_write(0xffff0ff0);
+	}
 	*(uint64_t *)&bitmaps->msr[PAGE_SIZE + MSR_X2APIC / 8] = ~X2APIC_READS;
 	*(uint64_t *)&bitmaps->msr[PAGE_SIZE + MSR_BITMAP_WRITES + MSR_X2APIC / 8] = ~X2APIC_WRITES;
 }
@@ -161,7 +163,7 @@ void vmx_run(struct vcpu *vcpu, struct vcpu_exit *exit)
 	struct vmx_vcpu *vmx = vmx_use(vcpu);
 
 	if (vmx->flush) {
-		vmx_stage2_prepare(vcpu, &vpid_last[vcpu->cpu]);
+		vmx_stage2_prepare(vcpu, &vpid_last[this_cpu()->index]);
 	}
 	if (!vmx_enter(&vcpu->regs, &vmx->host_rsp, vmx->launched)) {
 		*exit = (struct vcpu_exit){.kind = EXIT_ENTRY_FAILED,
@@ -176,6 +178,18 @@ void vmx_run(struct vcpu *vcpu, struct vcpu_exit *exit)
 void vmx_flush(struct vcpu *vcpu)
 {
 	((struct vmx_vcpu *)vcpu->hw)->flush = true;
+}
+
+/* 25.11.1: VMCLEAR before another CPU loads it, there with VMLAUNCH. VPIDs are each CPU's own. */
+void vmx_release(struct vcpu *vcpu)
+{
+	struct vmx_vcpu *vmx = vmx_use(vcpu);
+
+	vmx->cr2 = cr2_read();
+	vmclear(virt_to_phys(vmx->vmcs));
+	vmx->launched = false;
+	vmx->vpid = 0;
+	this_cpu()->loaded = NULL;
 }
 
 const struct backend vmx_backend = {.name = "VT-x",

@@ -26,14 +26,16 @@ static const uint8_t reasons[] = {
 	[31] = EXIT_MSR_READ,
 	[32] = EXIT_MSR_WRITE,
 	[33] = EXIT_ENTRY_FAILED,
-	[36] = EXIT_FORBIDDEN,    /* MWAIT */
-	[39] = EXIT_FORBIDDEN,    /* MONITOR */
+	[36] = EXIT_FORBIDDEN, /* MWAIT */
+	[39] = EXIT_FORBIDDEN, /* MONITOR */
+	[40] = EXIT_PAUSE,
 	[41] = EXIT_ENTRY_FAILED, /* machine check */
 	[45] = EXIT_EOI,
 	[48] = EXIT_STAGE2,
 	[50] = EXIT_FORBIDDEN, /* INVEPT */
 	[52] = EXIT_TIMER,
 	[53] = EXIT_FORBIDDEN, /* INVVPID */
+	[54] = EXIT_WBINVD,
 	[55] = EXIT_XSETBV,
 };
 

@@ -32,11 +32,17 @@ void vmx_stage2_prepare(struct vcpu *vcpu, uint64_t *vpid_last)
 {
 	struct vmx_vcpu *vmx = vcpu->hw;
 
-	if ((vmx_controls[VMX_PROC2] & VMX_PROC2_VPID) && vmx->vpid >> 16 != *vpid_last >> 16) {
+	if (vmx->vpid >> 16 != *vpid_last >> 16) { /* also of another CPU: vmx_release() */
+		struct pcpu *cpu = this_cpu();
 		++*vpid_last;
 		*vpid_last += (uint16_t)*vpid_last == 0; /* VPID 0 is the host's */
 		vmx->vpid = *vpid_last;
-		vmcs_write(VMCS_VPID, (uint16_t)vmx->vpid);
+		if (vmx_controls[VMX_PROC2] & VMX_PROC2_VPID) {
+			vmcs_write(VMCS_VPID, (uint16_t)vmx->vpid);
+		}
+#define X(id, encoding, value) vmcs_write(VMCS_##id, value);
+		VMCS_OF_CPU(X)
+#undef X
 	}
 	const uint64_t descriptor[2] = {vmx_ept_pointer(vcpu->vm), 0};
 	const uint64_t single_context = 1;

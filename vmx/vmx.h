@@ -35,18 +35,25 @@
 	X(EXCEPTION_BITMAP, 0x4004, VMX_EXCEPTIONS)                                                \
 	X(EXIT_CONTROLS, 0x400c, vmx_controls[VMX_EXIT])                                           \
 	X(ENTRY_CONTROLS, 0x4012, vmx_controls[VMX_ENTRY] & ~(uint32_t)VMX_ENTRY_LONG_MODE)        \
-	X(PROC2_CONTROLS, 0x401e, vmx_controls[VMX_PROC2] & ~(uint32_t)VMX_PROC2_X2APIC)           \
+	X(PROC2_CONTROLS, 0x401e,                                                                  \
+		vmx_controls[VMX_PROC2] &                                                          \
+			~(uint32_t)(VMX_PROC2_X2APIC | (vcpu->closed ? 0 : VMX_PROC2_WBINVD)))     \
+	X(PAUSE_GAP, 0x4020, 128)     /* ticks of the TSC between two of a loop (25.6.13) */       \
+	X(PAUSE_WINDOW, 0x4022, 4096) /* of a loop that exits */                                   \
 	X(PREEMPTION_TIMER, 0x482e, timer_start)                                                   \
 	X(CR0_MASK, 0x6000, vmx_cr0_owned)                                                         \
 	X(CR4_MASK, 0x6002, vmx_cr4_owned)                                                         \
 	X(HOST_CR0, 0x6c00, cr0_read())                                                            \
 	X(HOST_CR3, 0x6c02, paging_root)                                                           \
 	X(HOST_CR4, 0x6c04, cr4_read())                                                            \
-	X(HOST_GS_BASE, 0x6c08, (uintptr_t)cpu)                                                    \
-	X(HOST_TR_BASE, 0x6c0a, (uintptr_t)&cpu->tss)                                              \
-	X(HOST_GDTR_BASE, 0x6c0c, (uintptr_t)cpu->gdt)                                             \
 	X(HOST_IDTR_BASE, 0x6c0e, idtr.base)                                                       \
 	X(HOST_RIP, 0x6c16, (uintptr_t)vmx_exit_point)
+
+/* Of the CPU: written when the vCPU comes to another one. */
+#define VMCS_OF_CPU(X)                                                                             \
+	X(HOST_GS_BASE, 0x6c08, (uintptr_t)cpu)                                                    \
+	X(HOST_TR_BASE, 0x6c0a, (uintptr_t)&cpu->tss)                                              \
+	X(HOST_GDTR_BASE, 0x6c0c, (uintptr_t)cpu->gdt)
 
 #define VMCS_FIELDS(X)                                                                             \
 	X(GUEST_PHYSICAL_ADDRESS, 0x2400)                                                          \
@@ -73,7 +80,7 @@ enum vmcs_field {
 	VMCS_EOI_EXITS = 0x201c, /* the first of four */
 #define X(id, encoding, ...) VMCS_##id = (encoding),
 	VMCS_SET_UP(X)
-	VMCS_FIELDS(X)
+	VMCS_OF_CPU(X) VMCS_FIELDS(X)
 #undef X
 #define X(id, encoding, ...) VMCS_GUEST_##id = (encoding),
 		VCPU_REGISTERS(X)
@@ -127,7 +134,9 @@ enum vmx_group {
 	X(PROC2, EPT, BIT(1), "extended page tables (EPT)")                                        \
 	X(PROC2, GUESTS, BIT(3) | BIT(12) | BIT(20) | BIT(26), NULL)                               \
 	X(PROC2, VPID, BIT(5), NULL)                                                               \
+	X(PROC2, WBINVD, BIT(6), NULL) /* of guests */                                             \
 	X(PROC2, UNRESTRICTED, BIT(7), "unrestricted guest")                                       \
+	X(PROC2, PAUSE_LOOP, BIT(10), NULL)                                                        \
 	X(PROC2, X2APIC, BIT(4) | BIT(8) | BIT(9), NULL)                                           \
 	X(EXIT, HOST_64, BIT(9), "64-bit host")                                                    \
 	X(EXIT, SAVE, BIT(2) | BIT(18) | BIT(20), "saving of DR7, PAT and EFER")                   \

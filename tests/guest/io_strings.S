@@ -80,6 +80,14 @@ main:
 	CASE "a #GP of INS at an address that is not canonical"
 	FAULTS(VECTOR_GP, mov $UART_SCRATCH, %edx; movabs $0x8000000000000000, %rdi; 772: insb)
 
+	CASE "a #PF of OUTS for a physical address that the CPU does not have"
+	mov	%cr3, %rax
+	movabs	$1 << 50 | 0x83, %rbx
+	mov	%rbx, SCRATCH + 0x1000		/* a page of 1 GiB */
+	movq	$SCRATCH + 0x1003, 8(%rax)
+	FAULTS(VECTOR_PF, mov $UART_SCRATCH, %edx; movabs $1 << 39, %rsi; 772: outsb)
+	EXPECT(9, exc_error)			/* present, reserved bits */
+
 	CASE "16 and 32 bits are all ones"
 	mov	$SCRATCH, %edi
 	movq	$0, SCRATCH

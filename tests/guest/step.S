@@ -61,6 +61,34 @@ main:
 2:	STEP_OFF
 	EXPECT(1b, steps)
 
+	CASE "a stepped HLT does not wait"
+	STEP_ON
+	hlt
+1:	nop
+2:	STEP_OFF
+	EXPECT(1b, steps)
+	EXPECT(2b, steps + 8)
+
+	cmpb	$'b', machine			/* QEMU steps behind no STI, natively too */
+	jne	4f
+	CASE "#DB comes behind an STI, whose shadow does not hold it back"
+	STEP_ON
+	sti
+1:	nop
+2:	cli
+	STEP_OFF
+	EXPECT(1b, steps)
+	EXPECT(2b, steps + 8)
+
+	CASE "#DB of an INT1 in the shadow of a MOV to SS"
+	mov	%ss, %ebp
+	STEP_ON
+	mov	%ebp, %ss
+	.byte	0xf1
+1:	nop
+2:	STEP_OFF
+	EXPECT(1b, steps)
+4:
 	CASE "a #GP of a stepped RDMSR comes without a #DB before it"
 	movq	$1f, exc_resume
 	mov	$0x480, %ecx

@@ -22,7 +22,7 @@ BUSYBOX = pathlib.Path("/bin/busybox")
 # The package that depends on the kernel to take, and what the initial file system has besides
 # busybox: kernel modules, and programs made from C files of this folder.
 KERNELS = {
-    "cloud": ("linux-image-cloud-amd64", (), ("stress",)),
+    "cloud": ("linux-image-cloud-amd64", (), ("stress", "wakeups")),
     "generic": ("linux-image-amd64", (
         "crc32c_generic", "ext4", "sd_mod", "ahci", "ata_piix", "nvme", "virtio_pci", "virtio_blk",
         "e1000e", "e1000"), ()),

@@ -17,13 +17,20 @@ UP_SECONDS = {"qemu": 90, "bochs": 300}
 ARGUMENTS = {"qemu": "", "bochs": linux.FAST}
 
 
-def start(bench, kind="cloud", arguments="", cmdline="", native=False, **setup):
-    """Start a machine with Linux as the service VM, or natively, and wait until that is up."""
+def start(bench, kind="cloud", arguments="", cmdline="", native=False, more=(), before=None,
+          **setup):
+    """Start a machine with Linux as the service VM, or natively, and wait until that is up.
+
+    more: further boot modules. before: called with the machine when Pintle has started.
+    """
     arguments = f"{ARGUMENTS[setup.get('emulator', 'qemu')]} {arguments}".strip()
-    machine = bench.start(cmdline, modules=linux.boot_modules(kind, arguments), native=native,
-                          **setup)
+    machine = bench.start(cmdline, modules=(*linux.boot_modules(kind, arguments), *more),
+                          native=native, **setup)
     bench.guest = None
     try:
+        if before is not None:
+            machine.wait_for("service VM: [1-9]", machine.boot_seconds())
+            before(machine)
         bench.guest = linux.Linux(machine, up_seconds(machine))
     except Failure:
         examine(machine)

@@ -1,8 +1,10 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """The monitor beside a Linux that waits, works, floods the line, has crashed, or is restarted."""
 
+import hashlib
 import random
 import re
+import time
 
 import service
 import test_guests
@@ -22,6 +24,7 @@ def add_machine(name, cost, long=False, **setup):
         the_escape_key_reaches_the_monitor,
         the_escape_key_goes_back_to_linux,
         a_long_line_of_keys_reaches_linux,
+        a_fast_paste_reaches_linux_whole,
         the_monitor_answers_while_linux_is_busy,
         the_monitor_answers_while_linux_floods_the_line,
         garbage_for_the_monitor_does_not_reach_linux,
@@ -44,6 +47,17 @@ def a_long_line_of_keys_reaches_linux(bench):
     """More at once than its UART's FIFO takes, and no further key behind the last."""
     for _ in range(20):
         check(bench.guest.run("echo " + "x" * 200) == "x" * 200 + "\n", "keys are missing")
+
+
+def a_fast_paste_reaches_linux_whole(bench):
+    """Faster than any real line: QEMU's has no speed of its own."""
+    text = "".join(f"{number:063}\n" for number in range(64)).encode()
+    bench.machine.send(b"head -c %d | sha256sum\n" % len(text))
+    begin = time.monotonic()
+    bench.machine.send(text)
+    _, digest = bench.guest.answer(3 * bench.machine.command_seconds())
+    check(digest.split()[:1] == [hashlib.sha256(text).hexdigest()], "something else came")
+    return f"{len(text)} bytes in {time.monotonic() - begin:.2f} s"
 
 
 def keep_busy(bench):

@@ -95,11 +95,11 @@ def end_guest(bench, name, why, machine):
     """The guest is ended with a report; the monitor lives and can start it again."""
     running = start(bench, name, **machine)
     seconds = SECONDS[running.setup.emulator]
-    running.wait_for(rf"vcpu 0: {why}; the service VM is stopped", seconds)
+    running.wait_for(rf"vcpu 0: {why}; the VM is stopped", seconds)
     running.wait_for(r"  rip [^\n]*\n.*" + PROMPT, seconds)
     check("Pintle" in running.command("version"), "the monitor does not answer")
     running.send_line("restart")
-    running.wait_for(rf"vcpu 0: {why}; the service VM is stopped", seconds)
+    running.wait_for(rf"vcpu 0: {why}; the VM is stopped", seconds)
     running.wait_for(PROMPT, seconds)
 
 
@@ -139,6 +139,17 @@ def a_task_switch_is_done_by_amd_v_in_qemu(bench):
     return run_guest(bench, "task", AMD_IN_QEMU)
 
 
+@test
+def a_guest_that_touches_all_addresses_leaves_frames_to_others(bench):
+    """tests/guest/ends/touch.S"""
+    run_guest(bench, "touch", AMD_IN_QEMU)
+    said = bench.machine.command("mem")
+    free, tables = (int(re.search(rf"(\d+) frames  {owner}\n", said)[1])
+                    for owner in ("free", "stage-2 tables"))
+    check(tables <= 520 and free >= 256, f"{tables} tables are held, {free} frames are free")
+    return f"{tables} tables, {free} frames free"
+
+
 def check_refusals(machine, refused):
     """Each command line is answered with a sentence that has this in it, and with nothing else."""
     for line, answer in refused.items():
@@ -152,35 +163,39 @@ def use_vm_commands(bench, cpus, **machine):
     running.wait_for(SUMMARY, SECONDS[running.setup.emulator])
     running.send(SWITCH)
     running.wait_for(PROMPT, running.command_seconds())
-    halted = r"   0    0  halted +\d+  64-bit +[0-9a-f]{4}:[0-9a-f]{16}\n"
+    halted = r"0\.0       0  halted +\d+  64-bit +[0-9a-f]{4}:[0-9a-f]{16}\n"
     check(f"{cpus} vCPUs" in running.command("vms"), "vms does not know the vCPUs")
     check(re.search(halted, running.command("vcpus")), "the vCPU is not halted")
-    for line in ("exits", "exits 0"):
+    for line in ("exits", "exits 0", "exits 0.0"):
         check(re.search(r"CPUID +\d+ times +\d+ ticks", running.command(line)), "no CPUID")
     check(re.search(r"rip +[0-9a-f]{16}.*\n  cs ", running.command("regs 0"), re.DOTALL),
           "regs shows something else")
     check("0x1000000 -> 0x1000000" in running.command("stage2 0x1000000"), "the guest moved")
     running.command("pause")
-    check("  0  paused " in running.command("vcpus"), "the vCPU is not paused")
+    check("0.0       0  paused " in running.command("vcpus"), "the vCPU is not paused")
     running.command("resume 0")
     check(re.search(halted, running.command("vcpus")), "the vCPU is not halted again")
     check_refusals(running, {
-        "regs": "Usage: regs VCPU", "vcpus 0": "Usage: vcpus", f"regs {cpus}": "is no vCPU",
-        "exits x": "is no vCPU", "pause -1": "is no vCPU", "nmi": "Usage: nmi VCPU",
-        "resume 99999999999999999999": "is no vCPU", "nmi 0 0": "is no vCPU",
+        "regs": "Usage: regs VM[.VCPU]", "vcpus 0": "Usage: vcpus", f"regs 0.{cpus}": "is no VM",
+        "exits x": "is no VM", "pause -1": "is no VM", "nmi": "Usage: nmi VM[.VCPU]",
+        "resume 99999999999999999999": "is no VM", "nmi 0 0": "is no VM", "regs 1": "is no VM",
+        "sched get": "Usage: sched", "sched set 0 weight": "Usage: sched",
+        "sched set 0 weight 0": "out of range", "sched set 0 weight x": "is no setting",
+        "sched set 9 weight 1": "is no VM", "sched set 0 affinity 0-77": "is no setting",
+        "sched set 0 reserve 9999/1000": "out of range",
         "stage2": "Usage: stage2 ADDRESS", "stage2 0xg": "is no address",
         "stage2 0xfffffffffffff000": "is not mapped", "panic 77": "is no CPU"})
     running.send_line(f"panic {cpus - 1}")
     running.wait_for(rf"PANIC on cpu {cpus - 1}: ", running.command_seconds())
     running.wait_for(PROMPT, running.command_seconds())
-    place = halted if cpus == 1 else r"   0    0  halted +\d+  its CPU does not answer\n"
+    place = halted if cpus == 1 else r"0\.0       0  halted +\d+  its CPU does not answer\n"
     check(re.search(place, running.command("vcpus")), "vcpus shows something else in a panic")
     check("CPUID" in running.command("exits"), "exits shows something else in a panic")
     answer = "rip " if cpus == 1 else "does not answer"
     check(answer in running.command("regs 0"), "regs shows something else in a panic")
     check("0x1000000 ->" in running.command("stage2 0x1000000"), "stage2 forgot it in a panic")
     check_refusals(running, dict.fromkeys(
-        ("console", "pause", "resume", "nmi 0", "restart", "selftest"), "has panicked"))
+        ("console", "pause", "resume", "nmi 0", "restart", "sched", "selftest"), "has panicked"))
     running.send(SWITCH)
     check("Pintle" in running.command("version"), "the monitor does not answer")
 
@@ -212,8 +227,8 @@ def a_cpu_that_hangs_does_not_hang_the_monitor(bench):
         stub.write(symbol("boot_main"), b"\xeb\xfe")
         stub.set_register("rip", symbol("boot_main"))
     output = running.output_of("vcpus", HANG_SECONDS)
-    check(re.search(r"   0    0  halted [^\n]* 64-bit ", output), f"vcpus says: {output!r}")
-    check(re.search(r"   1    1 [^\n]* its CPU does not answer\n", output), f"vcpus: {output!r}")
+    check(re.search(r"0\.0       0  halted [^\n]* 64-bit ", output), f"vcpus says: {output!r}")
+    check(re.search(r"0\.1       1 [^\n]* its CPU does not answer\n", output), f"vcpus: {output!r}")
     check("Pintle" in running.command("version"), "the monitor does not answer")
 
 

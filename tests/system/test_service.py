@@ -63,10 +63,18 @@ def the_kernel_log_is_clean(bench):
     bench.guest.check_log()
 
 
+def a_refused_sleep_is_over_at_once(bench):
+    """S3: Linux has all its CPUs and devices again."""
+    bench.guest.run("echo deep > /sys/power/mem_sleep && echo mem > /sys/power/state", 60)
+    check(int(bench.guest.run("nproc")) == bench.guest.cpus, "a CPU is missing")
+    service.use_disk(bench, next(iter(service.disks(bench))))
+    bench.guest.check_log()
+
+
 def reboot_in_linux_starts_everything_anew(bench):
     """Firmware, GRUB, Pintle and Linux: three times in a row where time allows."""
     qemu = bench.machine.setup.emulator == "qemu"
-    times = 3 if qemu and (bench.long or bench.machine.setup.cpus == 1) else 1
+    times = 3 if bench.long or (qemu and bench.machine.setup.cpus == 1) else 1
     for _ in range(times):
         bench.machine.send(b"reboot -f\n")
         bench.machine.wait_for("a microhypervisor", service.up_seconds(bench.machine))
@@ -102,6 +110,7 @@ def add_machine(emulator, firmware, cpus, memory, long, cost):
         *([each_cpu_goes_and_comes_back] if cpus > 1 else []),
         the_kernel_log_is_clean,
         linux_finds_what_it_finds_natively,
+        *([a_refused_sleep_is_over_at_once] if cpus == 2 else []),
         reboot_in_linux_starts_everything_anew, poweroff_in_linux_switches_the_machine_off,
     ], long=long, cost=cost)
 

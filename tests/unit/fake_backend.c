@@ -14,6 +14,7 @@
 #include "drivers/lapic.h"
 #include "drivers/power.h"
 #include "kernel/console.h"
+#include "kernel/dispatch.h"
 #include "kernel/exit.h"
 #include "kernel/monitor.h"
 #include "kernel/paging.h"
@@ -41,7 +42,7 @@ unsigned fake_cpuid_reads;
 bool fake_xcr0_good;
 uint64_t fake_xcr0;
 unsigned fake_wbinvds, fake_irq_takes;
-unsigned fake_woken, fake_timer_arms, fake_focus_taken;
+unsigned fake_yields, fake_woken, fake_timer_arms, fake_focus_taken;
 uint64_t fake_timer_ns;
 unsigned fake_port_reads, fake_port_writes, fake_stage2_faults, fake_effects, fake_drops;
 uint16_t fake_port;
@@ -152,6 +153,11 @@ static void flush(struct vcpu *vcpu)
 	hw_of(vcpu)->flushes++;
 }
 
+static void release(struct vcpu *vcpu)
+{
+	hw_of(vcpu)->releases++;
+}
+
 static void dump(struct vcpu *vcpu)
 {
 	hw_of(vcpu)->dumps++;
@@ -181,6 +187,7 @@ const struct backend fake_backend = {
 	.window = window,
 	.lapic_sync = lapic_sync,
 	.flush = flush,
+	.release = release,
 	.dump = dump,
 };
 
@@ -276,9 +283,40 @@ void vm_open_msr(struct vm *vm, uint32_t msr)
 
 /* The rest of the machine --------------------------------------------------------------------- */
 
-void smp_wake(unsigned index)
+void dispatch_wake(struct vcpu *other)
 {
-	fake_woken |= 1u << index;
+	fake_woken |= 1u << other->index;
+}
+
+struct vcpu *dispatch_next(enum sched_how how, uint64_t now)
+{
+	return NULL;
+}
+
+void dispatch_yield(struct vcpu *other)
+{
+	fake_yields |= 1u << other->index;
+}
+
+void dispatch_alarm(uint64_t now)
+{
+}
+
+void dispatch_skip(uint64_t from)
+{
+}
+
+void dispatch_sample(void)
+{
+}
+
+bool smp_call(unsigned index, void (*function)(void *argument), void *argument)
+{
+	uint32_t here = this_one.index;
+	this_one.index = index;
+	function(argument);
+	this_one.index = here;
+	return true;
 }
 
 /* The CPUs do it one after the other, each as this one. */
@@ -286,10 +324,10 @@ void smp_call_all(void (*function)(void *argument), void *argument)
 {
 	bool flush;
 	for (unsigned i = 0; i < FAKE_VCPUS; i++) {
-		this_one.vcpu = &fake_vcpu[i];
+		this_one.vcpu = this_one.context = &fake_vcpu[i];
 		function(argument);
 	}
-	this_one.vcpu = &fake_vcpu[0];
+	this_one.vcpu = this_one.context = &fake_vcpu[0];
 	if (fake_retire) {
 		uint64_t gpa = 4 * MIB;
 		stage2_map(
@@ -349,7 +387,7 @@ void devices_poll(void)
 {
 }
 
-uint32_t devices_port(uint16_t port, uint8_t size, bool write, uint32_t value)
+uint32_t devices_port(struct vcpu *vcpu, uint16_t port, uint8_t size, bool write, uint32_t value)
 {
 	fake_port = port;
 	fake_port_size = size;
@@ -427,7 +465,7 @@ static void begin_cpu(void)
 	fake_msr_reads = fake_msr_writes = fake_opened_count = fake_cpuid_reads = fake_wbinvds =
 		fake_irq_takes = 0;
 	fake_port_step = 0;
-	fake_woken = fake_timer_arms = fake_focus_taken = 0;
+	fake_yields = fake_woken = fake_timer_arms = fake_focus_taken = 0;
 	fake_port_reads = fake_port_writes = fake_stage2_faults = fake_effects = fake_drops = 0;
 }
 
@@ -439,7 +477,7 @@ static void begin_vcpu(unsigned index)
 	memset(hw, 0, sizeof(*hw));
 	vcpu->hw = hw;
 	vcpu->vm = &fake_vm;
-	vcpu->index = vcpu->cpu = index;
+	vcpu->index = index; /* all of them here, so that no CPU is asked */
 	vcpu->state = VCPU_RUNNING;
 	vcpu->lapic.reg = memset(apic_pages[index], 0, PAGE_SIZE);
 	vlapic_init(&vcpu->lapic, index, index == 0, 1);
@@ -457,6 +495,7 @@ int fake_vm_setup(void **state)
 	bool flushes = false;
 
 	backend = &fake_backend;
+	service_vm = &fake_vm;
 	memset(&fake_vm, 0, sizeof(fake_vm));
 	memset(fake_memory, 0, sizeof(fake_memory));
 	fake_vm.vcpu_count = FAKE_VCPUS;

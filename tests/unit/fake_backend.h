@@ -28,7 +28,7 @@ struct fake_hw {
 	struct vcpu_exit script[FAKE_SCRIPT]; /* what the runs end with; then EXIT_INTERRUPT */
 	void (*meanwhile)(struct vcpu *vcpu); /* called in each run */
 	unsigned lapic_status;                /* vlapic_status() at the last lapic_sync */
-	unsigned script_count, runs, skips, sets, resets, flushes, dumps;
+	unsigned script_count, runs, skips, sets, resets, flushes, dumps, releases;
 };
 
 extern const struct backend fake_backend;
@@ -71,7 +71,7 @@ extern unsigned fake_wbinvds, fake_irq_takes;
 void fake_allow_wbinvd(void);
 
 /* The rest of the machine: CPUs woken, a bit each; the timer; the monitor; devices. */
-extern unsigned fake_woken;
+extern unsigned fake_woken, fake_yields;
 extern bool fake_retire; /* the next smp_call_all() retires a table of stage 2 */
 extern unsigned fake_timer_arms;
 extern uint64_t fake_timer_ns;

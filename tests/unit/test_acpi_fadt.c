@@ -12,6 +12,7 @@ static void start_fadt(uint8_t revision, size_t size)
 	start("FACP", revision, size);
 	set(48, 0xb2, 4);
 	set(52, 0xa0, 1);
+	set(56, 0x600, 4);
 	set(64, 0x604, 4);
 	set(68, 0x704, 4);
 	set(76, 0x608, 4);
@@ -27,6 +28,7 @@ static void a_fadt_of_acpi_1_gives_ports(void **state)
 	assert_true(fadt->present);
 	assert_int_equal(fadt->smi_command, 0xb2);
 	assert_int_equal(fadt->acpi_enable, 0xa0);
+	assert_int_equal(fadt->pm1_event, 0x600);
 	assert_int_equal(fadt->pm1_control[0], 0x604);
 	assert_int_equal(fadt->pm1_control[1], 0x704);
 	assert_int_equal(fadt->pm_timer, 0x608);
@@ -92,16 +94,16 @@ static void extended_blocks_are_preferred_where_they_are_usable(void **state)
 		{2, 0x604, false},
 		{0x7f, 0x604, false},
 	};
-	static const size_t offsets[] = {172, 184, 208};
+	static const size_t offsets[] = {148, 172, 184, 208};
 	for (size_t i = 0; i < ARRAY_COUNT(cases); i++) {
 		start_fadt(5, 268);
 		for (size_t j = 0; j < ARRAY_COUNT(offsets); j++) {
 			set_gas(offsets[j], cases[i].space, 24, 2, cases[i].address);
 		}
 		read_table();
-		const uint16_t blocks[] = {fake_acpi.fadt.pm1_control[0],
+		const uint16_t blocks[] = {fake_acpi.fadt.pm1_event, fake_acpi.fadt.pm1_control[0],
 			fake_acpi.fadt.pm1_control[1], fake_acpi.fadt.pm_timer};
-		static const uint64_t ports[] = {0x604, 0x704, 0x608};
+		static const uint64_t ports[] = {0x600, 0x604, 0x704, 0x608};
 		for (size_t j = 0; j < ARRAY_COUNT(blocks); j++) {
 			assert_int_equal(blocks[j], cases[i].used ? cases[i].address : ports[j]);
 		}
@@ -171,6 +173,7 @@ static void a_hardware_reduced_machine_has_no_fixed_hardware(void **state)
 	read_table();
 	assert_gas(fake_acpi.fadt.sleep_control, SPACE_PORT, 8, 0x600);
 	assert_gas(fake_acpi.fadt.reset, SPACE_MEMORY, 8, 0x1000);
+	assert_int_equal(fake_acpi.fadt.pm1_event, 0);
 	assert_int_equal(fake_acpi.fadt.pm1_control[0], 0);
 	assert_int_equal(fake_acpi.fadt.pm_timer, 0);
 	assert_int_equal(fake_acpi.fadt.smi_command, 0);

@@ -49,12 +49,14 @@ static const struct {
 	   deadline, a hypervisor */
 	{1, {0, 0, 0x0800807c, 0x00200000}, {0, 0, 0x81200000, 0}},
 	{5, {UINT32_MAX, UINT32_MAX, UINT32_MAX, UINT32_MAX}, {0}}, /* MWAIT */
-	{7, {0, 0x02000006, 0x10, 0}, {0}}, /* TSC_ADJUST, SGX, processor trace; OSPKE */
+	/* TSC_ADJUST, SGX, processor trace; OSPKE, CET_SS, PKS; UINTR, LBRs, IBT, AMX */
+	{7, {0, 0x02000006, 0x80000090, 0x03580020}, {0}},
 	{0xa, {UINT32_MAX, UINT32_MAX, UINT32_MAX, UINT32_MAX}, {0}},  /* counters */
+	{0xd, {0}, {0}},                                               /* by subleaf: below */
 	{0x14, {UINT32_MAX, UINT32_MAX, UINT32_MAX, UINT32_MAX}, {0}}, /* processor trace */
 	{0x40000000, {UINT32_MAX, UINT32_MAX, UINT32_MAX, UINT32_MAX},
 		{0x40000001, 0x4b4d564b, 0x564b4d56, 0x4d}},
-	{0x40000001, {UINT32_MAX, UINT32_MAX, UINT32_MAX, UINT32_MAX}, {0x01000008, 0, 0, 0}},
+	{0x40000001, {UINT32_MAX, UINT32_MAX, UINT32_MAX, UINT32_MAX}, {0x01002028, 0, 0, 0}},
 	{0x40000100, {UINT32_MAX, UINT32_MAX, UINT32_MAX, UINT32_MAX},
 		{0x40000100, 0x746e6950, 0x6950656c, 0x656c746e}},
 	{0x80000001, {0, 0, 0x1004, 0}, {0}}, /* SVM, SKINIT */
@@ -67,6 +69,9 @@ static void every_row_hides_and_shows_its_bits_and_no_others(void **state)
 	(void)state;
 	for (unsigned i = 0; i < ARRAY_COUNT(expected); i++) {
 		struct cpuid h = expected[i].hidden, s = expected[i].shown;
+		if (expected[i].leaf == LEAF_XSAVE) {
+			continue;
+		}
 		assert_answer(expected[i].leaf, all, ~h.eax | s.eax, ~h.ebx | s.ebx, ~h.ecx | s.ecx,
 			~h.edx | s.edx);
 		assert_answer(expected[i].leaf, none, s.eax, s.ebx, s.ecx, s.edx);
@@ -94,14 +99,103 @@ static void every_row_of_the_table_is_expected(void **state)
 static void leaves_without_a_row_are_the_cpus_own(void **state)
 {
 	(void)state;
-	static const uint32_t leaves[] = {0, 2, 4, 6, 0xb, 0xd, 0x15, 0x3fffffff, 0x40010000,
-		0x80000000, 0x80000002, 0x80000008, UINT32_MAX};
+	static const uint32_t leaves[] = {0, 2, 4, 6, 0xb, 0x15, 0x3fffffff, 0x40010000, 0x80000000,
+		0x80000002, 0x80000008, UINT32_MAX};
 	for (unsigned i = 0; i < ARRAY_COUNT(leaves); i++) {
 		fake_cpuid = (struct cpuid){1, 2, 3, 4};
 		struct cpuid r = ask(leaves[i], 9);
 		assert_memory_equal(&r, &fake_cpuid, sizeof(r));
 		assert_int_equal(fake_cpuid_leaf, leaves[i]);
 		assert_int_equal(fake_cpuid_subleaf, 9);
+	}
+}
+
+/* Whatever the CPU has, of these a guest hears nothing: what needs the host, or tells of it. */
+static void a_guest_sees_nothing_that_needs_the_host(void **state)
+{
+	(void)state;
+	static const struct {
+		uint32_t leaf;
+		struct cpuid never;
+	} hidden[] = {
+		/* DTES64, MONITOR, DS-CPL, VMX, SMX, EIST, TM2, CNXT-ID, SDBG, xTPR, PDCM, DCA,
+		 * OSXSAVE; MCE, MTRR, MCA, PSN, DS, ACPI, HTT, TM, PBE */
+		{1, {.ecx = 0x0804cdfc, .edx = 0xb0645080}},
+		/* TSC_ADJUST, SGX, HLE, RTM, RDT-M, MPX, RDT-A, processor trace; WAITPKG, CET,
+		 * TME, 57 bits, SGX_LC, PKS; HYBRID, PCONFIG, LBR, IBT, AMX, L1D flush,
+		 * ARCH_CAPABILITIES */
+		{7, {UINT32_MAX, 0x0240d816, 0xc00120a0, 0x335c8000}},
+		/* SVM, EXTAPIC, OSVW, IBS, SKINIT, WDT, LWP, TCE, NODEID, topology, counters,
+		   MWAITX */
+		{0x80000001, {.ecx = 0x3dcab60c}}, {0x80000008, {.ebx = BIT(3)}}, /* INVLPGB */
+	};
+	vcpu->closed = true;
+	for (unsigned i = 0; i < ARRAY_COUNT(hidden); i++) {
+		fake_cpuid = all;
+		struct cpuid r = ask(hidden[i].leaf, 0);
+		assert_int_equal(r.eax & hidden[i].never.eax, 0);
+		assert_int_equal(r.ebx & hidden[i].never.ebx, 0);
+		assert_int_equal(r.ecx & hidden[i].never.ecx, 0);
+		assert_int_equal(r.edx & hidden[i].never.edx, 0);
+	}
+}
+
+static void a_guest_has_no_leaves_but_those_that_are_named(void **state)
+{
+	(void)state;
+	static const uint32_t there[] = {0, 1, 7, 0xb, 0xd, 0x40000000, 0x40000001, 0x40000100,
+		0x80000000, 0x80000001, 0x80000002, 0x80000003, 0x80000004, 0x80000005, 0x80000006,
+		0x80000007, 0x80000008};
+	static const uint32_t from[] = {0, 0x40000000, 0x80000000, 0xc0000000};
+	vcpu->closed = true;
+	for (unsigned range = 0; range < ARRAY_COUNT(from); range++) {
+		for (uint32_t leaf = from[range]; leaf < from[range] + 0x200; leaf++) {
+			bool named = false;
+			for (unsigned i = 0; i < ARRAY_COUNT(there); i++) {
+				named |= there[i] == leaf;
+			}
+			fake_cpuid = all;
+			struct cpuid r = ask(leaf, 0);
+			if (named == (memcmp(&r, &none, sizeof(r)) == 0)) {
+				fail_msg("leaf %x of a guest", leaf);
+			}
+		}
+	}
+	fake_cpuid = (struct cpuid){0x1f, 2, 3, 4};
+	assert_int_equal(ask(0, 0).eax, 0xd);
+	assert_int_equal(ask(0, 0).edx, 4);
+}
+
+static void each_vcpu_of_a_guest_is_a_package_with_its_own_id(void **state)
+{
+	(void)state;
+	vcpu->closed = true;
+	vcpu->lapic.id = 5;
+	fake_cpuid = all;
+	assert_int_equal(ask(1, 0).ebx, 0x0501ff00);
+	struct cpuid threads = ask(0xb, 0), cores = ask(0xb, 1), more = ask(0xb, 2);
+	assert_memory_equal(&threads, &((struct cpuid){0, 1, 0x100, 5}), sizeof(threads));
+	assert_memory_equal(&cores, &((struct cpuid){0, 1, 0x201, 5}), sizeof(cores));
+	assert_memory_equal(&more, &none, sizeof(more));
+}
+
+/* AMX, and what XSS switches on, is nobody's: the context has it not. */
+static void xsave_has_no_supervisor_state_and_no_tiles(void **state)
+{
+	(void)state;
+	for (unsigned closed = 0; closed < 2; closed++) {
+		vcpu->closed = closed;
+		fake_cpuid = all;
+		assert_int_equal(ask(0xd, 0).eax, 0xfff9ffff);
+		struct cpuid one = ask(0xd, 1);
+		assert_int_equal(one.eax & one.ebx, UINT32_MAX);
+		assert_int_equal(one.ecx | one.edx, 0);
+		fake_cpuid.ecx = 1; /* a supervisor's */
+		assert_int_equal(ask(0xd, 8).eax, 0);
+		fake_cpuid.ecx = 0;
+		assert_int_equal(ask(0xd, 2).eax, UINT32_MAX);
+		assert_int_equal(ask(0xd, 17).eax, 0);
+		assert_int_equal(ask(0xd, 18).eax, 0);
 	}
 }
 
@@ -122,7 +216,8 @@ static void the_hypervisors_leaves_name_it_and_the_rest_is_empty(void **state)
 	(void)state;
 	/* "KVMKVMKVM\0\0\0" and "PintlePintle" */
 	assert_answer(0x40000000, all, 0x40000001, 0x4b4d564b, 0x564b4d56, 0x4d);
-	assert_answer(0x40000001, all, 0x01000008, 0, 0, 0); /* the clock, and it is stable */
+	/* the clock, which is stable, steal time, the yield */
+	assert_answer(0x40000001, all, 0x01002028, 0, 0, 0);
 	assert_answer(0x40000100, all, 0x40000100, 0x746e6950, 0x6950656c, 0x656c746e);
 	static const uint32_t empty[] = {
 		0x40000002, 0x400000ff, 0x40000101, 0x40000200, 0x4000ffff};
@@ -162,6 +257,10 @@ int main(void)
 		VM_TEST(every_row_hides_and_shows_its_bits_and_no_others),
 		VM_TEST(every_row_of_the_table_is_expected),
 		VM_TEST(leaves_without_a_row_are_the_cpus_own),
+		VM_TEST(a_guest_sees_nothing_that_needs_the_host),
+		VM_TEST(a_guest_has_no_leaves_but_those_that_are_named),
+		VM_TEST(each_vcpu_of_a_guest_is_a_package_with_its_own_id),
+		VM_TEST(xsave_has_no_supervisor_state_and_no_tiles),
 		VM_TEST(osxsave_follows_the_guests_cr4),
 		VM_TEST(the_hypervisors_leaves_name_it_and_the_rest_is_empty),
 		VM_TEST(ospke_follows_the_guests_cr4),

@@ -88,7 +88,8 @@ static void an_exit_that_nobody_handles_ends_the_vcpu_with_a_report(void **state
 	static const enum exit_kind handled[] = {EXIT_INTERRUPT, EXIT_NMI, EXIT_WINDOW,
 		EXIT_NMI_WINDOW, EXIT_TIMER, EXIT_EXCEPTION, EXIT_CPUID, EXIT_HLT, EXIT_INVD,
 		EXIT_XSETBV, EXIT_HYPERCALL, EXIT_FORBIDDEN, EXIT_IO, EXIT_MSR_READ, EXIT_MSR_WRITE,
-		EXIT_CR_READ, EXIT_CR_WRITE, EXIT_STAGE2, EXIT_EOI, EXIT_RESET};
+		EXIT_CR_READ, EXIT_CR_WRITE, EXIT_STAGE2, EXIT_EOI, EXIT_RESET, EXIT_PAUSE,
+		EXIT_WBINVD};
 	unsigned ended = 0;
 
 	for (enum exit_kind kind = 0; kind < EXIT_COUNT; kind++) {
@@ -120,7 +121,7 @@ static void the_end_of_a_vcpu_pauses_the_others(void **state)
 	(void)state;
 	handle_kind(EXIT_SHUTDOWN, 0);
 	assert_killed("triple fault");
-	assert_int_equal(fake_vcpu[1].requests, VCPU_REQUEST_PAUSE);
+	assert_int_equal(fake_vcpu[1].requests, VCPU_REQUEST_PAUSE | VCPU_REQUEST_LOOK);
 	assert_int_equal(fake_woken, 2);
 }
 
@@ -167,6 +168,16 @@ static void hlt_waits_behind_itself(void **state)
 	assert_int_equal(vcpu->state, VCPU_HALTED);
 }
 
+/* Its single-step trap ends it at once. */
+static void hlt_does_not_wait_when_it_is_stepped(void **state)
+{
+	(void)state;
+	hw->reg[VCPU_RFLAGS] = RFLAGS_TF;
+	handle_kind(EXIT_HLT, 1);
+	assert_went_on(1);
+	assert_int_equal(vcpu->state, VCPU_RUNNING);
+}
+
 static void invd_writes_back(void **state)
 {
 	(void)state;
@@ -174,6 +185,43 @@ static void invd_writes_back(void **state)
 	handle_kind(EXIT_INVD, 2);
 	assert_went_on(2);
 	assert_int_equal(fake_wbinvds, 1);
+}
+
+/* To whom the last IPI went, then to the others in turn. */
+static void one_that_spins_lets_the_others_of_its_vm_go_before(void **state)
+{
+	(void)state;
+	vcpu->ipi_target = 1;
+	handle_kind(EXIT_PAUSE, 0);
+	assert_int_equal(fake_yields, 1u << 1);
+	for (unsigned i = 0; i < FAKE_VCPUS; i++) {
+		handle_kind(EXIT_PAUSE, 0);
+	}
+	assert_int_equal(fake_yields, (1u << FAKE_VCPUS) - 1);
+}
+
+/* KVM_HC_SCHED_YIELD; an id that nobody has is no error. */
+static void the_yield_of_kvm_goes_to_an_apic_id(void **state)
+{
+	(void)state;
+	for (uint64_t id = 0; id < 100; id += 99) {
+		vcpu->regs.gpr[GPR_RAX] = 11;
+		vcpu->regs.gpr[GPR_RBX] = id;
+		handle_kind(EXIT_HYPERCALL, 3);
+		assert_int_equal(vcpu->regs.gpr[GPR_RAX], 0);
+		assert_int_equal(fake_yields, 1);
+	}
+}
+
+static void a_guest_does_not_empty_everybodys_caches(void **state)
+{
+	(void)state;
+	vcpu->closed = true;
+	handle_kind(EXIT_INVD, 2);
+	assert_went_on(2);
+	assert_int_equal(fake_wbinvds, 0);
+	handle_kind(EXIT_WBINVD, 2);
+	assert_int_equal(fake_wbinvds, 0);
 }
 
 static void a_hypercall_is_answered_that_there_is_none(void **state)
@@ -511,7 +559,11 @@ int main(void)
 		VM_TEST(an_intercepted_exception_goes_to_the_guest),
 		VM_TEST(a_machine_check_is_the_hosts),
 		VM_TEST(hlt_waits_behind_itself),
+		VM_TEST(hlt_does_not_wait_when_it_is_stepped),
 		VM_TEST(invd_writes_back),
+		VM_TEST(one_that_spins_lets_the_others_of_its_vm_go_before),
+		VM_TEST(the_yield_of_kvm_goes_to_an_apic_id),
+		VM_TEST(a_guest_does_not_empty_everybodys_caches),
 		VM_TEST(a_hypercall_is_answered_that_there_is_none),
 		VM_TEST(xsetbv_loads_xcr0_or_faults),
 		VM_TEST(cpuid_fills_the_registers_and_clears_their_upper_halves),

@@ -107,6 +107,38 @@ static void addresses_that_are_not_the_guests_memory_are_refused(void **state)
 	assert_memory_equal(before, fake_memory, sizeof(before));
 }
 
+static uint64_t steal_at(uint64_t gpa)
+{
+	uint64_t ns;
+	memcpy(&ns, fake_memory + gpa, sizeof(ns));
+	return ns;
+}
+
+static void the_time_that_was_stolen_is_told_to_who_asks(void **state)
+{
+	(void)state;
+	uint64_t value;
+	uint32_t version;
+	vcpu->sched.waited = 1000;
+	pvclock_tell_steal(vcpu); /* it did not ask */
+	assert_int_equal(steal_at(0x2040), 0);
+	assert_true(write_msr(MSR_STEAL_TIME, 0x2040 | ENABLE));
+	assert_int_equal(steal_at(0x2040), 1000);
+	vcpu->sched.waited = 3000;
+	pvclock_tell_steal(vcpu);
+	assert_int_equal(steal_at(0x2040), 3000);
+	memcpy(&version, fake_memory + 0x2048, sizeof(version));
+	assert_int_equal(version, 4);
+	assert_true(msr_emulate_read(vcpu, MSR_STEAL_TIME, &value));
+	assert_int_equal(value, 0x2040 | ENABLE);
+	assert_false(write_msr(MSR_STEAL_TIME, 0x2048 | ENABLE)); /* not aligned to 64 */
+	assert_false(write_msr(MSR_STEAL_TIME, (FAKE_MEMORY + 0x1000) | ENABLE));
+	assert_true(write_msr(MSR_STEAL_TIME, 0));
+	vcpu->sched.waited = 4000;
+	pvclock_tell_steal(vcpu);
+	assert_int_equal(steal_at(0x2040), 3000);
+}
+
 static void a_record_may_lie_in_two_pages_that_are_not_neighbours(void **state)
 {
 	(void)state;
@@ -152,6 +184,7 @@ int main(void)
 		VM_TEST(the_date_is_that_of_time_zero),
 		VM_TEST(the_msr_of_the_time_is_kept_and_that_of_the_date_not),
 		VM_TEST(addresses_that_are_not_the_guests_memory_are_refused),
+		VM_TEST(the_time_that_was_stolen_is_told_to_who_asks),
 		VM_TEST(a_record_may_lie_in_two_pages_that_are_not_neighbours),
 		VM_TEST(memory_that_is_read_only_or_a_devices_is_refused),
 	};

@@ -194,7 +194,7 @@ static void an_interrupt_for_another_cpu_wakes_it_once(void **state)
 	assert_int_equal(fake_woken, 0);
 	vcpu_interrupt(&fake_vcpu[1], 0x41, false);
 	assert_int_equal(fake_woken, 2);
-	assert_int_equal(fake_vcpu[1].requests, VCPU_REQUEST_EVENT);
+	assert_int_equal(fake_vcpu[1].requests, VCPU_REQUEST_EVENT | VCPU_REQUEST_LOOK);
 	fake_woken = 0;
 	vcpu_interrupt(&fake_vcpu[1], 0x41, false); /* was there already */
 	assert_int_equal(fake_woken, 0);
@@ -284,6 +284,53 @@ static bool request(unsigned requests)
 {
 	vcpu_request(vcpu, requests);
 	return prepare(vcpu, NOW);
+}
+
+/* What comes after the look leaves its mark, for who is about to sleep. */
+static void what_is_asked_from_elsewhere_is_looked_at_once(void **state)
+{
+	(void)state;
+	struct vcpu *other = &fake_vcpu[1];
+	other->state = VCPU_HALTED;
+	vcpu_request(other, VCPU_REQUEST_EVENT);
+	assert_true(other->requests & VCPU_REQUEST_LOOK);
+	assert_false(prepare(other, NOW));
+	assert_false(other->requests & VCPU_REQUEST_LOOK);
+	other->requests = 0;
+	vcpu_request(other, VCPU_REQUEST_PAUSE);
+	assert_false(prepare(other, NOW));
+	assert_int_equal(other->requests, VCPU_REQUEST_PAUSE);
+}
+
+static void a_sleeping_vcpu_is_woken_by_its_timer_unless_it_may_not_run(void **state)
+{
+	(void)state;
+	vcpu->lapic.reg[VLAPIC_LVT_TIMER].value = 0x40035;
+	vcpu->lapic.timer_next = NOW;
+	assert_int_equal(vcpu_alarm(vcpu), UINT64_MAX); /* it runs */
+	vcpu->state = VCPU_HALTED;
+	assert_int_equal(vcpu_alarm(vcpu), NOW);
+	vcpu->requests = VCPU_REQUEST_PAUSE;
+	assert_int_equal(vcpu_alarm(vcpu), UINT64_MAX);
+	vcpu->requests = 0;
+	fake_vm.held = true;
+	assert_int_equal(vcpu_alarm(vcpu), UINT64_MAX);
+}
+
+static void a_vcpu_that_another_cpu_had_is_fetched_from_there(void **state)
+{
+	(void)state;
+	vcpu_fetch(vcpu);
+	assert_int_equal(hw->releases, 0);
+	vcpu->cpu = 3;
+	vcpu_fetch(vcpu);
+	assert_int_equal(hw->releases, 1);
+	assert_int_equal(vcpu->cpu, this_cpu()->index);
+	assert_int_equal(hw->flushes, 0);
+	fake_vm.flushes++; /* while nobody had it */
+	vcpu_fetch(vcpu);
+	vcpu_fetch(vcpu);
+	assert_int_equal(hw->flushes, 1);
 }
 
 static void a_request_wakes_its_cpu_if_that_is_another(void **state)
@@ -394,7 +441,7 @@ static void a_dead_vcpu_stays_dead(void **state)
 	vcpu_interrupt(vcpu, 0x41, false);
 	assert_false(prepare(vcpu, NOW));
 	assert_int_equal(vcpu->state, VCPU_DEAD);
-	assert_int_equal(fake_vcpu[1].requests, VCPU_REQUEST_PAUSE);
+	assert_int_equal(fake_vcpu[1].requests, VCPU_REQUEST_PAUSE | VCPU_REQUEST_LOOK);
 }
 
 static void the_report_of_a_dead_vcpu_has_its_registers(void **state)
@@ -589,6 +636,9 @@ int main(void)
 		VM_TEST(the_timer_ends_hlt),
 		VM_TEST(a_masked_timer_does_not_end_hlt),
 		VM_TEST(hlt_ends_a_run),
+		VM_TEST(what_is_asked_from_elsewhere_is_looked_at_once),
+		VM_TEST(a_sleeping_vcpu_is_woken_by_its_timer_unless_it_may_not_run),
+		VM_TEST(a_vcpu_that_another_cpu_had_is_fetched_from_there),
 		VM_TEST(a_request_wakes_its_cpu_if_that_is_another),
 		VM_TEST(init_resets_and_sipi_starts),
 		VM_TEST(init_and_sipi_at_once_start),

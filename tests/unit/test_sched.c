@@ -295,18 +295,26 @@ static void three_hogs_share_two_cpus(void **state)
 	sim_end(&sim);
 }
 
-/* VMs of different weights over all CPUs, 8:1, as the issue wants: within 2 %. */
+/* Different weights over all CPUs, 8:1, however they come: within 2 % and two slices of 3 ms. */
 static void overcommitted_cpus_share_by_weight(void **state)
 {
 	static const uint32_t weights[] = {50, 100, 200, 400};
 
 	(void)state;
-	for (unsigned cpus = 2; cpus <= 4; cpus += 2) {
-		double sum = 0, per_class[4] = {0};
+	for (unsigned round = 0; round < 24; round++) {
+		unsigned cpus = 2 + round % 3 * 2;
+		uint32_t weight[48] = {0};
+		double sum = 0;
 		hogs(cpus, 8 * cpus);
+		sim.random += round;
 		for (unsigned i = 0; i < sim.vcpus; i++) {
-			set(i, weights[i % 4], 0, SCHED_NORMAL, BIT(cpus) - 1);
-			sum += weights[i % 4];
+			unsigned other = (unsigned)sim_random(&sim, 0, i);
+			weight[i] = weight[other];
+			weight[other] = round < 12 ? weights[i % 4] : (uint32_t)(50 + i * 67 % 350);
+		}
+		for (unsigned i = 0; i < sim.vcpus; i++) {
+			set(i, weight[i], 0, SCHED_NORMAL, BIT(cpus) - 1);
+			sum += weight[i];
 		}
 		run(SECOND);
 		for (unsigned i = 0; i < sim.vcpus; i++) {
@@ -314,13 +322,8 @@ static void overcommitted_cpus_share_by_weight(void **state)
 		}
 		run(10 * SECOND);
 		for (unsigned i = 0; i < sim.vcpus; i++) {
-			per_class[i % 4] += (double)sim.vcpu[i].fair / 1e10;
-		}
-		for (unsigned i = 0; i < 4; i++) {
-			double ideal = 2.0 * cpus * cpus * weights[i] / sum;
-			print_message("%u CPUs, weight %u: %.4f of %.4f\n", cpus, weights[i],
-				per_class[i], ideal);
-			assert_near(per_class[i] / ideal, 1, 0.02);
+			double ideal = cpus * weight[i] / sum * 1e10;
+			assert_near((double)sim.vcpu[i].fair, ideal, 0.02 * ideal + 6.1e6);
 		}
 		sim_end(&sim);
 	}
@@ -436,7 +439,7 @@ static void trees_stay_shallow(void **state)
 
 	(void)state;
 	for (unsigned order = 0; order < 4; order++) {
-		struct sched_tree tree = {.words = 1};
+		struct sched_tree tree = {0};
 		for (unsigned i = 0; i < COUNT; i++) {
 			uint64_t keys[] = {i, (uint64_t)-i, 5, i * 2654435761u % 1000};
 			nodes[i].key = keys[order] - 500; /* around the wrap, too */
@@ -460,7 +463,7 @@ static void searches_find_the_first(void **state)
 		COUNT = 60
 	};
 	struct sched_node nodes[COUNT];
-	struct sched_tree tree = {.words = 2};
+	struct sched_tree tree = {0};
 
 	(void)state;
 	memset(nodes, 0, sizeof(nodes));
@@ -472,26 +475,18 @@ static void searches_find_the_first(void **state)
 		} else {
 			node->key = sim_random(&sim, 0, 1000000) - 500000;
 			node->v = sim_random(&sim, 0, 1000) - 500;
-			node->mask.word[0] = BIT(sim_random(&sim, 0, 63));
-			node->mask.word[1] = BIT(sim_random(&sim, 0, 63));
 			sched_tree_insert(&tree, node);
 		}
 		uint64_t v = sim_random(&sim, 0, 1000) - 500;
-		unsigned cpu = (unsigned)sim_random(&sim, 0, 127);
-		struct sched_node *eligible = NULL, *allowed = NULL;
+		struct sched_node *eligible = NULL;
 		for (unsigned i = 0; i < COUNT; i++) {
 			struct sched_node *other = &nodes[i];
 			if (other->chance != 0 && !sched_before(v, other->v) &&
 				(eligible == NULL || sched_before(other->key, eligible->key))) {
 				eligible = other;
 			}
-			if (other->chance != 0 && sched_mask_has(&other->mask, cpu) &&
-				(allowed == NULL || sched_before(other->key, allowed->key))) {
-				allowed = other;
-			}
 		}
 		assert_ptr_equal(sched_tree_eligible(&tree, v), eligible);
-		assert_ptr_equal(sched_tree_allowed(&tree, cpu), allowed);
 	}
 	sim_end(&sim);
 }

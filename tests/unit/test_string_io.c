@@ -11,6 +11,7 @@
 #include "tests/unit/fake_backend.h"
 
 #include "kernel/exit.h"
+#include "kernel/gmem.h"
 
 #define PORT 0x3f8
 
@@ -290,6 +291,24 @@ static void an_address_that_is_not_canonical_is_a_protection_fault(void **state)
 	assert_fault(13, 0);
 }
 
+static void an_address_that_the_cpu_does_not_have_is_a_page_fault(void **state)
+{
+	(void)state;
+	const uint64_t beyond = BIT(40) | 0x83;
+	fake_long_mode();
+	memcpy(fake_memory + 0x3008, &beyond, sizeof(beyond)); /* from 2 MiB on */
+	for (unsigned bits = 40; bits <= 41; bits++) {
+		gmem_address_bits = (uint8_t)bits;
+		*rsi = 0x200000;
+		code("\x6e");
+		assert_int_equal(handle(false, 1, false), bits == 40 ? 0 : 1);
+		if (bits == 40) {
+			assert_fault(14, 9); /* present, reserved bits */
+		}
+	}
+	gmem_address_bits = 0;
+}
+
 static void single_steps_stop_at_each_iteration(void **state)
 {
 	(void)state;
@@ -331,6 +350,7 @@ int main(void)
 		VM_TEST(what_a_segment_does_not_allow_is_a_fault),
 		VM_TEST(a_page_fault_comes_at_the_right_count),
 		VM_TEST(an_address_that_is_not_canonical_is_a_protection_fault),
+		VM_TEST(an_address_that_the_cpu_does_not_have_is_a_page_fault),
 		VM_TEST(single_steps_stop_at_each_iteration),
 		VM_TEST(an_instruction_that_is_not_there_any_more_runs_again),
 	};

@@ -1,0 +1,119 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * kernel/commands_sched.c - the monitor's command about the scheduler.
+ * Runs: on the monitor's stack on CPU 0, or in a panic.
+ */
+#include "kernel/commands_vm.h"
+#include "kernel/console.h"
+#include "kernel/dispatch.h"
+#include "kernel/fmt.h"
+#include "kernel/monitor.h"
+#include "kernel/sched_words.h"
+#include "kernel/time.h"
+
+static void show_vcpu(const struct vcpu *vcpu)
+{
+	const struct sched_entity *e = &vcpu->sched;
+	const struct sched_params *p = &e->params;
+	uint64_t all = max_u64(e->cpu->weight, p->weight);
+	char name[16], reserve[24];
+
+	fmt_write(name, sizeof(name), "%u.%u", vcpu->vm->id, vcpu->index);
+	fmt_write(reserve, sizeof(reserve), "%lu/%lu", p->budget / 1000, p->period / 1000);
+	console_printf("%-6s  %3u  %6u  %3u  %-7s  %-13s  %5lu  %5u  %12lu  %12lu  %6lu\n", name,
+		e->cpu->index, p->weight, p->cap, sched_latency_names[p->latency], reserve,
+		p->weight * 1000 / all, vcpu->got, dispatch_ran(vcpu) / 1000, e->waited / 1000,
+		e->migrations);
+}
+
+static void show_all(void)
+{
+	uint64_t late[SCHED_BINS] = {0}, now = time_ns() / 1000;
+
+	console_printf("up %lu.%06lu s\n", now / 1000000, now % 1000000);
+	console_printf("vcpu    cpu  weight  cap  latency  reserve        asked    got       ran "
+		       "(us)   waited (us)   moves\n");
+	for (unsigned id = 0; id < VMS_MAX; id++) {
+		const struct vm *vm = vm_table[id];
+		for (unsigned i = 0; vm != NULL && i < vm->vcpu_count; i++) {
+			show_vcpu(vm->vcpu[i]);
+		}
+	}
+	console_printf("cpu  waiting  weight  reserved  switches\n");
+	for (unsigned i = 0; i < cpu_count; i++) {
+		const struct sched_cpu *cpu = &cpu_table[i]->sched;
+		console_printf("%3u  %7u  %6lu  %7lu%%  %8lu\n", i,
+			cpu->queue[0].count + cpu->queue[1].count, cpu->weight,
+			cpu->share * 100ul / SCHED_SHARE_ONE, cpu->switches);
+		for (unsigned bin = 0; bin < SCHED_BINS; bin++) {
+			late[bin] += cpu->latency[bin];
+		}
+	}
+	console_printf("wake-ups, by the ns until they ran\n");
+	for (unsigned bin = 0; bin < SCHED_BINS; bin++) {
+		if (late[bin] != 0) {
+			console_printf("  below %12llu  %10lu\n", BIT(bin + 1), late[bin]);
+		}
+	}
+}
+
+/* The next word of *text, cut off; NULL: there is none. */
+static char *next_word(char **text)
+{
+	while (**text == ' ') {
+		++*text;
+	}
+	char *word = *text;
+	if (*word == '\0') {
+		return NULL;
+	}
+	while (**text != ' ' && **text != '\0') {
+		++*text;
+	}
+	if (**text == ' ') {
+		*(*text)++ = '\0';
+	}
+	return word;
+}
+
+static void change(const struct vm_range *range, const char *name, const char *value)
+{
+	for (unsigned i = range->first; i < range->end; i++) {
+		struct vcpu *vcpu = range->vm->vcpu[i];
+		struct sched_params params = vcpu->sched.params;
+		bool pinned = !range->vm->closed && strcmp(name, "affinity") == 0;
+		if (pinned || !sched_read_word(&params, name, value)) {
+			console_printf("\"%s %s\" is no setting; help says more.\n", name, value);
+			return;
+		}
+		int err = dispatch_set(vcpu, &params);
+		if (err != 0) {
+			console_printf("%u.%u: %s.\n", range->vm->id, i,
+				err == -ENOSPC           ? "no CPU has room for that"
+					: err == -EINVAL ? "that is out of range"
+							 : "it is on its way; try again");
+			return;
+		}
+	}
+}
+
+void command_sched(const char *argument)
+{
+	char text[128];
+	char *rest = text;
+	size_t length = min_u64(strlen(argument), sizeof(text) - 1);
+	struct vm_range range;
+
+	memcpy(text, argument, length);
+	text[length] = '\0';
+	char *set = next_word(&rest), *vcpu = next_word(&rest);
+	char *name = next_word(&rest), *value = next_word(&rest);
+	if (set == NULL) {
+		show_all();
+	} else if (strcmp(set, "set") != 0 || value == NULL || next_word(&rest) != NULL) {
+		console_printf(
+			"Usage: sched [set VM[.VCPU] weight|cap|affinity|latency|reserve VALUE]\n");
+	} else if (vm_range_read(vcpu, &range)) {
+		change(&range, name, value);
+	}
+}
