@@ -15,9 +15,9 @@ bool gmem_copy(struct vm *vm, uint64_t gpa, void *bytes, size_t size, bool write
 	while (size != 0) {
 		struct stage2_translation page;
 		size_t part = min_u64(size, PAGE_SIZE - (gpa & PAGE_MASK));
-		uint64_t flags = lock_acquire(&vm_lock);
+		/* Without a lock, as the CPU itself walks: tables that are taken out stay until
+		 * every CPU has answered (vm_flush()), and this one answers later. */
 		bool there = stage2_query(&vm->stage2, gpa, &page);
-		lock_release(&vm_lock, flags);
 		if (!there || !(page.rights & (write ? STAGE2_WRITE : STAGE2_READ)) ||
 			(write && page.cache != STAGE2_WB)) {
 			return false;
