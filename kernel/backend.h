@@ -245,8 +245,9 @@ struct backend {
 	const struct stage2_format *stage2;
 	size_t vcpu_frames; /* of a vCPU's ->hw, zeroed */
 
-	/* In vm_bitmaps.msr an MSR, counted through its ranges, has `msr_bits` bits, the first at
-	 * `msr_step` times its number, each `msr_distance` behind the one before. */
+	/* In vm_bitmaps.msr an MSR, counted through its ranges, has `msr_bits` bits, for reads and
+	 * writes in turn, the first at `msr_step` times its number, each `msr_distance` behind the
+	 * one before. */
 	unsigned msr_step, msr_bits, msr_distance;
 	unsigned own_msrs; /* so many of the first of context.c's move with ->hw */
 
