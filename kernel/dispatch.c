@@ -206,7 +206,7 @@ struct vcpu *dispatch_next(enum sched_how how, uint64_t now)
 
 	STATIC_ASSERT(offsetof(struct sched_entity, run) == 0, "a vCPU by its entity");
 	do {
-		uint64_t flags = lock_acquire(&cpu->sched_lock);
+		lock_take(&cpu->sched_lock);
 		cpu->resched = cpu->yields = false;
 		if (how == SCHED_SLEEPS && (old->requests & VCPU_REQUEST_LOOK)) {
 			how = SCHED_GOES_ON;
@@ -215,7 +215,7 @@ struct vcpu *dispatch_next(enum sched_how how, uint64_t now)
 		}
 		decision = sched_pick(&cpu->sched, ns, how);
 		spread = decision.spread ? sched_spread(&cpu->sched) : NULL;
-		lock_release(&cpu->sched_lock, flags);
+		lock_give(&cpu->sched_lock);
 		how = SCHED_GOES_ON;
 	} while (settle(cpu, &decision, spread));
 	cpu->until = UINT64_MAX;
