@@ -165,6 +165,9 @@ void console_log_grew(void)
 int console_read(bool escape_only)
 {
 	int byte = -1;
+	if (in_head == in_tail) { /* without the lock: what comes just now is for the next look */
+		return byte;
+	}
 	uint64_t flags = lock_acquire(&console_lock);
 	for (uint32_t at = in_tail; byte < 0 && at != in_head; at++) {
 		if (!escape_only || in[at % IN_SIZE] == CONSOLE_ESCAPE) {
