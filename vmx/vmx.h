@@ -139,6 +139,7 @@ enum vmx_group {
 	X(PROC2, PAUSE_LOOP, BIT(10), NULL)                                                        \
 	X(PROC2, X2APIC, BIT(4) | BIT(8) | BIT(9), NULL)                                           \
 	X(EXIT, HOST_64, BIT(9), "64-bit host")                                                    \
+	X(EXIT, ACKNOWLEDGE, BIT(15), "acknowledgement of interrupts on exit")                     \
 	X(EXIT, SAVE, BIT(2) | BIT(18) | BIT(20), "saving of DR7, PAT and EFER")                   \
 	X(EXIT, LOAD, BIT(19) | BIT(21), "loading of the host's PAT and EFER")                     \
 	X(ENTRY, LONG_MODE, BIT(9), "64-bit guests")                                               \

@@ -36,6 +36,7 @@ uint32_t fake_msr_last;
 unsigned fake_msr_reads, fake_msr_writes;
 uint32_t fake_opened[16];
 uint32_t fake_opened_writes;
+unsigned fake_interrupt;
 unsigned fake_opened_count;
 struct cpuid fake_cpuid;
 uint32_t fake_cpuid_leaf, fake_cpuid_subleaf;
@@ -304,6 +305,11 @@ void dispatch_alarm(uint64_t now)
 {
 }
 
+__attribute__((weak)) void trap_interrupt(unsigned vector)
+{
+	fake_interrupt = vector;
+}
+
 void dispatch_skip(uint64_t from)
 {
 }
@@ -464,7 +470,7 @@ static void begin_cpu(void)
 	time_frequency = 2000000000;
 	fake_msr_there = fake_xcr0_good = true;
 	fake_msr_value = fake_xcr0 = 0;
-	fake_opened_writes = 0;
+	fake_opened_writes = fake_interrupt = 0;
 	fake_msr_reads = fake_msr_writes = fake_opened_count = fake_cpuid_reads = fake_wbinvds =
 		fake_irq_takes = 0;
 	fake_port_step = 0;

@@ -61,6 +61,7 @@ extern unsigned fake_msr_reads, fake_msr_writes;
 #define FAKE_NOTED 0xc0000082u      /* whose writes context.c has to know of */
 extern uint32_t fake_opened[16];    /* by vm_open_msr() */
 extern uint32_t fake_opened_writes; /* which of them for writes too, a bit each */
+extern unsigned fake_interrupt;     /* the last one of trap_interrupt(); 0: none */
 extern unsigned fake_opened_count;
 extern struct cpuid fake_cpuid; /* the answer of all leaves */
 extern uint32_t fake_cpuid_leaf, fake_cpuid_subleaf;
