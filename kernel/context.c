@@ -134,7 +134,7 @@ void context_load(struct vcpu *vcpu)
 	uint64_t had = xsave ? xcr0_read() : 0;
 
 	if (had != components) {
-		xcr0_try_write(components);
+		xcr0_write(components);
 	}
 	if (old != NULL) {
 		old->xcr0 = had;
@@ -150,6 +150,6 @@ void context_load(struct vcpu *vcpu)
 	}
 	load(&vcpu->context, old);
 	if (xsave && vcpu->context.xcr0 != components) {
-		xcr0_try_write(vcpu->context.xcr0);
+		xcr0_write(vcpu->context.xcr0);
 	}
 }

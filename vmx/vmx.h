@@ -178,6 +178,7 @@ enum vmx_feature {
 /* What a vCPU has in its ->hw. */
 struct vmx_vcpu {
 	uint8_t vmcs[PAGE_SIZE];
+	hpa_t at;          /* [I] of the VMCS */
 	uint64_t host_rsp; /* [C] what VMCS_HOST_RSP holds; enter.S */
 	uint64_t cr2;      /* [C] the guest's, while the VMCS is not the current one */
 	uint64_t vpid;     /* [C] low 16 bits: its VPID; others: of which generation of its CPU's */

@@ -53,11 +53,10 @@ static uint64_t test_msr_value(uint32_t number)
 	return value;
 }
 
-static bool test_xcr0_write(uint64_t value)
+static void test_xcr0_write(uint64_t value)
 {
 	xcr0 = value;
 	xcr0_writes++;
-	return true;
 }
 
 #define dr0_read()           debug[0]
@@ -72,7 +71,7 @@ static bool test_xcr0_write(uint64_t value)
 #define dr6_write(value)     (debug[6] = (value))
 #define cr4_read()           CR4_OSXSAVE
 #define xcr0_read()          xcr0
-#define xcr0_try_write       test_xcr0_write
+#define xcr0_write           test_xcr0_write
 #define msr_try_read         test_msr_read
 #define msr_read             test_msr_value
 #define msr_write            test_msr_write
