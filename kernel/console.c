@@ -165,9 +165,6 @@ void console_log_grew(void)
 int console_read(bool escape_only)
 {
 	int byte = -1;
-	if (in_head == in_tail) { /* without the lock: what comes just now is for the next look */
-		return byte;
-	}
 	uint64_t flags = lock_acquire(&console_lock);
 	for (uint32_t at = in_tail; byte < 0 && at != in_head; at++) {
 		if (!escape_only || in[at % IN_SIZE] == CONSOLE_ESCAPE) {
@@ -187,6 +184,12 @@ bool console_has_room(void)
 bool console_log_waits(void)
 {
 	return log_cursor < log_count;
+}
+
+/* Without the lock: what comes just now is for the next look. */
+bool console_is_quiet(void)
+{
+	return in_head == in_tail && log_cursor >= log_count;
 }
 
 void console_drain(void)

@@ -67,11 +67,9 @@ void trap_interrupt(unsigned vector)
 void trap_report_nmis(void)
 {
 	struct pcpu *cpu = this_cpu();
-	if (cpu->nmi_rip != 0) {
-		log_warning("nmi: nobody asked for one on cpu %u at rip 0x%lx, its number %lu",
-			cpu->index, cpu->nmi_rip, cpu->nmis);
-		cpu->nmi_rip = 0;
-	}
+	log_warning("nmi: nobody asked for one on cpu %u at rip 0x%lx, its number %lu", cpu->index,
+		cpu->nmi_rip, cpu->nmis);
+	cpu->nmi_rip = 0;
 }
 
 /* SDM vol. 3, 16.8. The bank that tells most: one with an uncorrected error, else any that is

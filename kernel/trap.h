@@ -36,7 +36,7 @@ void trap_set_handler(uint8_t vector, void (*run)(void), const char *name);
  * Interrupts off. */
 void trap_interrupt(unsigned vector);
 
-/* Log the NMIs that came to this CPU and that nobody had asked for. For the idle loops: an NMI
+/* Log the NMIs that came to this CPU and that nobody had asked for, when ->nmi_rip says so: an NMI
  * itself cannot log. */
 void trap_report_nmis(void);
 
