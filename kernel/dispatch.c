@@ -207,7 +207,9 @@ struct vcpu *dispatch_next(enum sched_how how, uint64_t now)
 	STATIC_ASSERT(offsetof(struct sched_entity, run) == 0, "a vCPU by its entity");
 	do {
 		lock_take(&cpu->sched_lock);
-		cpu->resched = cpu->yields = false;
+		/* The lock orders it: who changes something sets it behind that. */
+		atomic_store_explicit(&cpu->resched, false, memory_order_relaxed);
+		cpu->yields = false;
 		if (how == SCHED_SLEEPS && (old->requests & VCPU_REQUEST_LOOK)) {
 			how = SCHED_GOES_ON;
 		} else if (how == SCHED_SLEEPS) {

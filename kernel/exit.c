@@ -29,7 +29,7 @@ static bool look(struct vcpu *vcpu, struct vcpu_exit *exit)
 /* Last of all: what the handler does may take the vCPU from this CPU. */
 static bool interrupt(struct vcpu *vcpu, struct vcpu_exit *exit)
 {
-	vcpu_request(vcpu, VCPU_REQUEST_LOOK);
+	atomic_fetch_or(&vcpu->requests, VCPU_REQUEST_LOOK); /* it is this CPU's own */
 	if (exit->event.vector != 0) {
 		trap_interrupt(exit->event.vector);
 	}
