@@ -151,13 +151,14 @@ unit-build: $(UNIT_TESTS) $(FUZZ_TESTS)
 unit: $(UNIT_TESTS) ## unit tests on the host, with ASan and UBSan
 	@for t in $(UNIT_TESTS); do echo "== $$t"; $$t || exit 1; done
 
-# The image's own objects, which also run where the host puts them.
-build/sched-cost: tools/sched_cost.c $(patsubst %.c,$B/%.o,$(wildcard kernel/sched*.c)) kernel/sched.h
+# The image's own objects, which also run where the host puts them. The words for its parameters are no part of it.
+SCHED_FILES := $(filter-out kernel/sched_words.c,$(wildcard kernel/sched*.c))
+build/sched-cost: tools/sched_cost.c $(SCHED_FILES:%.c=$B/%.o) kernel/sched.h
 	$(Q)gcc -std=gnu17 -O1 -no-pie $(filter-out -Wmissing-prototypes -Wshadow,$(WARNINGS)) -I. -o $@ $(filter %.c %.o,$^)
 sched-cost: build/sched-cost ## instructions that the scheduler's calls take, against their limits
 	@build/sched-cost
 
-build/sched-report: tools/sched_report.c tests/unit/sched_sim.c tests/unit/fake.c $(wildcard kernel/sched*.[ch]) | deps
+build/sched-report: tools/sched_report.c tests/unit/sched_sim.c tests/unit/fake.c $(SCHED_FILES) $(wildcard kernel/sched*.h) | deps
 	$(Q)gcc $(HOST_CFLAGS) -o $@ $(filter %.c,$^) -lcmocka -lm
 sched-report: build/sched-report ## plots of the scheduler's simulation: build/sched-shares.svg, build/sched-latency.svg
 	@build/sched-report

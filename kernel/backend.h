@@ -119,7 +119,8 @@ struct vcpu_event {
  * undefined. */
 #define EXIT_KINDS(X)                                                                              \
 	X(UNKNOWN)    /* 0 in the backends' tables */                                              \
-	X(INTERRUPT)  /* a host interrupt is pending or was just taken; nothing of the guest's */  \
+	X(INTERRUPT)  /* nothing of the guest's: a host interrupt is pending, or acknowledged      \
+			 already: event.vector, else 0 */                                          \
 	X(NMI)        /* a host NMI; already handed to the host's handler */                       \
 	X(WINDOW)     /* the guest can take an interrupt now, as backend->window asked */          \
 	X(NMI_WINDOW) /* the same for an NMI, or (AMD-V) soon: can_take says which */              \
@@ -214,7 +215,7 @@ struct vm_bitmaps {
  *	frames for it. False: it is locked or refused.
  * vcpu_reset: all of ->hw anew, and the state after INIT: vcpu_reset_registers().
  * run: enter the guest, and come back with why it ended; host interrupts that ended it are pending
- *	when this returns. VT-x also ends it after RUN_MAX_NS (its preemption timer).
+ *	when this returns, or told. VT-x also ends it after RUN_MAX_NS (its preemption timer).
  * skip: go on behind the instruction that exited: rip, and the interrupt shadow that ends with it.
  * inject: deliver `event` at the next entry. Only when can_take allowed it (exceptions: always),
  *one an entry. can_take: would an interrupt or NMI be taken at once? window: exit as soon as
@@ -245,8 +246,9 @@ struct backend {
 	const struct stage2_format *stage2;
 	size_t vcpu_frames; /* of a vCPU's ->hw, zeroed */
 
-	/* In vm_bitmaps.msr an MSR, counted through its ranges, has `msr_bits` bits, the first at
-	 * `msr_step` times its number, each `msr_distance` behind the one before. */
+	/* In vm_bitmaps.msr an MSR, counted through its ranges, has `msr_bits` bits, for reads and
+	 * writes in turn, the first at `msr_step` times its number, each `msr_distance` behind the
+	 * one before. */
 	unsigned msr_step, msr_bits, msr_distance;
 	unsigned own_msrs; /* so many of the first of context.c's move with ->hw */
 

@@ -186,6 +186,12 @@ bool console_log_waits(void)
 	return log_cursor < log_count;
 }
 
+/* Without the lock: what comes just now is for the next look. */
+bool console_is_quiet(void)
+{
+	return in_head == in_tail && log_cursor >= log_count;
+}
+
 void console_drain(void)
 {
 	bool waits;

@@ -47,6 +47,7 @@ int console_read(bool escape_only);
 /* Hints, without the lock. */
 bool console_has_room(void);   /* the line does not lag far behind: talk, listen, show the log */
 bool console_log_waits(void);  /* console_show_log has something to look at */
+bool console_is_quiet(void);   /* nor is there a key */
 bool console_guest_room(void); /* console_guest_put has room */
 
 /* Queue text; newlines become CR LF. What a command prints always fits but on the largest machines,

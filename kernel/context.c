@@ -10,6 +10,7 @@
 
 #define MSR_PRED_CMD 0x49u
 
+#define KERNEL_GS_BASE 4u /* SWAPGS writes it, too */
 static const uint32_t msrs[CONTEXT_MSRS] = {
 	0xc0000081, 0xc0000082, 0xc0000083, 0xc0000084, /* SYSCALL */
 	0xc0000102,                                     /* KERNEL_GS_BASE */
@@ -60,6 +61,7 @@ void context_reset(struct vcpu *vcpu)
 		.fpu = fpu, .frames = c->frames, .xcr0 = 1, .debug[DEBUG_DR6] = 0xffff0ff0};
 }
 
+/* Other MSRs than KERNEL_GS_BASE are not read: context_note_msr() was told. */
 static void save(struct vcpu_context *c)
 {
 	fpu_save(c->fpu, xsave);
@@ -68,10 +70,16 @@ static void save(struct vcpu_context *c)
 	c->debug[2] = dr2_read();
 	c->debug[3] = dr3_read();
 	c->debug[DEBUG_DR6] = dr6_read();
-	for (unsigned i = 0; i < CONTEXT_MSRS; i++) {
-		if (moves[i]) {
-			c->msr[i] = msr_read(msrs[i]);
-		}
+	if (moves[KERNEL_GS_BASE]) {
+		c->msr[KERNEL_GS_BASE] = msr_read(msrs[KERNEL_GS_BASE]);
+	}
+}
+
+static inline void load_msr(
+	const struct vcpu_context *c, const struct vcpu_context *old, unsigned i)
+{
+	if ((old == NULL || c->msr[i] != old->msr[i]) && moves[i]) {
+		msr_write(msrs[i], c->msr[i]);
 	}
 }
 
@@ -84,10 +92,36 @@ static void load(const struct vcpu_context *c, const struct vcpu_context *old)
 	dr2_write(c->debug[2]);
 	dr3_write(c->debug[3]);
 	dr6_write(c->debug[DEBUG_DR6]);
-	for (unsigned i = 0; i < CONTEXT_MSRS; i++) {
-		if (moves[i] && (old == NULL || c->msr[i] != old->msr[i])) {
-			msr_write(msrs[i], c->msr[i]);
-		}
+	/* No loop: this is on the way of every switch. */
+	STATIC_ASSERT(CONTEXT_MSRS == 7, "all of them");
+	load_msr(c, old, 0);
+	load_msr(c, old, 1);
+	load_msr(c, old, 2);
+	load_msr(c, old, 3);
+	load_msr(c, old, 4);
+	load_msr(c, old, 5);
+	load_msr(c, old, 6);
+}
+
+static unsigned slot_of(uint32_t number)
+{
+	unsigned i = 0;
+	while (i < CONTEXT_MSRS && msrs[i] != number) {
+		i++;
+	}
+	return i;
+}
+
+bool context_notes_msr(uint32_t number)
+{
+	unsigned i = slot_of(number);
+	return i >= backend->own_msrs && i < CONTEXT_MSRS && i != KERNEL_GS_BASE;
+}
+
+void context_note_msr(struct vcpu *vcpu, uint32_t number)
+{
+	if (context_notes_msr(number)) {
+		vcpu->context.msr[slot_of(number)] = msr_read(number);
 	}
 }
 
@@ -100,7 +134,7 @@ void context_load(struct vcpu *vcpu)
 	uint64_t had = xsave ? xcr0_read() : 0;
 
 	if (had != components) {
-		xcr0_try_write(components);
+		xcr0_write(components);
 	}
 	if (old != NULL) {
 		old->xcr0 = had;
@@ -116,6 +150,6 @@ void context_load(struct vcpu *vcpu)
 	}
 	load(&vcpu->context, old);
 	if (xsave && vcpu->context.xcr0 != components) {
-		xcr0_try_write(vcpu->context.xcr0);
+		xcr0_write(vcpu->context.xcr0);
 	}
 }

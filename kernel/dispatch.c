@@ -206,8 +206,10 @@ struct vcpu *dispatch_next(enum sched_how how, uint64_t now)
 
 	STATIC_ASSERT(offsetof(struct sched_entity, run) == 0, "a vCPU by its entity");
 	do {
-		uint64_t flags = lock_acquire(&cpu->sched_lock);
-		cpu->resched = cpu->yields = false;
+		lock_take(&cpu->sched_lock);
+		/* The lock orders it: who changes something sets it behind that. */
+		atomic_store_explicit(&cpu->resched, false, memory_order_relaxed);
+		cpu->yields = false;
 		if (how == SCHED_SLEEPS && (old->requests & VCPU_REQUEST_LOOK)) {
 			how = SCHED_GOES_ON;
 		} else if (how == SCHED_SLEEPS) {
@@ -215,7 +217,7 @@ struct vcpu *dispatch_next(enum sched_how how, uint64_t now)
 		}
 		decision = sched_pick(&cpu->sched, ns, how);
 		spread = decision.spread ? sched_spread(&cpu->sched) : NULL;
-		lock_release(&cpu->sched_lock, flags);
+		lock_give(&cpu->sched_lock);
 		how = SCHED_GOES_ON;
 	} while (settle(cpu, &decision, spread));
 	cpu->until = UINT64_MAX;

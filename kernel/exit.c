@@ -10,6 +10,7 @@
 #include "kernel/gmem.h"
 #include "kernel/log.h"
 #include "kernel/panic.h"
+#include "kernel/trap.h"
 #include "kernel/x86.h"
 
 #define STRING_BURST 16u /* iterations of string I/O an exit */
@@ -22,6 +23,16 @@ static bool nothing(struct vcpu *vcpu, struct vcpu_exit *exit)
 static bool look(struct vcpu *vcpu, struct vcpu_exit *exit)
 {
 	vcpu_request(vcpu, VCPU_REQUEST_LOOK);
+	return false;
+}
+
+/* Last of all: what the handler does may take the vCPU from this CPU. */
+static bool interrupt(struct vcpu *vcpu, struct vcpu_exit *exit)
+{
+	atomic_fetch_or(&vcpu->requests, VCPU_REQUEST_LOOK); /* it is this CPU's own */
+	if (exit->event.vector != 0) {
+		trap_interrupt(exit->event.vector);
+	}
 	return false;
 }
 
@@ -243,7 +254,7 @@ static const struct {
 	uint8_t len, opcode[3];
 	const char *reason;
 } exits[EXIT_COUNT] = {
-	[EXIT_INTERRUPT] = {.handle = look},
+	[EXIT_INTERRUPT] = {.handle = interrupt},
 	[EXIT_NMI] = {.handle = look},
 	[EXIT_WINDOW] = {.handle = nothing},
 	[EXIT_NMI_WINDOW] = {.handle = nothing},

@@ -17,18 +17,11 @@ void lock_break_all(void)
 	this_cpu()->locks = 0;
 }
 
-static void take(struct spinlock *lock)
+void lock_wait(struct spinlock *lock, uint16_t ticket)
 {
-	uint16_t ticket = atomic_fetch_add_explicit(&lock->next, 1, memory_order_relaxed);
 	while (atomic_load_explicit(&lock->serving, memory_order_acquire) != ticket && !broken) {
 		cpu_pause();
 	}
-}
-
-static void give(struct spinlock *lock)
-{
-	uint16_t serving = atomic_load_explicit(&lock->serving, memory_order_relaxed);
-	atomic_store_explicit(&lock->serving, (uint16_t)(serving + 1), memory_order_release);
 }
 
 uint64_t lock_acquire(struct spinlock *lock)
@@ -39,14 +32,14 @@ uint64_t lock_acquire(struct spinlock *lock)
 		panic("a lock of rank %u may not be taken with those of ranks 0x%x held",
 			lock->rank, this_cpu()->locks);
 	}
-	take(lock);
+	lock_enter(lock);
 	return flags;
 }
 
 void lock_release(struct spinlock *lock, uint64_t flags)
 {
 	DEBUG_ASSERT(broken || lock_held_pop(&this_cpu()->locks, lock->rank));
-	give(lock);
+	lock_leave(lock);
 	irq_restore(flags);
 }
 
@@ -54,7 +47,7 @@ uint64_t lock_acquire_both(struct spinlock *a, struct spinlock *b)
 {
 	uint64_t flags = lock_acquire(a < b ? a : b);
 	if (a != b) {
-		take(a < b ? b : a);
+		lock_enter(a < b ? b : a);
 	}
 	return flags;
 }
@@ -62,7 +55,7 @@ uint64_t lock_acquire_both(struct spinlock *a, struct spinlock *b)
 void lock_release_both(struct spinlock *a, struct spinlock *b, uint64_t flags)
 {
 	if (a != b) {
-		give(b);
+		lock_leave(b);
 	}
 	lock_release(a, flags);
 }

@@ -59,6 +59,41 @@ static inline bool lock_held_pop(uint32_t *held, enum lock_rank rank)
 uint64_t lock_acquire(struct spinlock *lock);
 void lock_release(struct spinlock *lock, uint64_t flags);
 
+/* The ticket lock itself, without a look at ranks or interrupts. */
+void lock_wait(struct spinlock *lock, uint16_t ticket);
+static inline void lock_enter(struct spinlock *lock)
+{
+	uint16_t ticket = atomic_fetch_add_explicit(&lock->next, 1, memory_order_relaxed);
+	if (atomic_load_explicit(&lock->serving, memory_order_acquire) != ticket) {
+		lock_wait(lock, ticket);
+	}
+}
+
+static inline void lock_leave(struct spinlock *lock)
+{
+	uint16_t serving = atomic_load_explicit(&lock->serving, memory_order_relaxed);
+	atomic_store_explicit(&lock->serving, (uint16_t)(serving + 1), memory_order_release);
+}
+
+/* Take and release `lock` where interrupts are off, and stay so: a few instructions in place. */
+static inline void lock_take(struct spinlock *lock)
+{
+	if (DEBUG_BUILD) {
+		lock_acquire(lock);
+	} else {
+		lock_enter(lock);
+	}
+}
+
+static inline void lock_give(struct spinlock *lock)
+{
+	if (DEBUG_BUILD) {
+		lock_release(lock, 0);
+	} else {
+		lock_leave(lock);
+	}
+}
+
 /* Take two locks of one rank, or the one that both are; the order in which they are named does not
  * matter. */
 uint64_t lock_acquire_both(struct spinlock *a, struct spinlock *b);

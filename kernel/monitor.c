@@ -85,7 +85,7 @@ static void interrupt_line(bool switches)
 	}
 }
 
-void monitor_step(void)
+NOINLINE static void step(void)
 {
 	if (console_phase == CONSOLE_BOOT) {
 		console_phase = CONSOLE_MONITOR;
@@ -115,6 +115,14 @@ void monitor_step(void)
 			return; /* what was asked of this CPU's vCPU comes before the next command
 				 */
 		}
+	}
+}
+
+/* CPU 0 comes by each time round its loop. */
+void monitor_step(void)
+{
+	if (!console_is_quiet() || for_guest >= 0 || take_focus || console_phase == CONSOLE_BOOT) {
+		step();
 	}
 }
 

@@ -11,7 +11,8 @@
 enum msr_action {
 	FAULT,   /* #GP */
 	PASS,    /* the CPU's own, #GP where it has none */
-	OPEN,    /* the same without an exit: the host does not use it */
+	OPEN,    /* the same without an exit, but for writes that context.c must know of: the host
+		  * does not use it */
 	ZERO,    /* reads 0, writes do nothing */
 	KEEP,    /* reads the CPU's own, writes do nothing; #GP where it has none */
 	CLEAR,   /* KEEP, but a bank's status may be cleared: what was reported must not be again */
@@ -68,7 +69,7 @@ void msr_open_all(struct vm *vm)
 	for (unsigned i = 0; i < ARRAY_COUNT(policy); i++) {
 		for (uint32_t msr = policy[i].first;
 			policy[i].service == OPEN && msr <= policy[i].last; msr++) {
-			vm_open_msr(vm, msr);
+			vm_open_msr(vm, msr, !context_notes_msr(msr));
 		}
 	}
 }
@@ -150,7 +151,11 @@ bool msr_emulate_write(struct vcpu *vcpu, uint32_t msr, uint64_t value)
 	struct vlapic_effect effect = {0};
 
 	if (action == PASS || action == OPEN || (action == CLEAR && value == 0 && (msr & 3) == 1)) {
-		return msr_try_write(msr, value);
+		bool done = msr_try_write(msr, value);
+		if (done) {
+			context_note_msr(vcpu, msr);
+		}
+		return done;
 	}
 	if (action != EMULATE) {
 		/* The write does nothing, where there is such an MSR at all. */

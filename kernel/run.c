@@ -18,7 +18,7 @@ const struct backend *backend;
 struct vm *service_vm;
 int (*service_restart)(void);
 struct spinlock vm_lock = SPINLOCK(VM);
-#define SERVE_FREE_NS 20000u /* for the console: more is not the vCPU's cost */
+#define SERVE_FREE_NS 20000ull /* for the console: more is not the vCPU's cost */
 
 void vcpu_request(struct vcpu *vcpu, unsigned requests)
 {
@@ -107,12 +107,20 @@ static void release_here(void *argument)
 	release->vcpu->cpu = release->to;
 }
 
-void vcpu_fetch(struct vcpu *vcpu)
+/* From the CPU that has it. */
+NOINLINE static void take(struct vcpu *vcpu)
 {
 	struct release release = {vcpu, this_cpu()->index};
 
-	if (vcpu->cpu != release.to && !smp_call(vcpu->cpu, release_here, &release)) {
+	if (!smp_call(vcpu->cpu, release_here, &release)) {
 		panic("CPU %u does not give a vCPU back", vcpu->cpu);
+	}
+}
+
+void vcpu_fetch(struct vcpu *vcpu)
+{
+	if (vcpu->cpu != this_cpu()->index) {
+		take(vcpu);
 	}
 	context_load(vcpu);
 	if (vcpu->flushes != vcpu->vm->flushes) {
@@ -339,16 +347,17 @@ static void serve_console(uint64_t now)
 
 	monitor_step();
 	devices_poll();
-	if (now >= sample_at) {
-		dispatch_sample();
-		sample_at = now + time_frequency;
-	}
 	if (now >=
 		look_at) { /* also with an interrupt: it may be wired elsewhere than we believe */
 		console_poll();
 		look_at = now + time_to_tsc(console_polled ? RUN_MAX_NS : 250000000);
+		if (now >= sample_at) {
+			dispatch_sample();
+			sample_at = now + time_frequency;
+		}
 	}
-	if (this_cpu()->vcpu != NULL && tsc_read() - now > time_to_tsc(SERVE_FREE_NS)) {
+	if (this_cpu()->vcpu != NULL &&
+		tsc_read() - now > time_frequency / (NS_PER_SECOND / SERVE_FREE_NS)) {
 		dispatch_skip(now);
 	}
 }
@@ -393,7 +402,9 @@ void cpu_loop(void)
 	cpu->alarm_at = UINT64_MAX;
 	for (;;) {
 		irq_disable();
-		trap_report_nmis();
+		if (cpu->nmi_rip != 0) {
+			trap_report_nmis();
+		}
 		uint64_t now = tsc_read();
 		if (boots) {
 			serve_console(now);

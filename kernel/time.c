@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * kernel/time.c - nanoseconds from TSC ticks, by one multiplication and a shift.
+ * kernel/time.c - nanoseconds from TSC ticks and back, by one multiplication and a shift.
  */
 #include "kernel/time.h"
 
 #include "kernel/x86.h"
 
-#define SHIFT 32u
+#define SHIFT      32u
+#define BACK_SHIFT 30u /* up to 17 GHz */
 
 extern uint64_t boot_entry_tsc;
 
@@ -14,11 +15,13 @@ extern uint64_t boot_entry_tsc;
  */
 uint64_t time_frequency = NS_PER_SECOND;
 static uint64_t scale = 1ull << SHIFT;
+static uint64_t back = 1ull << BACK_SHIFT; /* [I] the same: a little too much, not to be early */
 
 void time_set_frequency(uint64_t hz)
 {
 	time_frequency = hz;
 	scale = (NS_PER_SECOND << SHIFT) / hz;
+	back = (hz << BACK_SHIFT) / NS_PER_SECOND + 1;
 }
 
 uint64_t time_from_tsc(uint64_t tsc)
@@ -33,9 +36,7 @@ uint64_t time_ns(void)
 
 uint64_t time_to_tsc(uint64_t ns)
 {
-	/* Two steps, so that 2^64 ns do not overflow and no 128-bit division is needed. */
-	return ns / NS_PER_SECOND * time_frequency +
-		ns % NS_PER_SECOND * time_frequency / NS_PER_SECOND;
+	return (uint64_t)((unsigned __int128)ns * back >> BACK_SHIFT);
 }
 
 void time_delay(uint64_t ns)

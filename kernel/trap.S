@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * kernel/trap.S - one entry for each vector, one common path to trap_dispatch().
+ * kernel/trap.S - one entry for each vector, one common path for exceptions and a shorter one for interrupts.
  */
 #include "offsets.h"
 
@@ -18,7 +18,11 @@ trap_entries:                           /* 256 entries of 16 bytes */
 	pushq $0
 	.endif
 	pushq $vector
+	.if vector < 32
 	jmp trap_common
+	.else
+	jmp interrupt_common
+	.endif
 	vector = vector + 1
 	.endr
 
@@ -35,6 +39,26 @@ trap_common:
 	call trap_dispatch
 	add $16, %rsp
 	.irp reg, r15, r14, r13, r12, r11, r10, r9, r8, rbp, rdi, rsi, rdx, rcx, rbx, rax
+	pop %\reg
+	.endr
+	add $16, %rsp
+	iretq
+
+	/* What a C function keeps need not be saved: nobody looks at the registers of what was interrupted. */
+	.balign 16
+interrupt_common:
+	.irp reg, rax, rcx, rdx, rsi, rdi, r8, r9, r10, r11
+	push %\reg
+	.endr
+	cld
+	mov 9 * 8(%rsp), %edi
+	pushq 11 * 8(%rsp)              /* rip, for backtraces as above */
+	push %rbp
+	mov %rsp, %rbp
+	call trap_interrupt
+	pop %rbp
+	add $8, %rsp
+	.irp reg, r11, r10, r9, r8, rdi, rsi, rdx, rcx, rax
 	pop %\reg
 	.endr
 	add $16, %rsp

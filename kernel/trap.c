@@ -44,8 +44,9 @@ void trap_set_handler(uint8_t vector, void (*run)(void), const char *name)
 	trap_handlers[vector - VECTOR_OWN_FIRST] = (struct trap_handler){run, name};
 }
 
-static void interrupt(struct pcpu *cpu, unsigned vector)
+void trap_interrupt(unsigned vector)
 {
+	struct pcpu *cpu = this_cpu();
 	unsigned slot = vector - VECTOR_OWN_FIRST;
 	if (vector >= VECTOR_OWN_FIRST && trap_handlers[slot].run != NULL) {
 		atomic_fetch_add_explicit(&cpu->interrupts[slot], 1, memory_order_relaxed);
@@ -66,11 +67,9 @@ static void interrupt(struct pcpu *cpu, unsigned vector)
 void trap_report_nmis(void)
 {
 	struct pcpu *cpu = this_cpu();
-	if (cpu->nmi_rip != 0) {
-		log_warning("nmi: nobody asked for one on cpu %u at rip 0x%lx, its number %lu",
-			cpu->index, cpu->nmi_rip, cpu->nmis);
-		cpu->nmi_rip = 0;
-	}
+	log_warning("nmi: nobody asked for one on cpu %u at rip 0x%lx, its number %lu", cpu->index,
+		cpu->nmi_rip, cpu->nmis);
+	cpu->nmi_rip = 0;
 }
 
 /* SDM vol. 3, 16.8. The bank that tells most: one with an uncorrected error, else any that is
@@ -99,9 +98,7 @@ void trap_dispatch(struct trap_frame *frame)
 	unsigned vector = (unsigned)frame->vector;
 	uint64_t rip = frame->rip;
 
-	if (vector >= 32) {
-		interrupt(cpu, vector);
-	} else if (vector == VECTOR_NMI) {
+	if (vector == VECTOR_NMI) {
 		panic_stop_if_asked();
 		cpu->nmi_rip = rip;
 		atomic_fetch_add_explicit(&cpu->nmis, 1, memory_order_relaxed);

@@ -32,7 +32,11 @@ extern struct trap_handler {
 /* Let `run` take interrupt `vector` on every CPU. Before the interrupt can come. */
 void trap_set_handler(uint8_t vector, void (*run)(void), const char *name);
 
-/* Log the NMIs that came to this CPU and that nobody had asked for. For the idle loops: an NMI
+/* The host's interrupt `vector`, from the IDT; also for a CPU that acknowledged one otherwise.
+ * Interrupts off. */
+void trap_interrupt(unsigned vector);
+
+/* Log the NMIs that came to this CPU and that nobody had asked for, when ->nmi_rip says so: an NMI
  * itself cannot log. */
 void trap_report_nmis(void);
 

@@ -40,12 +40,12 @@ void vcpu_reset_registers(struct vcpu *vcpu)
 	vcpu->regs = (struct vcpu_regs){.gpr[GPR_RDX] = cpuid_read(1, 0).eax};
 }
 
-void vm_open_msr(struct vm *vm, uint32_t msr)
+void vm_open_msr(struct vm *vm, uint32_t msr, bool writes)
 {
 	bool high = msr >= MSR_HIGH;
 	uint32_t index = msr - (high ? MSR_HIGH : 0);
 
-	for (unsigned i = 0; i < backend->msr_bits && index < MSR_RANGE; i++) {
+	for (unsigned i = 0; i < backend->msr_bits && index < MSR_RANGE; i += 2 - writes) {
 		unsigned bit =
 			(index + high * MSR_RANGE) * backend->msr_step + i * backend->msr_distance;
 		vm->bitmaps->msr[bit / 8] &= (uint8_t) ~(1u << bit % 8);

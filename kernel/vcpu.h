@@ -137,8 +137,8 @@ void vcpu_interrupt(struct vcpu *vcpu, uint8_t vector, bool level);
 /* For the backend's vcpu_reset: registers and segments after INIT. */
 void vcpu_reset_registers(struct vcpu *vcpu);
 
-/* Let the guest read and write an MSR without an exit, if the bitmaps have it. */
-void vm_open_msr(struct vm *vm, uint32_t msr);
+/* Let the guest read, and write, an MSR without an exit, if the bitmaps have it. */
+void vm_open_msr(struct vm *vm, uint32_t msr, bool writes);
 
 /* An exception of the vCPU's own making, at its next entry. On its CPU. */
 void vcpu_raise(struct vcpu *vcpu, uint8_t vector, bool has_error, uint32_t error);
@@ -166,6 +166,11 @@ void context_reset(struct vcpu *vcpu);
 /* Put the state of the vCPU whose it is away, and bring that of `vcpu`; NULL: of nobody, yet. On
  * this CPU, interrupts off. */
 void context_load(struct vcpu *vcpu);
+
+/* Whether writes of an MSR have to exit, so that a switch need not read what it holds; and what the
+ * guest wrote is in it. On the vCPU's CPU. */
+bool context_notes_msr(uint32_t msr);
+void context_note_msr(struct vcpu *vcpu, uint32_t msr);
 
 /* The CPU's work from now on: its vCPU when that can run, the monitor on CPU 0, else sleep. */
 NORETURN void cpu_loop(void);

@@ -108,6 +108,15 @@ static inline uint64_t xcr0_read(void)
 	return (uint64_t)high << 32 | low;
 }
 
+/* A value that this CPU is known to take. */
+static inline void xcr0_write(uint64_t value)
+{
+	__asm__ volatile("xsetbv"
+			 :
+			 : "c"(0), "a"((uint32_t)value), "d"((uint32_t)(value >> 32))
+			 : "memory");
+}
+
 /* All of the FPU's and vector units' state that XCR0 has on, to or from `area` (64-byte aligned);
  * without XSAVE what FXSAVE knows. */
 #define X(name, direction)                                                                         \

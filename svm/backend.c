@@ -53,7 +53,7 @@ void svm_run(struct vcpu *vcpu, struct vcpu_exit *exit)
 
 	svm_asid_choose(cpu, vmcb);
 	vmcb->rax = vcpu->regs.gpr[GPR_RAX];
-	svm_enter(&vcpu->regs, virt_to_phys(vmcb), cpu->host);
+	svm_enter(&vcpu->regs, hpa(vmcb->at), cpu->host);
 	vcpu->regs.gpr[GPR_RAX] = vmcb->rax;
 	vmcb->tlb_control = 0;
 	vmcb->inject = 0;

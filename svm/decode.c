@@ -120,7 +120,9 @@ void svm_decode(struct vcpu *vcpu, struct vcpu_exit *exit)
 	struct vmcb *vmcb = vcpu->hw;
 
 	uint32_t code = (uint32_t)vmcb->exit_code; /* of 64 bits; in QEMU, of INVALID, only 32 */
-	*exit = (struct vcpu_exit){.raw = vmcb->exit_code};
+	exit->raw = vmcb->exit_code;
+	exit->length = 0;
+	exit->interrupted.valid = false;
 	exit->kind = code < SVM_EXIT_INTERCEPTS      ? svm_exit_kinds[code]
 		: code == SVM_EXIT_NPF               ? EXIT_STAGE2
 		: code == (uint32_t)SVM_EXIT_INVALID ? EXIT_ENTRY_FAILED
@@ -141,6 +143,7 @@ void svm_decode(struct vcpu *vcpu, struct vcpu_exit *exit)
 			exit->kind = EXIT_HLT;
 			exit->length = 1;
 		}
+		exit->event.vector = 0; /* it is pending */
 		break;
 	case EXIT_WINDOW:
 		vmcb->interrupt_control &= ~VIRQ_PENDING;
@@ -171,6 +174,7 @@ void svm_decode(struct vcpu *vcpu, struct vcpu_exit *exit)
 		break;
 	case EXIT_STAGE2:
 		exit->fault.gpa = vmcb->exit_info2;
+		exit->fault.byte_count = 0;
 		if (svm_features & SVM_DECODE_ASSISTS) { /* 15.33.5 */
 			exit->fault.byte_count = vmcb->byte_count & 15;
 			exit->fault.bytes = &vmcb->byte_count + 1;

@@ -19,6 +19,7 @@ void svm_vcpu_reset(struct vcpu *vcpu)
 	const struct vm_bitmaps *bitmaps = vcpu->vm->bitmaps;
 
 	memset(vmcb, 0, sizeof(*vmcb));
+	vmcb->at = virt_to_phys(vmcb).raw;
 	for (unsigned code = 0; code < SVM_EXIT_INTERCEPTS; code++) {
 		bool at_times = code == SVM_EXIT_VINTR || code == SVM_EXIT_IRET ||
 			(code == SVM_EXIT_PAUSE && !(svm_features & SVM_PAUSE_FILTER)) ||

@@ -54,6 +54,7 @@ struct vmcb_segment {
 	X(0x3e0, uint64_t, asid_generation) /* of the CPU's ASIDs that `asid` is from; 0: none */  \
 	X(0x3e8, uint64_t, iret_rip)        /* of the IRET that unmasks NMIs */                    \
 	X(0x3f0, uint32_t, nmi_state)       /* enum nmi_state */                                   \
+	X(0x3f8, uint64_t, at)              /* its own host-physical address */                    \
 	X(0x4cb, uint8_t, cpl)                                                                     \
 	X(0x568, uint64_t, dr6)                                                                    \
 	X(0x570, uint64_t, rflags)                                                                 \

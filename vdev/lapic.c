@@ -216,11 +216,6 @@ uint64_t vlapic_read_deadline(const struct vlapic *v)
 	return v->reg[VLAPIC_LVT_TIMER].value & LVT_DEADLINE ? v->timer_next : 0;
 }
 
-uint64_t vlapic_timer_next(const struct vlapic *v)
-{
-	return v->timer_next == 0 ? UINT64_MAX : v->timer_next;
-}
-
 void vlapic_timer_fire(struct vlapic *v, uint64_t now)
 {
 	if (now >= vlapic_timer_next(v)) {

@@ -109,7 +109,10 @@ unsigned vlapic_status(const struct vlapic *v);
 
 /* When the timer fires next (guest TSC; UINT64_MAX: never), and firing it: sets IRR and re-arms a
  * periodic one. */
-uint64_t vlapic_timer_next(const struct vlapic *v);
+static inline uint64_t vlapic_timer_next(const struct vlapic *v)
+{
+	return v->timer_next == 0 ? UINT64_MAX : v->timer_next;
+}
 void vlapic_timer_fire(struct vlapic *v, uint64_t now);
 
 /* Does an IPI or MSI with this destination mean this APIC? SDM vol. 3, 11.6.2. `source`: the

@@ -24,15 +24,18 @@ uint32_t vmx_controls[VMX_GROUP_COUNT];
 
 void vmx_load(struct vmx_vcpu *vmx)
 {
-	struct vmx_vcpu *old = this_cpu()->loaded;
-	bool good = vmptrld(virt_to_phys(vmx->vmcs));
+	struct pcpu *cpu = this_cpu();
+	struct vmx_vcpu *old = cpu->loaded;
+	bool good = vmptrld(vmx->at);
 	DEBUG_ASSERT(good);
 	if (old != NULL) {
 		old->cr2 = cr2_read();
 	}
 	cr2_write(vmx->cr2);
-	this_cpu()->loaded = vmx;
-	vmx->flush |= vmx->vpid >> 16 != vpid_last[this_cpu()->index] >> 16;
+	cpu->loaded = vmx;
+	if (vmx->vpid >> 16 != vpid_last[cpu->index] >> 16) {
+		vmx->flush = true;
+	}
 }
 
 /* SDM vol. 3, 24.7. Firmware locks this MSR; where it did not, the choice is ours. */
@@ -142,6 +145,7 @@ void vmx_vcpu_reset(struct vcpu *vcpu)
 		cpu->loaded = NULL;
 	}
 	memset((uint8_t *)vmx + PAGE_SIZE, 0, sizeof(*vmx) - PAGE_SIZE);
+	vmx->at = virt_to_phys(vmx->vmcs);
 	vmx->flush = true;
 	vmx_use(vcpu);
 	for (unsigned n = 0; n < VMCS_FIELD_COUNT; n++) {

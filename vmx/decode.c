@@ -106,6 +106,7 @@ static void decode_cr(struct vcpu *vcpu, struct vcpu_exit *exit, uint64_t qualif
 		return;
 	}
 	exit->kind = EXIT_INTERRUPT;
+	exit->event.vector = 0;
 	if (number == 0 ? (value & (CR0_CD | CR0_NW)) == CR0_NW : value & CR4_VMXE) {
 		vcpu_raise(vcpu, VECTOR_PROTECTION, true, 0);
 	} else {
@@ -145,6 +146,9 @@ void vmx_decode(struct vcpu *vcpu, struct vcpu_exit *exit)
 		decode_vectoring(exit);
 	}
 	switch (exit->kind) {
+	case EXIT_INTERRUPT:
+		exit->event.vector = (uint8_t)vmcs_read(VMCS_EXIT_EVENT);
+		break;
 	case EXIT_EXCEPTION:
 		decode_exception(exit);
 		break;

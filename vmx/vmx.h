@@ -139,6 +139,7 @@ enum vmx_group {
 	X(PROC2, PAUSE_LOOP, BIT(10), NULL)                                                        \
 	X(PROC2, X2APIC, BIT(4) | BIT(8) | BIT(9), NULL)                                           \
 	X(EXIT, HOST_64, BIT(9), "64-bit host")                                                    \
+	X(EXIT, ACKNOWLEDGE, BIT(15), "acknowledgement of interrupts on exit")                     \
 	X(EXIT, SAVE, BIT(2) | BIT(18) | BIT(20), "saving of DR7, PAT and EFER")                   \
 	X(EXIT, LOAD, BIT(19) | BIT(21), "loading of the host's PAT and EFER")                     \
 	X(ENTRY, LONG_MODE, BIT(9), "64-bit guests")                                               \
@@ -177,6 +178,7 @@ enum vmx_feature {
 /* What a vCPU has in its ->hw. */
 struct vmx_vcpu {
 	uint8_t vmcs[PAGE_SIZE];
+	hpa_t at;          /* [I] of the VMCS */
 	uint64_t host_rsp; /* [C] what VMCS_HOST_RSP holds; enter.S */
 	uint64_t cr2;      /* [C] the guest's, while the VMCS is not the current one */
 	uint64_t vpid;     /* [C] low 16 bits: its VPID; others: of which generation of its CPU's */

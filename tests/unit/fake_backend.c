@@ -35,6 +35,8 @@ uint64_t fake_msr_value;
 uint32_t fake_msr_last;
 unsigned fake_msr_reads, fake_msr_writes;
 uint32_t fake_opened[16];
+uint32_t fake_opened_writes;
+unsigned fake_interrupt;
 unsigned fake_opened_count;
 struct cpuid fake_cpuid;
 uint32_t fake_cpuid_leaf, fake_cpuid_subleaf;
@@ -274,10 +276,11 @@ void fake_allow_wbinvd(void)
 	sigaction(SIGSEGV, &action, NULL);
 }
 
-void vm_open_msr(struct vm *vm, uint32_t msr)
+void vm_open_msr(struct vm *vm, uint32_t msr, bool writes)
 {
 	assert_ptr_equal(vm, &fake_vm);
 	assert_true(fake_opened_count < ARRAY_COUNT(fake_opened));
+	fake_opened_writes |= (uint32_t)writes << fake_opened_count;
 	fake_opened[fake_opened_count++] = msr;
 }
 
@@ -300,6 +303,11 @@ void dispatch_yield(struct vcpu *other)
 
 void dispatch_alarm(uint64_t now)
 {
+}
+
+__attribute__((weak)) void trap_interrupt(unsigned vector)
+{
+	fake_interrupt = vector;
 }
 
 void dispatch_skip(uint64_t from)
@@ -462,6 +470,7 @@ static void begin_cpu(void)
 	time_frequency = 2000000000;
 	fake_msr_there = fake_xcr0_good = true;
 	fake_msr_value = fake_xcr0 = 0;
+	fake_opened_writes = fake_interrupt = 0;
 	fake_msr_reads = fake_msr_writes = fake_opened_count = fake_cpuid_reads = fake_wbinvds =
 		fake_irq_takes = 0;
 	fake_port_step = 0;
@@ -540,6 +549,17 @@ void fake_script(const struct vcpu_exit *exit)
 {
 	assert_true(fake_hw[0].script_count < FAKE_SCRIPT);
 	fake_hw[0].script[fake_hw[0].script_count++] = *exit;
+}
+
+/* Weak, as the next two: test_context.c has the real ones. */
+__attribute__((weak)) bool context_notes_msr(uint32_t msr)
+{
+	return msr == FAKE_NOTED;
+}
+
+__attribute__((weak)) void context_note_msr(struct vcpu *vcpu, uint32_t msr)
+{
+	vcpu->context.msr[0] = msr == FAKE_NOTED ? fake_msr_value : vcpu->context.msr[0];
 }
 
 __attribute__((weak)) void context_load(struct vcpu *vcpu)

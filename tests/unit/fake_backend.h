@@ -58,7 +58,10 @@ extern bool fake_msr_there;     /* else #GP */
 extern uint64_t fake_msr_value; /* read from all, written to all */
 extern uint32_t fake_msr_last;
 extern unsigned fake_msr_reads, fake_msr_writes;
-extern uint32_t fake_opened[16]; /* by vm_open_msr() */
+#define FAKE_NOTED 0xc0000082u      /* whose writes context.c has to know of */
+extern uint32_t fake_opened[16];    /* by vm_open_msr() */
+extern uint32_t fake_opened_writes; /* which of them for writes too, a bit each */
+extern unsigned fake_interrupt;     /* the last one of trap_interrupt(); 0: none */
 extern unsigned fake_opened_count;
 extern struct cpuid fake_cpuid; /* the answer of all leaves */
 extern uint32_t fake_cpuid_leaf, fake_cpuid_subleaf;

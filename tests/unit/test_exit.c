@@ -76,6 +76,17 @@ static void exits_of_the_host_change_nothing_of_the_guest(void **state)
 	}
 }
 
+static void an_interrupt_that_was_acknowledged_is_handled_at_once(void **state)
+{
+	(void)state;
+	handle_kind(EXIT_INTERRUPT, 0);
+	assert_int_equal(fake_interrupt, 0);
+	handle((struct vcpu_exit){.kind = EXIT_INTERRUPT, .event.vector = 0xfc});
+	assert_int_equal(fake_interrupt, 0xfc);
+	assert_true(vcpu->requests & VCPU_REQUEST_LOOK);
+	assert_went_on(0);
+}
+
 static void instructions_that_guests_do_not_have_are_undefined(void **state)
 {
 	(void)state;
@@ -550,6 +561,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		VM_TEST(exits_of_the_host_change_nothing_of_the_guest),
+		VM_TEST(an_interrupt_that_was_acknowledged_is_handled_at_once),
 		VM_TEST(instructions_that_guests_do_not_have_are_undefined),
 		VM_TEST(an_exit_that_nobody_handles_ends_the_vcpu_with_a_report),
 		VM_TEST(the_end_of_a_vcpu_pauses_the_others),

@@ -224,6 +224,20 @@ static void what_is_open_is_what_the_host_does_not_use(void **state)
 	msr_open_all(&fake_vm);
 	assert_int_equal(fake_opened_count, ARRAY_COUNT(all));
 	assert_memory_equal(fake_opened, all, sizeof(all));
+	assert_int_equal(all[4], FAKE_NOTED);
+	assert_int_equal(fake_opened_writes, ((1u << ARRAY_COUNT(all)) - 1) & ~(1u << 4));
+}
+
+static void a_write_that_is_done_is_noted(void **state)
+{
+	(void)state;
+	fake_msr_there = true;
+	assert_true(msr_emulate_write(vcpu, FAKE_NOTED, 0x42));
+	assert_int_equal(vcpu->context.msr[0], 0x42);
+	fake_msr_there = false;
+	fake_msr_value = 0x43;
+	assert_false(msr_emulate_write(vcpu, FAKE_NOTED, 0x43));
+	assert_int_equal(vcpu->context.msr[0], 0x42);
 }
 
 /* Emulated ------------------------------------------------------------------------------------ */
@@ -392,6 +406,7 @@ int main(void)
 		VM_TEST(a_write_to_a_kept_msr_that_the_cpu_lacks_is_a_fault),
 		VM_TEST(the_status_of_a_machine_check_bank_can_be_cleared_and_no_more),
 		VM_TEST(what_is_open_is_what_the_host_does_not_use),
+		VM_TEST(a_write_that_is_done_is_noted),
 		VM_TEST(efer_takes_the_bits_that_this_cpu_has),
 		VM_TEST(efer_keeps_lma_and_lme_while_paging_is_on),
 		VM_TEST(pat_takes_memory_types_alone),

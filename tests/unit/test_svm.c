@@ -463,28 +463,39 @@ static void opening_touches_the_bits_that_were_named(void **state)
 	(void)state;
 	const struct backend vmx_like = {.msr_step = 1, .msr_bits = 4, .msr_distance = 0x4000};
 	uint8_t *msr = bitmaps.msr;
-	vm_open_msr(&vm, 0x1b);
+	vm_open_msr(&vm, 0x1b, true);
 	assert_int_equal(msr[0x1b / 4], 0xff & ~(3 << 6));
-	vm_open_msr(&vm, 0xc0000082);
+	vm_open_msr(&vm, 0xc0000082, true);
 	assert_int_equal(msr[0x800 + 0x82 / 4], 0xff & ~(3 << 4));
-	vm_open_msr(&vm, 0xc0001fff);
+	vm_open_msr(&vm, 0xc0001fff, true);
 	assert_int_equal(msr[0xfff], 0x3f);
-	vm_open_msr(&vm, 0x2000);
-	vm_open_msr(&vm, 0x80000000);
-	vm_open_msr(&vm, 0xc0012000);
-	vm_open_msr(&vm, UINT32_MAX);
+	vm_open_msr(&vm, 0x2000, true);
+	vm_open_msr(&vm, 0x80000000, true);
+	vm_open_msr(&vm, 0xc0012000, true);
+	vm_open_msr(&vm, UINT32_MAX, true);
 	assert_int_equal(zero_bits(msr, sizeof(bitmaps.msr)), 6);
 	/* VT-x: reads of both ranges, then writes, in either page. */
 	memset(&bitmaps, 0xff, sizeof(bitmaps));
 	backend = &vmx_like;
-	vm_open_msr(&vm, 0x1b);
-	vm_open_msr(&vm, 0xc0001fff);
+	vm_open_msr(&vm, 0x1b, true);
+	vm_open_msr(&vm, 0xc0001fff, true);
 	backend = &svm_backend;
 	for (unsigned i = 0; i < 4; i++) {
 		assert_int_equal(msr[0x800 * i + 0x1b / 8], 0xff & ~(1 << 3));
 		assert_int_equal(msr[0x800 * i + 0x7ff], 0x7f);
 	}
 	assert_int_equal(zero_bits(msr, sizeof(bitmaps.msr)), 8);
+	/* For reads alone: every other bit. */
+	memset(&bitmaps, 0xff, sizeof(bitmaps));
+	vm_open_msr(&vm, 0x1b, false);
+	assert_int_equal(msr[0x1b / 4], 0xff & ~(1 << 6));
+	memset(&bitmaps, 0xff, sizeof(bitmaps));
+	backend = &vmx_like;
+	vm_open_msr(&vm, 0x1b, false);
+	backend = &svm_backend;
+	for (unsigned i = 0; i < 4; i++) {
+		assert_int_equal(msr[0x800 * i + 0x1b / 8], i % 2 == 0 ? 0xff & ~(1 << 3) : 0xff);
+	}
 	assert_int_equal(zero_bits(bitmaps.ports, sizeof(bitmaps.ports)), 0);
 }
 

@@ -5,12 +5,15 @@
  */
 #include "tests/unit/fake.h"
 
+#include "kernel/pcpu.h"
+
+static struct pcpu here;
+#define this_cpu() (&here)
 #include "kernel/trap.c"
 
 const char trap_entries[1], try_first[1], try_last[1];
 enum apic_mode lapic_mode = APIC_XAPIC;
 
-static struct pcpu cpu;
 static bool is_guests;     /* there is a guest, which takes what it is offered */
 static int in_service;     /* vector, or -1 */
 static unsigned offered;   /* interrupts to the guest */
@@ -62,14 +65,14 @@ static void handler(void)
 static void take(unsigned vector, bool spurious)
 {
 	in_service = spurious ? -1 : (int)vector;
-	interrupt(&cpu, vector);
+	trap_interrupt(vector);
 	assert_int_equal(in_service, -1);
 	assert_int_equal(ends_late, 0);
 }
 
 static int begin(void **state)
 {
-	memset(&cpu, 0, sizeof(cpu));
+	memset(&here, 0, sizeof(here));
 	memset(trap_handlers, 0, sizeof(trap_handlers));
 	offered = handled = ends_late = 0;
 	is_guests = true;
@@ -83,7 +86,7 @@ static void a_message_with_a_vector_of_ours_is_ended_and_not_the_guests(void **s
 		take(vector, false);
 	}
 	assert_int_equal(offered, 0);
-	assert_int_equal(cpu.spurious, VECTOR_OWN_COUNT);
+	assert_int_equal(here.spurious, VECTOR_OWN_COUNT);
 }
 
 static void a_spurious_interrupt_gets_no_eoi(void **state)
@@ -92,7 +95,7 @@ static void a_spurious_interrupt_gets_no_eoi(void **state)
 	take(VECTOR_SPURIOUS, true);
 	is_guests = false;
 	take(0x27, true); /* as an 8259's */
-	assert_int_equal(cpu.spurious, 2);
+	assert_int_equal(here.spurious, 2);
 }
 
 static void a_vector_with_a_handler_is_its_own(void **state)
@@ -101,8 +104,8 @@ static void a_vector_with_a_handler_is_its_own(void **state)
 	trap_set_handler(VECTOR_CALL, handler, "a test");
 	take(VECTOR_CALL, false);
 	assert_int_equal(handled, 1);
-	assert_int_equal(cpu.interrupts[VECTOR_CALL - VECTOR_OWN_FIRST], 1);
-	assert_int_equal(cpu.spurious, 0);
+	assert_int_equal(here.interrupts[VECTOR_CALL - VECTOR_OWN_FIRST], 1);
+	assert_int_equal(here.spurious, 0);
 }
 
 static void all_other_vectors_are_the_guests_if_there_is_one(void **state)
@@ -112,10 +115,10 @@ static void all_other_vectors_are_the_guests_if_there_is_one(void **state)
 		take(vector, false);
 	}
 	assert_int_equal(offered, VECTOR_OWN_FIRST - 32);
-	assert_int_equal(cpu.spurious, 0);
+	assert_int_equal(here.spurious, 0);
 	is_guests = false;
 	take(0x41, false);
-	assert_int_equal(cpu.spurious, 1);
+	assert_int_equal(here.spurious, 1);
 }
 
 int main(void)
