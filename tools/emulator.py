@@ -56,6 +56,7 @@ class Setup:
     accel: str = "tcg"  # tcg | kvm, QEMU only
     com: int = 1  # the COM port at the other end of our line; 0: the machine has none
     gdb: bool = False  # QEMU only: a GDB stub, and the machine waits for it before its first step
+    vms: bool = False  # it runs virtual machines (see _one_core)
     devices: bool = False  # empty disks of each kind that the emulator knows, and a network card
     extra: tuple = ()  # further QEMU arguments or bochsrc lines
 
@@ -75,6 +76,7 @@ class Emulator:
         self.command = []
         self.serial = -1
         self.folder = None
+        self.core = None  # the CPU of ours that it keeps to
         self._files = []  # descriptors to close at the end
         self._passed = []  # of them, the ones that are the child's
         self._line_closed = False
@@ -256,7 +258,21 @@ class Emulator:
                               "-device", f"{DISKS['qemu'][name]},drive={name}"]
         if setup.gdb:
             arguments += ["-S", "-gdb", f"unix:{self.gdb_path()},server=on,wait=off"]
-        return [*arguments, *setup.extra]
+        return [*self._one_core(), *arguments, *setup.extra]
+
+    def _one_core(self):
+        """What keeps all threads of QEMU on one CPU of ours, when its AMD-V is to be relied on.
+
+        In QEMU 7.2 every CPU that restores FPU state rewrites flags of CPU 0 without a lock
+        (cpu_clear_ignne), and so undoes a VMRUN or #VMEXIT of CPU 0 that is under way: the machine
+        resets, or a guest's registers become the host's. On one CPU no two threads do so at once.
+        """
+        if not self.setup.vms or self.setup.accel != "tcg" or self.setup.cpus == 1:
+            return []
+        with _lock:
+            taken = [machine.core for machine in _live if machine is not self]
+            self.core = min(sorted(os.sched_getaffinity(0)), key=taken.count)
+        return ["taskset", "--cpu-list", str(self.core)]
 
     def _qemu_lines(self):
         """The arguments for the serial line and the QMP connection."""

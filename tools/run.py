@@ -109,7 +109,8 @@ def run(options):
     """Run the machine; returns the exit status."""
     setup = emulator.Setup(
         iso=options.iso.resolve(), emulator=options.emu, firmware=options.firmware,
-        cpus=options.cpus, memory=options.mem, accel=options.accel, gdb=options.debug)
+        cpus=options.cpus, memory=options.mem, accel=options.accel, gdb=options.debug,
+        vms=True)
     with emulator.Emulator(setup) as machine:
         print(machine.describe())
         if options.debug:

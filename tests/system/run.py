@@ -18,9 +18,6 @@ from harness import ROOT, emulator
 
 LOGS = ROOT / "build" / "logs"
 
-# Linux with more CPUs than we have, beside another machine, sees its CPUs stand still for seconds.
-ALONE = re.compile(r"four_cpus|_4_cpus_\d+_mib")
-
 
 class Results:
     """Prints a line for each test and counts."""
@@ -98,13 +95,12 @@ def run_cases(cases, options):
         workshop = harness.Workshop(options.elf, folder)
         with concurrent.futures.ThreadPoolExecutor(options.jobs) as pool:
             try:
-                together = [case for case in cases if not case.last and not ALONE.search(case.name)]
                 work = [pool.submit(run_case, case, workshop, results, options.long)
-                        for case in together]
+                        for case in cases if not case.last]
                 for done in concurrent.futures.as_completed(work):
                     done.result()
-                for case in sorted(cases, key=lambda case: case.last):
-                    if case not in together:
+                for case in cases:
+                    if case.last:
                         run_case(case, workshop, results, options.long)
             except BaseException:
                 pool.shutdown(wait=False, cancel_futures=True)

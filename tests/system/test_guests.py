@@ -54,7 +54,7 @@ def start(bench, name, letter, **setup):
     folder = pathlib.Path(tempfile.mkdtemp(prefix="guest-", dir=bench.log.parent))
     try:
         iso = make_iso(bench.workshop.elf, name, letter, folder)
-        bench.machine = Machine(emulator.Setup(iso=iso, **setup))
+        bench.machine = Machine(emulator.Setup(iso=iso, vms=True, **setup))
         bench.machine.emulator.start()
         if bench.machine.setup.gdb:
             with gdbstub.GdbStub(bench.machine.emulator.gdb_path()):
