@@ -19,6 +19,7 @@ import socket
 import subprocess
 import tempfile
 import threading
+import time
 import tty
 
 OVMF_CODE = "/usr/share/OVMF/OVMF_CODE_4M.fd"
@@ -108,6 +109,8 @@ class Emulator:
             for descriptor in self._passed:  # so that the child's end is seen as that of the line
                 self._files.remove(descriptor)
                 os.close(descriptor)
+            while self.setup.gdb and not self.gdb_path().exists() and not self.ended():
+                time.sleep(POLL_SECONDS / 10)
             if _ending:  # decided after the look above, when there was no process to kill yet
                 self.kill()
         except BaseException:

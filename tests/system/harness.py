@@ -259,7 +259,7 @@ class Bench:
         """Switch a new machine on, without waiting for anything; it is `self.machine` too."""
         self.stop()
         iso = self.workshop.iso(cmdline, exclude, tables, modules, native)
-        self.machine = Machine(emulator.Setup(iso=iso, vms=bool(modules), **setup))
+        self.machine = Machine(emulator.Setup(iso=iso, **{"vms": bool(modules), **setup}))
         self.machine.emulator.start()
         return self.machine
 
