@@ -58,7 +58,7 @@ def lines_of(text):
         elif words[:1] == ["interrupt"]:
             yield " ".join(words)
         elif words[:1] in (["device"], ["clocksource"]):
-            yield line.strip()
+            yield re.sub(r"\binput\d+", "inputN", line.strip())  # in the order of their discovery
 
 
 def look(guest):
