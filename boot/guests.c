@@ -108,6 +108,9 @@ static void make_vcpu(void *argument)
 		backend->set_segment(vcpu, SEG_CS, &code);
 		backend->set(vcpu, VCPU_RIP, LOAD_ADDRESS);
 	}
+	if (vcpu != NULL) {
+		vcpu_publish(vcpu);
+	}
 }
 
 /* Nothing of what was there before, and the image. */
@@ -140,7 +143,7 @@ static bool start(struct guest *guest, unsigned number)
 	bool flush = false;
 	unsigned cpu = number;
 
-	guest->vm = vm_create(guest->name, true);
+	guest->vm = vm_create(guest->name, true, NULL);
 	if (guest->vm == NULL ||
 		stage2_map(&guest->vm->stage2, 0, hpa(guest->base), guest->memory, STAGE2_ALL,
 			STAGE2_WB, &flush) != 0 ||

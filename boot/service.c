@@ -16,6 +16,7 @@
 #include "kernel/machine.h"
 #include "kernel/paging.h"
 #include "kernel/pcpu.h"
+#include "kernel/vmm.h"
 
 #define COPY_SIZE (256 * KIB) /* through one window */
 
@@ -49,13 +50,14 @@ static void make_vcpu(void *vm)
 	struct vcpu *vcpu = vcpu_create(vm, cpu->apic_id, &params);
 	if (vcpu != NULL) {
 		apic_ids[vcpu->index] = cpu->apic_id;
+		vcpu_publish(vcpu);
 	}
 }
 
 static struct vm *make_vm(void)
 {
-	struct vm *vm = vm_create("service VM", false);
-	if (vm == NULL || map_memory(vm) != 0) {
+	struct vm *vm = vm_create("service VM", false, NULL);
+	if (vm == NULL || map_memory(vm) != 0 || pieces_init() != 0) {
 		return NULL;
 	}
 	for (unsigned i = 0; i < cpu_count; i++) {
@@ -160,6 +162,7 @@ static int restart(void)
 {
 	boot_info->efi_count = 0; /* UEFI's services are where the first kernel has moved them */
 	vm_hold(service_vm, true);
+	hypercall_reset();
 	service_vm->reported = false;
 	smp_call_all(stop_here, NULL);
 	pci_stop_dma();
@@ -186,6 +189,7 @@ static bool virtualise(void)
 	if (!backend->probe() || dispatch_init() != 0) {
 		return false;
 	}
+	context_init();
 	smp_call_all(start_cpu, &failed);
 	if (failed) {
 		log_error("service VM: not every CPU can run guests");

@@ -54,7 +54,15 @@ struct vcpu_regs {
 	X(GDT_LIMIT, 0x4810, 0x464, 0xffff)                                                        \
 	X(IDT_BASE, 0x6818, 0x488, 0)                                                              \
 	X(IDT_LIMIT, 0x4812, 0x484, 0xffff)                                                        \
-	X(PAT, 0x2804, 0x668, PAT_RESET_VALUE)
+	X(PAT, 0x2804, 0x668, PAT_RESET_VALUE)                                                     \
+	X(SYSENTER_CS, 0x482a, 0x628, 0)                                                           \
+	X(SYSENTER_ESP, 0x6824, 0x630, 0)                                                          \
+	X(SYSENTER_EIP, 0x6826, 0x638, 0)                                                          \
+	X(STAR, 0, 0x600, 0) /* from here on VT-x has them in vcpu->context.msr */                 \
+	X(LSTAR, 0, 0x608, 0)                                                                      \
+	X(CSTAR, 0, 0x610, 0)                                                                      \
+	X(SFMASK, 0, 0x618, 0)                                                                     \
+	X(KERNEL_GS, 0, 0x620, 0)
 
 enum vcpu_register {
 #define X(id, ...) VCPU_##id,

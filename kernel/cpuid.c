@@ -80,6 +80,17 @@ static void set(struct vcpu *vcpu, struct cpuid r)
 	vcpu->regs.gpr[GPR_RDX] = r.edx;
 }
 
+/* Bits that tell what the guest has switched on. */
+static void set_by_cr4(struct vcpu *vcpu, uint32_t leaf, struct cpuid r)
+{
+	if (leaf == 1 && (backend->get(vcpu, VCPU_CR4) & CR4_OSXSAVE)) {
+		r.ecx |= ECX1_OSXSAVE;
+	} else if (leaf == 7 && (backend->get(vcpu, VCPU_CR4) & BIT(22) /* PKE */)) {
+		r.ecx |= ECX7_OSPKE;
+	}
+	set(vcpu, r);
+}
+
 /* Nothing that XSS or AMX would switch on. */
 static struct cpuid cut_xsave(uint32_t subleaf, struct cpuid r)
 {
@@ -104,43 +115,127 @@ NOINLINE static void restrict_answer(struct vcpu *vcpu, const struct policy *p, 
 	if (p->leaf == LEAF_XSAVE) {
 		r = cut_xsave((uint32_t)vcpu->regs.gpr[GPR_RCX], r);
 	}
-	if (p->leaf == 1 && (backend->get(vcpu, VCPU_CR4) & CR4_OSXSAVE)) {
-		r.ecx |= ECX1_OSXSAVE;
-	} else if (p->leaf == 7 && (backend->get(vcpu, VCPU_CR4) & BIT(22) /* PKE */)) {
-		r.ecx |= ECX7_OSPKE;
-	}
-	set(vcpu, r);
+	set_by_cr4(vcpu, p->leaf, r);
 }
 
-/* Each vCPU is a package of its own: they move, and are near to nothing. */
-NOINLINE static void answer_guest(struct vcpu *vcpu)
+/* The CPU's answer, as far as guests may know it. */
+static bool guest_answer(uint32_t leaf, uint32_t subleaf, struct cpuid *r)
 {
-	uint32_t leaf = (uint32_t)vcpu->regs.gpr[GPR_RAX];
-	uint32_t subleaf = (uint32_t)vcpu->regs.gpr[GPR_RCX];
+	for (unsigned i = 0; i < ARRAY_COUNT(guest_leaves); i++) {
+		const struct cpuid *keep = &guest_leaves[i].keep;
+		if (leaf >= guest_leaves[i].first && leaf <= guest_leaves[i].last &&
+			(leaf != 7 || subleaf == 0)) {
+			*r = cpuid_read(leaf, subleaf);
+			r->eax &= keep->eax;
+			r->ebx &= keep->ebx;
+			r->ecx &= keep->ecx;
+			r->edx &= keep->edx;
+			*r = leaf == LEAF_XSAVE ? cut_xsave(subleaf, *r) : *r;
+			return true;
+		}
+	}
+	return false;
+}
+
+/* Leaves that say how CPUs are arranged, which is the VMM's to say: caches, topology, frequencies.
+ */
+static bool is_free(uint32_t leaf)
+{
+	static const uint32_t leaves[] = {
+		2, 4, 0xb, 0x15, 0x16, 0x1f, 0x8000001d, 0x8000001e, 0x40000000, 0x40000100};
+	bool free = false;
+
+	for (unsigned i = 0; i < ARRAY_COUNT(leaves); i++) {
+		free |= leaves[i] == leaf;
+	}
+	return free;
+}
+
+struct pintle_cpuid cpuid_cut(const struct pintle_cpuid *row)
+{
+	struct pintle_cpuid cut;
+	struct cpuid may = {0}, all = {ALL};
+
+	memcpy(&cut, row, sizeof(cut));
+	const struct policy *p = &policies[SLOT(cut.leaf)];
+	bool named = guest_answer(cut.leaf, cut.subleaf, &may);
+	if (is_free(cut.leaf) ||
+		(named && (cut.leaf == 0 || cut.leaf - 0x80000000 < 7) && cut.leaf != 0x80000001)) {
+		may = all;
+	} else if (p->leaf == cut.leaf) {
+		may.eax |= p->show.eax;
+		may.ebx |= p->show.ebx;
+		may.ecx |= p->show.ecx;
+		may.edx |= p->show.edx;
+	}
+	if (cut.leaf == 1) { /* family, id and count; HTT is topology */
+		may.eax = may.ebx = UINT32_MAX;
+		may.edx |= BIT(28);
+	}
+	cut.eax &= may.eax;
+	cut.ebx &= may.ebx;
+	cut.ecx &= may.ecx;
+	cut.edx &= may.edx;
+	return cut;
+}
+
+/* From the table that its VMM has given, with each vCPU's own id. Leaf 0dh follows XCR0, as on the
+ * CPU. */
+static struct cpuid from_table(const struct vcpu *vcpu, uint32_t leaf, uint32_t subleaf)
+{
+	const struct vm *vm = vcpu->vm;
+	struct cpuid r = {0};
+
+	for (unsigned i = 0; i < vm->cpuid_count; i++) {
+		const struct pintle_cpuid *row = &vm->cpuid[i];
+		if (row->leaf == leaf && (row->any_subleaf || row->subleaf == subleaf)) {
+			r = (struct cpuid){row->eax, row->ebx, row->ecx, row->edx};
+			break;
+		}
+	}
+	if (leaf == 0xd) {
+		guest_answer(leaf, subleaf, &r);
+	} else if (leaf == 1) {
+		r.ebx = (r.ebx & 0xffffff) | vcpu->lapic.id << 24;
+	} else if (leaf == 0xb || leaf == 0x1f) {
+		r.edx = vcpu->lapic.id;
+	} else if (leaf == 0x8000001e) {
+		r.eax = vcpu->lapic.id;
+	}
+	return r;
+}
+
+/* Of guests without a VMM each vCPU is a package of its own: they move, and are near to nothing. */
+static struct cpuid from_cpu(const struct vcpu *vcpu, uint32_t leaf, uint32_t subleaf)
+{
 	const struct policy *p = &policies[SLOT(leaf)];
 	struct cpuid r = {0};
 	uint32_t id = vcpu->lapic.id;
-	bool subleaf_counts = leaf != 7 || subleaf == 0;
 
+	guest_answer(leaf, subleaf, &r);
 	if (leaf == 0xb && subleaf < 2) { /* threads, cores: one */
 		r = (struct cpuid){0, 1, subleaf | (subleaf + 1) << 8, id};
-	}
-	for (unsigned i = 0; i < ARRAY_COUNT(guest_leaves) && subleaf_counts; i++) {
-		const struct cpuid *keep = &guest_leaves[i].keep;
-		if (leaf >= guest_leaves[i].first && leaf <= guest_leaves[i].last) {
-			r = cpuid_read(leaf, subleaf);
-			r.eax &= keep->eax;
-			r.ebx &= keep->ebx;
-			r.ecx &= keep->ecx;
-			r.edx &= keep->edx;
-		}
-	}
-	if (leaf == 0 || leaf == 0x80000000) {
+	} else if (leaf == 0 || leaf == 0x80000000) {
 		r.eax = (uint32_t)min_u64(r.eax, leaf + (leaf == 0 ? 0xd : 8));
 	} else if (leaf == 1) {
 		r.ebx |= 1 << 16 | id << 24;
 	}
-	restrict_answer(vcpu, p->leaf == leaf && subleaf_counts ? p : &policies[0], r);
+	if (p->leaf == leaf && (leaf != 7 || subleaf == 0)) {
+		r.eax |= p->show.eax;
+		r.ebx |= p->show.ebx;
+		r.ecx |= p->show.ecx;
+		r.edx |= p->show.edx;
+	}
+	return r;
+}
+
+NOINLINE static void answer_guest(struct vcpu *vcpu)
+{
+	uint32_t leaf = (uint32_t)vcpu->regs.gpr[GPR_RAX];
+	uint32_t subleaf = (uint32_t)vcpu->regs.gpr[GPR_RCX];
+	struct cpuid r = vcpu->record != NULL ? from_table(vcpu, leaf, subleaf)
+					      : from_cpu(vcpu, leaf, subleaf);
+	set_by_cr4(vcpu, leaf == 7 && subleaf != 0 ? 0 : leaf, r);
 }
 
 bool cpuid_emulate(struct vcpu *vcpu, struct vcpu_exit *exit)

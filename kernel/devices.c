@@ -13,7 +13,9 @@
 #include "kernel/machine.h"
 #include "kernel/pcpu.h"
 #include "kernel/time.h"
+#include "kernel/vmm.h"
 #include "vdev/ioapic.h"
+#include "vdev/pcifn.h"
 #include "vdev/uart.h"
 
 #define NO_PORT      0x10000u
@@ -52,6 +54,107 @@ static void complain(const char *what, uint64_t where)
 	}
 }
 
+static uint32_t hardware_port(uint16_t port, uint8_t size, bool write, uint32_t value)
+{
+	if (write) {
+		size == 1           ? port_write8(port, (uint8_t)value)
+			: size == 2 ? port_write16(port, (uint16_t)value)
+				    : port_write32(port, value);
+	} else {
+		value = size == 1   ? port_read8(port)
+			: size == 2 ? port_read16(port)
+				    : port_read32(port);
+	}
+	return value;
+}
+
+/* Pintle's PCI function ----------------------------------------------------------------------- */
+
+#define CONFIG_ADDRESS 0xcf8u
+#define CONFIG_DATA    0xcfcu
+
+static struct pcifn function;   /* [V] */
+static uint32_t function_place; /* [I] as in the address register; 0: there is none */
+static uint32_t config_address; /* [V] */
+
+void devices_event(unsigned cpu)
+{
+	uint64_t flags = lock_acquire(&vdev_lock);
+	uint64_t icr = pcifn_raise(&function, cpu);
+	lock_release(&vdev_lock, flags);
+	if (icr != 0) {
+		devices_message(owner, icr, false);
+	}
+}
+
+/* What waited while it was masked. */
+static void raise_waiting(void)
+{
+	for (int vector; (vector = pcifn_waiting(&function)) >= 0;) {
+		uint64_t icr = pcifn_raise(&function, (unsigned)vector);
+		if (icr != 0) {
+			devices_message(owner, icr, false);
+		}
+	}
+}
+
+static bool is_config(uint32_t port)
+{
+	return function_place != 0 && port - CONFIG_ADDRESS < 8;
+}
+
+/* The two configuration ports: ours is answered here, all others by the machine. */
+static uint32_t config_access(uint16_t port, uint8_t size, bool write, uint32_t value)
+{
+	uint64_t flags = lock_acquire(&vdev_lock);
+	bool ours = port >= CONFIG_DATA && (config_address & ~0xfcu) == function_place;
+	unsigned offset = config_address & 0xfc, shift = 8 * (port & 3);
+	uint32_t mask = UINT32_MAX >> (32 - 8 * size);
+	uint64_t before = pcifn_base(&function);
+
+	if (port == CONFIG_ADDRESS && write && size == 4) {
+		config_address = value;
+	}
+	if (!ours) {
+		value = hardware_port(port, size, write, value);
+	} else if (write) {
+		pcifn_config_write(&function, offset, value << shift, mask << shift);
+		raise_waiting();
+	} else {
+		value = pcifn_config_read(&function, offset) >> shift & mask;
+	}
+	uint64_t base = pcifn_base(&function);
+	lock_release(&vdev_lock, flags);
+	if (base != before && base != 0) { /* the machine's own memory was there before */
+		bool flush = false;
+		flags = lock_acquire(&vm_lock);
+		stage2_unmap(&owner->stage2, base, PCIFN_BAR_SIZE, &flush);
+		lock_release(&vm_lock, flags);
+		vm_flush(owner);
+	}
+	return value;
+}
+
+static bool is_function(uint64_t gpa)
+{
+	uint64_t base = pcifn_base(&function);
+	return base != 0 && gpa - base < PCIFN_BAR_SIZE;
+}
+
+static uint64_t function_access(uint64_t gpa, bool write, uint64_t value)
+{
+	uint64_t flags = lock_acquire(&vdev_lock);
+	unsigned offset = (unsigned)(gpa - pcifn_base(&function)) & ~3u;
+
+	if (write) {
+		pcifn_write(&function, offset, (uint32_t)value);
+		raise_waiting();
+	}
+	value = pcifn_read(&function, offset);
+	lock_release(&vdev_lock, flags);
+	return value;
+}
+
 static bool is_uart(uint32_t port)
 {
 	return port - uart_port < 8;
@@ -70,12 +173,26 @@ static void bring_entry(unsigned n, unsigned pin)
 	}
 }
 
+/* Bus 0, the highest device that nobody is; 0: none. SDM: PCI Local Bus 3.0, 3.2.2.3.2. */
+static uint32_t free_place(void)
+{
+	for (uint32_t device = 32; device-- > 1;) {
+		uint32_t place = BIT(31) | device << 11;
+		port_write32(CONFIG_ADDRESS, place);
+		if (port_read32(CONFIG_DATA) == UINT32_MAX) {
+			return place;
+		}
+	}
+	return 0;
+}
+
 void devices_init(struct vm *vm, uint16_t port, uint32_t gsi)
 {
 	uint16_t event = machine.acpi.fadt.pm1_event;
 	const uint16_t *control = machine.acpi.fadt.pm1_control;
 
 	owner = vm;
+	function_place = free_place();
 	uart_port = port != 0 ? port : NO_PORT;
 	uart_gsi = gsi;
 	while (ioapic_count < ACPI_IOAPICS_MAX &&
@@ -87,7 +204,8 @@ void devices_init(struct vm *vm, uint16_t port, uint32_t gsi)
 	}
 	wake_port = event != 0 ? event + 1u : NO_PORT;
 	for (uint32_t at = 0; at < NO_PORT; at++) {
-		if (!is_uart(at) && at != sleep_port[0] && at != sleep_port[1] && at != wake_port) {
+		if (!is_uart(at) && !is_config(at) && at != sleep_port[0] && at != sleep_port[1] &&
+		    at != wake_port) {
 			vm->bitmaps->ports[at / 8] &= (uint8_t) ~(1u << at % 8);
 		}
 	}
@@ -96,6 +214,7 @@ void devices_init(struct vm *vm, uint16_t port, uint32_t gsi)
 
 void devices_reset(void)
 {
+	pcifn_reset(&function, owner->vcpu_count);
 	vuart_reset(&uart);
 	vuart_set_room(&uart, true);
 	uart_line = false;
@@ -108,32 +227,45 @@ void devices_reset(void)
 	}
 }
 
-/* A message of an I/O APIC entry or an IPI: to each vCPU that it is meant for, *last among them. */
-static void deliver(struct vm *vm, uint64_t icr, const struct vlapic *source, unsigned *last)
+/* A message of an I/O APIC entry, a device or an IPI: to each vCPU that it is meant for, *last
+ * among them; how many. `level`: each owes its EOI. */
+static unsigned deliver(
+	struct vm *vm, uint64_t icr, const struct vlapic *source, unsigned *last, bool level)
 {
 	static const unsigned requests[8] = {[4] = VCPU_REQUEST_NMI | VCPU_REQUEST_LOOK,
 		[5] = VCPU_REQUEST_INIT,
 		[MODE_STARTUP] = VCPU_REQUEST_SIPI};
-	unsigned mode = ICR_MODE(icr);
+	unsigned mode = ICR_MODE(icr), count = 0;
+	uint8_t vector = (uint8_t)icr;
 
-	for (unsigned i = 0; i < vm->vcpu_count; i++) {
+	/* Of the lowest priority any will do. */
+	for (unsigned i = 0; i < vm->vcpu_count && !(mode == MODE_LOWEST && count != 0); i++) {
 		struct vcpu *vcpu = vm->vcpu[i];
 		if (!vlapic_matches(&vcpu->lapic, icr, source)) {
 			continue;
 		}
 		*last = i;
+		count++;
 		if (mode == MODE_STARTUP) {
-			vcpu->sipi_vector = (uint8_t)icr;
+			vcpu->sipi_vector = vector;
+		}
+		if (level && mode <= MODE_LOWEST && vector >= 16) {
+			__atomic_fetch_or(
+				&vcpu->owed[vector / 32], 1u << vector % 32, __ATOMIC_SEQ_CST);
 		}
 		if (requests[mode] != 0) {
 			vcpu_request(vcpu, requests[mode]);
 		} else if (mode <= MODE_LOWEST) {
-			vcpu_interrupt(vcpu, (uint8_t)icr, false);
-		}
-		if (mode == MODE_LOWEST) { /* any of them will do */
-			return;
+			vcpu_interrupt(vcpu, vector, false);
 		}
 	}
+	return count;
+}
+
+unsigned devices_message(struct vm *vm, uint64_t icr, bool level)
+{
+	unsigned unused;
+	return deliver(vm, icr, NULL, &unused, level);
 }
 
 /*
@@ -169,7 +301,11 @@ void devices_lapic_effect(struct vcpu *vcpu, const struct vlapic_effect *effect)
 	if (effect->kind == VLAPIC_TIMER) {
 		vcpu_timer_changed(vcpu);
 	} else if (effect->kind == VLAPIC_IPI) {
-		deliver(vcpu->vm, effect->icr, &vcpu->lapic, &vcpu->ipi_target);
+		deliver(vcpu->vm, effect->icr, &vcpu->lapic, &vcpu->ipi_target, false);
+	} else if (vcpu->record != NULL) {
+		if (__atomic_fetch_and(owed, ~bit, __ATOMIC_SEQ_CST) & bit) {
+			vmm_stop(vcpu, PINTLE_EXIT_EOI, effect->vector);
+		}
 	} else if (*owed &
 		bit) { /* the vector that an EOI ended, whatever the guest has made of its mode */
 		*owed &= ~bit;
@@ -202,7 +338,6 @@ static void update_line(void)
 {
 	bool line = vuart_line(&uart);
 	bool rises = line && !uart_line;
-	unsigned unused;
 
 	uart_line = line;
 	for (unsigned n = 0; n < ioapic_count && rises; n++) {
@@ -211,7 +346,7 @@ static void update_line(void)
 			pin < ioapics[n].info.pins ? ioapics[n].twin.entry[pin] : IOAPIC_MASKED;
 		if (!(entry & IOAPIC_MASKED)) {
 			/* Destination and mode stand alike in entry and command register. */
-			deliver(owner, (entry >> 56) << 32 | (entry & 0xfff), NULL, &unused);
+			devices_message(owner, (entry >> 56) << 32 | (entry & 0xfff), false);
 		}
 	}
 }
@@ -277,30 +412,41 @@ static uint32_t guest_port(struct vm *vm, uint16_t port, bool write, char value)
 	return 0;
 }
 
-uint32_t devices_port(struct vcpu *vcpu, uint16_t port, uint8_t size, bool write, uint32_t value)
+static uint32_t service_port(uint16_t port, uint8_t size, bool write, uint32_t value)
 {
-	if (vcpu->closed) {
-		return guest_port(vcpu->vm, port, write, (char)value);
-	}
 	if (is_uart(port) || is_uart(port + size - 1u)) {
 		return size == 1 ? uart_access(port - uart_port, write, value) : UINT32_MAX;
+	}
+	if (is_config(port)) {
+		return config_access(port, size, write, value);
 	}
 	uint32_t byte = wake_port - port, wake = byte < size ? 0x80u << 8 * byte : 0;
 	if (write && is_sleep(port, size, value)) {
 		complain("a sleep state other than S5 is refused: port", port);
 		woken = true; /* what the guest waits for now (ACPI 6.5, 4.8.3.1.1) */
-	} else if (write) {
-		woken = woken && !(value & wake);
-		size == 1           ? port_write8(port, (uint8_t)value)
-			: size == 2 ? port_write16(port, (uint16_t)value)
-				    : port_write32(port, value);
-	} else {
-		value = size == 1   ? port_read8(port)
-			: size == 2 ? port_read16(port)
-				    : port_read32(port);
-		value |= woken ? wake : 0;
+		return value;
 	}
-	return value;
+	if (write) {
+		woken = woken && !(value & wake);
+	}
+	value = hardware_port(port, size, write, value);
+	return write || !woken ? value : value | wake;
+}
+
+bool devices_port(struct vcpu *vcpu, uint16_t port, uint8_t size, bool write, uint32_t *value)
+{
+	uint64_t wide = *value;
+	bool done = true;
+
+	if (vcpu->record != NULL) {
+		done = vmm_ask(vcpu, PINTLE_EXIT_IO, port, size, write, &wide);
+		*value = (uint32_t)wide;
+	} else if (vcpu->closed) {
+		*value = guest_port(vcpu->vm, port, write, (char)*value);
+	} else {
+		*value = service_port(port, size, write, *value);
+	}
+	return done;
 }
 
 void devices_poll(void)
@@ -340,7 +486,7 @@ static uint32_t ioapic_access(unsigned n, unsigned offset, bool write, uint32_t 
 static bool is_hidden(uint64_t base, uint64_t size)
 {
 	unsigned types = 1u << MEM_OWN | 1u << MEM_IMAGE | 1u << MEM_MODULE | 1u << MEM_GUEST;
-	bool hidden = false;
+	bool hidden = piece_is_deposited(base);
 
 	if (size > PAGE_SIZE) { /* a large page of device memory must not take RAM along */
 		types |= 1u << MEM_FREE | 1u << MEM_ACPI | 1u << MEM_NVS;
@@ -353,24 +499,11 @@ static bool is_hidden(uint64_t base, uint64_t size)
 	return hidden;
 }
 
-/* One access to a page that a device of ours answers, or, at Pintle's own memory, nobody. */
-static uint64_t access(struct vcpu *vcpu, uint64_t gpa, bool write, uint64_t value)
+/* The service VM's I/O APICs, and what is not to be had. */
+static uint64_t service_access(uint64_t gpa, bool write, uint64_t value)
 {
-	struct vlapic_effect effect = {0};
-	unsigned reg = (gpa & PAGE_MASK) / 16;
-
-	if ((gpa & ~PAGE_MASK) == (vcpu->lapic.base_msr & APIC_BASE_ADDRESS) &&
-		!vlapic_is_x2apic(&vcpu->lapic)) {
-		if (write) {
-			vlapic_write(&vcpu->lapic, reg, (uint32_t)value, tsc_read(), &effect);
-			devices_lapic_effect(vcpu, &effect);
-		} else {
-			vlapic_read(&vcpu->lapic, reg, tsc_read(), &value);
-		}
-		return value;
-	}
-	if (vcpu->closed) {
-		return UINT64_MAX;
+	if (is_function(gpa)) {
+		return function_access(gpa, write, value);
 	}
 	for (unsigned n = 0; n < ioapic_count; n++) {
 		uint64_t offset = gpa - ioapics[n].info.base.raw;
@@ -382,6 +515,30 @@ static uint64_t access(struct vcpu *vcpu, uint64_t gpa, bool write, uint64_t val
 		complain("an access to Pintle's own memory at", gpa);
 	}
 	return UINT64_MAX;
+}
+
+/* One access to a page that a device of ours answers, or, at Pintle's own memory, nobody. False:
+ * the VMM was asked. */
+static bool access(struct vcpu *vcpu, uint64_t gpa, uint8_t size, bool write, uint64_t *value)
+{
+	struct vlapic_effect effect = {0};
+	unsigned reg = (gpa & PAGE_MASK) / 16;
+
+	if ((gpa & ~PAGE_MASK) == (vcpu->lapic.base_msr & APIC_BASE_ADDRESS) &&
+		!vlapic_is_x2apic(&vcpu->lapic)) {
+		if (write) {
+			vlapic_write(&vcpu->lapic, reg, (uint32_t)*value, tsc_read(), &effect);
+			devices_lapic_effect(vcpu, &effect);
+		} else {
+			vlapic_read(&vcpu->lapic, reg, tsc_read(), value);
+		}
+		return true;
+	}
+	if (vcpu->record != NULL) {
+		return vmm_ask(vcpu, PINTLE_EXIT_MMIO, gpa, size, write, value);
+	}
+	*value = vcpu->closed ? UINT64_MAX : service_access(gpa, write, *value);
+	return true;
 }
 
 static void load(struct vcpu *vcpu, const struct insn *insn, uint64_t value)
@@ -409,18 +566,25 @@ static bool emulate(struct vcpu *vcpu, struct vcpu_exit *exit)
 	bool known =
 		insn_decode(bytes, len, gmem_mode(vcpu), &insn) == 0 && insn.kind <= INSN_STORE;
 
+	uint64_t value = 0;
+	exit->length = known ? insn.length : 0;
+	if (known && insn.kind == INSN_STORE) {
+		value = vcpu->regs.gpr[insn.gpr] >> (insn.high_byte ? 8 : 0);
+		value = insn.has_immediate ? insn.immediate : value;
+	}
 	if (!known && !vcpu->closed && is_hidden(gpa, 1)) {
 		complain("no load or store, at Pintle's own memory", gpa);
 		vcpu_raise(vcpu, VECTOR_PROTECTION, true, 0);
 	} else if (!known) {
+		if (vcpu->record != NULL) {
+			vcpu->record->address = gpa;
+		}
 		vcpu_kill(vcpu, "an instruction on a device register that is not known");
+	} else if (!access(vcpu, gpa, insn.size, insn.kind == INSN_STORE, &value)) {
+		return false;
 	} else if (insn.kind == INSN_LOAD) {
-		load(vcpu, &insn, access(vcpu, gpa, false, 0));
-	} else {
-		uint64_t value = vcpu->regs.gpr[insn.gpr] >> (insn.high_byte ? 8 : 0);
-		access(vcpu, gpa, true, insn.has_immediate ? insn.immediate : value);
+		load(vcpu, &insn, value);
 	}
-	exit->length = known ? insn.length : 0;
 	return known;
 }
 
@@ -431,7 +595,9 @@ static bool is_kept(struct vcpu *vcpu, uint64_t base, uint64_t size)
 	for (unsigned n = 0; n < ioapic_count; n++) {
 		kept |= (ioapics[n].info.base.raw & ~PAGE_MASK) - base < size;
 	}
-	return kept || is_hidden(base, size);
+	uint64_t function_base = pcifn_base(&function);
+	kept |= function_base != 0 && function_base - base < size;
+	return kept || is_function(base) || is_hidden(base, size);
 }
 
 /* Identity, as much around `gpa` as nobody else needs: device memory is mapped when it is first

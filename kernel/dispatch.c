@@ -316,6 +316,26 @@ uint64_t dispatch_ran(const struct vcpu *vcpu)
 	return ran;
 }
 
+void dispatch_stop(struct vcpu *vcpu)
+{
+	if (this_cpu()->vcpu == vcpu) { /* in the main loop, which has not entered it */
+		atomic_fetch_and(&vcpu->requests, ~(unsigned)VCPU_REQUEST_LOOK);
+		dispatch_next(SCHED_SLEEPS, tsc_read());
+	}
+	for (bool asleep = false; !asleep;) {
+		uint64_t flags;
+		struct pcpu *cpu = lock_home(&vcpu->sched, &flags);
+		if (cpu->sched.running != &vcpu->sched) {
+			sched_dismiss(&vcpu->sched, time_ns());
+		}
+		asleep = vcpu->sched.state == SCHED_ASLEEP;
+		lock_release(&cpu->sched_lock, flags);
+		if (!asleep) {
+			smp_answer();
+		}
+	}
+}
+
 void dispatch_sample(void)
 {
 	static uint64_t then;

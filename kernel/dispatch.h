@@ -43,6 +43,10 @@ void dispatch_skip(uint64_t from);
  * one behind. Interrupts off, no locks. */
 void dispatch_yield(struct vcpu *vcpu);
 
+/* Wait until a vCPU that may not run any more sleeps. Interrupts off, no locks; not in an exit of
+ * its own. */
+void dispatch_stop(struct vcpu *vcpu);
+
 /* Once a second, on CPU 0: what each vCPU got since the last time. */
 void dispatch_sample(void);
 

@@ -10,6 +10,7 @@
 #include "kernel/gmem.h"
 #include "kernel/log.h"
 #include "kernel/panic.h"
+#include "kernel/vmm.h"
 #include "kernel/x86.h"
 
 #define STRING_BURST 16u /* iterations of string I/O an exit */
@@ -108,6 +109,10 @@ NOINLINE static uint64_t yield_to(const struct vm *vm, uint32_t apic_id)
 static bool hypercall(struct vcpu *vcpu, struct vcpu_exit *exit)
 {
 	uint64_t *gpr = vcpu->regs.gpr;
+	if ((uint32_t)gpr[GPR_RAX] - PINTLE_CALL < 0x100 && !vcpu->closed) {
+		hypercall_handle(vcpu);
+		return true;
+	}
 	gpr[GPR_RAX] = (uint32_t)gpr[GPR_RAX] == 11 ? yield_to(vcpu->vm, (uint32_t)gpr[GPR_RBX])
 						    : (uint64_t)-1000;
 	return true;
@@ -161,7 +166,9 @@ static bool move_string(
 			vcpu, at, in ? NULL : &value, size, in ? GUEST_WRITE : GUEST_READ, &error);
 	}
 	if (done == size) {
-		value = devices_port(vcpu, exit->io.port, size, !in, value);
+		if (!devices_port(vcpu, exit->io.port, size, !in, &value)) {
+			return false;
+		}
 		return !in || gmem_access(vcpu, at, &value, size, GUEST_WRITE, &error) == size;
 	}
 	if (error == UINT32_MAX) {
@@ -216,8 +223,10 @@ static bool io(struct vcpu *vcpu, struct vcpu_exit *exit)
 	if (exit->io.string) {
 		return io_string(vcpu, exit);
 	}
-	uint32_t value =
-		devices_port(vcpu, exit->io.port, exit->io.size, !exit->io.in, (uint32_t)*rax);
+	uint32_t value = (uint32_t)*rax;
+	if (!devices_port(vcpu, exit->io.port, exit->io.size, !exit->io.in, &value)) {
+		return false;
+	}
 	if (exit->io.in) {
 		insn_write_gpr(rax, exit->io.size, value);
 	}
@@ -276,6 +285,11 @@ NOINLINE static void end(struct vcpu *vcpu, const struct vcpu_exit *exit)
 {
 	const char *reason = exits[exit->kind].reason;
 
+	if (vcpu->record != NULL) {
+		bool shutdown = exit->kind == EXIT_SHUTDOWN;
+		vmm_stop(vcpu, shutdown ? PINTLE_EXIT_SHUTDOWN : PINTLE_EXIT_FAILED, exit->raw);
+		return;
+	}
 	bool first = !vcpu->vm->reported;
 	vcpu->vm->reported = true;
 	log_error("%s: vcpu %u: ended by exit 0x%lx", vcpu->vm->name, vcpu->index, exit->raw);
@@ -300,6 +314,16 @@ NOINLINE static bool find_length(struct vcpu *vcpu, struct vcpu_exit *exit)
 		exit->cr.value = vcpu->regs.gpr[exit->cr.gpr];
 	}
 	return exit->length != 0;
+}
+
+void exit_again(struct vcpu *vcpu)
+{
+	if (backend->get(vcpu, VCPU_RIP) == vcpu->asked_rip) { /* else its VMM moved it */
+		exit_handle(vcpu, &vcpu->asked);
+	}
+	if (vcpu->answer == ANSWER_GIVEN) {
+		vcpu->answer = ANSWER_NONE;
+	}
 }
 
 void exit_handle(struct vcpu *vcpu, struct vcpu_exit *exit)

@@ -12,6 +12,9 @@ typedef bool exit_fn(struct vcpu *vcpu, struct vcpu_exit *exit);
 /* Handle one exit of `vcpu` on its CPU, interrupts off. */
 void exit_handle(struct vcpu *vcpu, struct vcpu_exit *exit);
 
+/* The same for the exit that it stopped for, with its VMM's answer, as long as it stands there. */
+void exit_again(struct vcpu *vcpu);
+
 /* Policies, as tables (kernel/cpuid.c, kernel/msr.c). */
 exit_fn cpuid_emulate;
 bool msr_emulate_read(struct vcpu *vcpu, uint32_t msr, uint64_t *value); /* false: #GP */
@@ -28,9 +31,19 @@ void devices_init(struct vm *vm, uint16_t uart_port, uint32_t uart_gsi);
 /* As they are after power-on, all pins masked; no vCPU runs. */
 void devices_reset(void);
 
-/* A port or page that exits. On the vCPU's CPU. A read gives the value; a write, whatever. */
-uint32_t devices_port(struct vcpu *vcpu, uint16_t port, uint8_t size, bool write, uint32_t value);
+/* A port or page that exits. On the vCPU's CPU. False: the VMM was asked, the vCPU has stopped. */
+bool devices_port(struct vcpu *vcpu, uint16_t port, uint8_t size, bool write, uint32_t *value);
 bool devices_stage2_fault(struct vcpu *vcpu, struct vcpu_exit *exit); /* as exit.c's exit_fn */
+
+/* cpuid.c: a row as a guest may have it: what Pintle and this CPU give, of what it asks for. */
+struct pintle_cpuid cpuid_cut(const struct pintle_cpuid *row);
+
+/* A message-signalled interrupt for a guest, as an ICR; level-triggered ones owe their EOI to the
+ * VMM: how many took it. Any CPU. */
+unsigned devices_message(struct vm *vm, uint64_t icr, bool level);
+
+/* Raise the vector of the PCI function that tells a service CPU of events. Any context but NMI. */
+void devices_event(unsigned cpu);
 
 /* Carry out what a write to the local APIC asks for. */
 void devices_lapic_effect(struct vcpu *vcpu, const struct vlapic_effect *effect);

@@ -13,7 +13,9 @@
 enum lock_rank {
 	LOCK_VDEV,    /* the virtual I/O APICs and UART */
 	LOCK_VM,      /* the stage-2 tables */
+	LOCK_BELLS,   /* a VM's doorbells */
 	LOCK_SCHED,   /* a CPU's queues; two of them by lock_acquire_both() */
+	LOCK_PIECES,  /* who uses the service VM's memory */
 	LOCK_WINDOW,  /* the table of windows */
 	LOCK_PCI,     /* the 0xcf8/0xcfc pair and the configuration window */
 	LOCK_IOAPIC,  /* the IOAPICs' index/data pairs and pin owners */

@@ -52,12 +52,16 @@ static void execute(char *name)
 		console_printf("There is no VM.\n");
 	} else if ((command->needs & NEEDS_LIFE) && console_phase == CONSOLE_PANIC) {
 		console_printf("This machine has panicked, and %s needs a live one.\n", name);
+	} else if (console_phase == CONSOLE_PANIC) {
+		command->run(argument);
 	} else {
-		if (console_phase != CONSOLE_PANIC) {
-			irq_enable();
+		while (!vms_take()) {
+			smp_answer();
 		}
+		irq_enable();
 		command->run(argument);
 		irq_disable();
+		vms_release();
 	}
 }
 

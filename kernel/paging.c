@@ -93,6 +93,13 @@ int paging_map(uint64_t va, hpa_t base, uint64_t size, unsigned flags)
 	return 0;
 }
 
+void paging_unmap(uint64_t va)
+{
+	unsigned at;
+	*entry_find(va, 1, &at) = 0;
+	__asm__ volatile("invlpg (%0)" : : "r"(va) : "memory");
+}
+
 int paging_init(hpa_t base, uint64_t size)
 {
 	const struct {

@@ -36,6 +36,10 @@ NORETURN void paging_enter(uint64_t top, void (*next)(void));
  */
 int paging_map(uint64_t va, hpa_t base, uint64_t size, unsigned flags);
 
+/* Take out the large page at `va`. The same memory may be mapped there again, and nothing else: no
+ * CPU is made to forget it. */
+void paging_unmap(uint64_t va);
+
 /* One run of equally mapped pages, as paging_walk finds them. */
 struct paging_run {
 	uint64_t va, size;

@@ -13,6 +13,7 @@
 #include "kernel/panic.h"
 #include "kernel/pcpu.h"
 #include "kernel/time.h"
+#include "kernel/vmm.h"
 
 const struct backend *backend;
 struct vm *service_vm;
@@ -107,12 +108,19 @@ static void release_here(void *argument)
 	release->vcpu->cpu = release->to;
 }
 
-void vcpu_fetch(struct vcpu *vcpu)
+void vcpu_take(struct vcpu *vcpu)
 {
 	struct release release = {vcpu, this_cpu()->index};
 
-	if (vcpu->cpu != release.to && !smp_call(vcpu->cpu, release_here, &release)) {
+	if (!smp_call(vcpu->cpu, release_here, &release)) {
 		panic("CPU %u does not give a vCPU back", vcpu->cpu);
+	}
+}
+
+void vcpu_fetch(struct vcpu *vcpu)
+{
+	if (vcpu->cpu != this_cpu()->index) {
+		vcpu_take(vcpu);
 	}
 	context_load(vcpu);
 	if (vcpu->flushes != vcpu->vm->flushes) {
@@ -124,7 +132,7 @@ void vcpu_fetch(struct vcpu *vcpu)
 uint64_t vcpu_alarm(const struct vcpu *vcpu)
 {
 	bool sleeps = vcpu->state == VCPU_HALTED && !(vcpu->requests & VCPU_REQUEST_PAUSE) &&
-		!vcpu->vm->held;
+		!vcpu->vm->held && !vcpu->stopped;
 	uint64_t next = sleeps ? vlapic_timer_next(&vcpu->lapic) : UINT64_MAX;
 	/* Alarms are compared by differences; one that comes too early does no harm. */
 	return next == UINT64_MAX ? next : min_u64(next, tsc_read() + BIT(62));
@@ -172,6 +180,10 @@ void vcpu_kill(struct vcpu *vcpu, const char *why)
 {
 	struct vm *vm = vcpu->vm;
 
+	if (vcpu->record != NULL) {
+		vmm_stop(vcpu, PINTLE_EXIT_ERROR, backend->get(vcpu, VCPU_RIP));
+		return;
+	}
 	vcpu->state = VCPU_DEAD;
 	log_error("%s: vcpu %u: %s; the VM is stopped%s", vm->name, vcpu->index, why,
 		vm == service_vm ? ", restart boots it again" : "");
@@ -267,22 +279,27 @@ static void inject_events(struct vcpu *vcpu)
 	}
 }
 
-/* Let time pass for the vCPU, do what was asked of it: true when it is to be entered now. Who asks
- * for more meanwhile sets LOOK again. */
-static bool prepare(struct vcpu *vcpu, uint64_t now)
+/* Somebody does not let it run. Who asks for more meanwhile sets LOOK again. */
+static bool is_barred(struct vcpu *vcpu)
 {
 	if (vcpu->requests & VCPU_REQUEST_LOOK) {
 		atomic_fetch_and(&vcpu->requests, ~(unsigned)VCPU_REQUEST_LOOK);
 	}
-	if (vlapic_timer_next(&vcpu->lapic) <= now) {
-		vlapic_timer_fire(&vcpu->lapic, now);
-		atomic_fetch_or(&vcpu->requests, VCPU_REQUEST_EVENT);
-	}
 	if (vcpu->requests & VCPU_REQUEST_RESUME) {
 		atomic_fetch_and(&vcpu->requests, ~(VCPU_REQUEST_PAUSE | VCPU_REQUEST_RESUME));
 	}
-	if ((vcpu->requests & VCPU_REQUEST_PAUSE) || vcpu->vm->held) {
+	return (vcpu->requests & VCPU_REQUEST_PAUSE) || vcpu->vm->held || vcpu->stopped;
+}
+
+/* Let time pass for the vCPU, do what was asked of it: true when it is to be entered now. */
+static bool prepare(struct vcpu *vcpu, uint64_t now)
+{
+	if (is_barred(vcpu)) {
 		return false;
+	}
+	if (vlapic_timer_next(&vcpu->lapic) <= now) {
+		vlapic_timer_fire(&vcpu->lapic, now);
+		atomic_fetch_or(&vcpu->requests, VCPU_REQUEST_EVENT);
 	}
 	if (vcpu->requests & ~(unsigned)VCPU_REQUEST_EVENT) {
 		heed_requests(vcpu);
@@ -293,7 +310,10 @@ static bool prepare(struct vcpu *vcpu, uint64_t now)
 				backend->can_take(vcpu, EVENT_INTERRUPT)))) {
 		vcpu->state = VCPU_RUNNING;
 	}
-	return vcpu->state == VCPU_RUNNING;
+	if (vcpu->answer == ANSWER_GIVEN) {
+		exit_again(vcpu);
+	}
+	return vcpu->state == VCPU_RUNNING && !vcpu->stopped;
 }
 
 /* Have the timer end a run or a sleep at `at`; the hardware is touched only for a change. */
@@ -328,6 +348,11 @@ static void run(struct vcpu *vcpu, uint64_t until)
 		vcpu->exited_at = tsc_read();
 		vcpu->last = exit.kind;
 		exit_handle(vcpu, &exit);
+	}
+	if (vcpu->answer == ANSWER_ASKED) {
+		vcpu->asked = exit;
+		vcpu->asked.interrupted.valid = false; /* that is noted already */
+		vcpu->asked_rip = backend->get(vcpu, VCPU_RIP);
 	}
 	irq_take();
 }
@@ -367,10 +392,11 @@ static struct vcpu *choose(struct pcpu *cpu, uint64_t now)
 	if (vcpu == NULL) {
 		return NULL;
 	}
-	if (cpu->context != vcpu) {
+	bool barred = is_barred(vcpu); /* then its registers may be somebody else's to use */
+	if (!barred && cpu->context != vcpu) {
 		vcpu_fetch(vcpu);
 	}
-	if (!prepare(vcpu, now)) {
+	if (barred || !prepare(vcpu, now)) {
 		dispatch_next(SCHED_SLEEPS, tsc_read()); /* what it has cost is its own */
 		return NULL;
 	}

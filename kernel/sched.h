@@ -191,6 +191,9 @@ struct sched_cpu *sched_wake(struct sched_entity *entity, uint64_t now);
 /* Queue a SCHED_MOVING entity: true to kick `cpu`, which is locked. */
 bool sched_join(struct sched_cpu *cpu, struct sched_entity *entity, uint64_t now);
 
+/* One that waits sleeps, as it may not run. No effect on who runs. entity->cpu locked. */
+void sched_dismiss(struct sched_entity *entity, uint64_t now);
+
 /* What was between `from` and `to` is nobody's time. `cpu` locked. */
 void sched_skip(struct sched_cpu *cpu, uint64_t from, uint64_t to);
 

@@ -9,6 +9,8 @@
 #include "kernel/panic.h"
 #include "kernel/time.h"
 
+/* QEMU loses an interrupt now and then: #VMEXIT and the sender write one word, unlocked. */
+#define KICK_AGAIN_NS   20000000ull
 #define ANSWER_LIMIT_NS (10 * 1000000000ull) /* an emulated CPU may be paused for seconds */
 
 /* Each CPU's own request. [C] written by the asker while `unanswered` is 0; the asked read it */
@@ -31,6 +33,12 @@ static void answer(struct pcpu *cpu)
 			atomic_fetch_sub(&request->unanswered, 1);
 		}
 	}
+}
+
+void smp_answer(void)
+{
+	answer(this_cpu());
+	cpu_pause();
 }
 
 static void call_interrupt(void)
@@ -77,11 +85,17 @@ static unsigned call_range(
 	if (self->index >= first && self->index < end) {
 		function(argument);
 	}
-	uint64_t start = time_ns();
+	uint64_t start = time_ns(), again = KICK_AGAIN_NS;
 	while (atomic_load(&request->unanswered) != 0) {
 		answer(self);
 		cpu_pause();
 		uint64_t waited = time_ns() - start;
+		for (unsigned i = first; i < end && waited > again; i++) {
+			if (cpu_table[i]->calls[word] & mine) {
+				smp_wake(i);
+			}
+		}
+		again = waited > again ? waited + KICK_AGAIN_NS : again;
 		/* Take back what they have not begun to do; for what they have, wait longer. */
 		for (unsigned i = first; i < end && waited > ANSWER_LIMIT_NS; i++) {
 			unsigned idle =
@@ -109,6 +123,15 @@ void smp_call_all(void (*function)(void *argument), void *argument)
 	if (deaf != 0) {
 		panic("%u CPUs do not answer a cross-CPU call", deaf);
 	}
+}
+
+static void nothing(void *argument)
+{
+}
+
+void smp_barrier(void)
+{
+	smp_call_all(nothing, NULL);
 }
 
 unsigned smp_online_count(void)

@@ -67,6 +67,7 @@
 	X(VECTORING_EVENT, 0x4408)                                                                 \
 	X(VECTORING_EVENT_ERROR, 0x440a)                                                           \
 	X(EXIT_INSTRUCTION_LENGTH, 0x440c)                                                         \
+	X(GUEST_PDPTES, 0x280a) /* the first of four */                                            \
 	X(GUEST_INTERRUPTIBILITY, 0x4824)                                                          \
 	X(CR0_SHADOW, 0x6004)                                                                      \
 	X(CR4_SHADOW, 0x6006)                                                                      \

@@ -21,6 +21,7 @@
 #include "kernel/pcpu.h"
 #include "kernel/time.h"
 #include "kernel/trap.h"
+#include "kernel/vmm.h"
 
 struct vm fake_vm;
 struct vcpu fake_vcpu[FAKE_VCPUS];
@@ -51,6 +52,10 @@ uint32_t fake_port_value, fake_port_step, fake_port_written[FAKE_PORT_LOG];
 uint64_t fake_stage2_gpa;
 struct vlapic_effect fake_effect;
 jmp_buf fake_reset;
+bool fake_port_asks;
+unsigned fake_stops, fake_hypercalls, fake_events;
+enum pintle_exit fake_stop;
+uint64_t fake_stop_value;
 
 static struct pcpu this_one;
 static _Alignas(4096) uint8_t apic_pages[FAKE_VCPUS][4096]; /* of the vCPUs' APICs */
@@ -387,16 +392,38 @@ void devices_poll(void)
 {
 }
 
-uint32_t devices_port(struct vcpu *vcpu, uint16_t port, uint8_t size, bool write, uint32_t value)
+bool devices_port(struct vcpu *vcpu, uint16_t port, uint8_t size, bool write, uint32_t *value)
 {
+	if (fake_port_asks) {
+		return false;
+	}
 	fake_port = port;
 	fake_port_size = size;
 	++*(write ? &fake_port_writes : &fake_port_reads);
 	if (write) {
-		fake_port_value = value;
-		fake_port_written[(fake_port_writes - 1) % FAKE_PORT_LOG] = value;
+		fake_port_value = *value;
+		fake_port_written[(fake_port_writes - 1) % FAKE_PORT_LOG] = *value;
 	}
-	return fake_port_value + (write ? 0 : fake_port_step * (fake_port_reads - 1));
+	*value = fake_port_value + (write ? 0 : fake_port_step * (fake_port_reads - 1));
+	return true;
+}
+
+/* Weak, as what is below: a test may link the real ones. */
+__attribute__((weak)) void vmm_stop(struct vcpu *vcpu, enum pintle_exit exit, uint64_t value)
+{
+	fake_stops++;
+	fake_stop = exit;
+	fake_stop_value = value;
+}
+
+__attribute__((weak)) void hypercall_handle(struct vcpu *vcpu)
+{
+	fake_hypercalls++;
+}
+
+void devices_event(unsigned cpu)
+{
+	fake_events |= 1u << cpu;
 }
 
 bool devices_stage2_fault(struct vcpu *vcpu, struct vcpu_exit *exit)
@@ -465,6 +492,8 @@ static void begin_cpu(void)
 	fake_msr_reads = fake_msr_writes = fake_opened_count = fake_cpuid_reads = fake_wbinvds =
 		fake_irq_takes = 0;
 	fake_port_step = 0;
+	fake_port_asks = false;
+	fake_stops = fake_hypercalls = fake_events = 0;
 	fake_yields = fake_woken = fake_timer_arms = fake_focus_taken = 0;
 	fake_port_reads = fake_port_writes = fake_stage2_faults = fake_effects = fake_drops = 0;
 }

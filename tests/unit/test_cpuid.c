@@ -251,6 +251,144 @@ static void ospke_is_in_subleaf_0_alone(void **state)
 	assert_int_equal(ask(7, 1).ecx, UINT32_MAX);
 }
 
+static struct pintle_cpuid row_of(uint32_t leaf, uint32_t subleaf, unsigned word, uint32_t bits)
+{
+	struct pintle_cpuid row = {.leaf = leaf, .subleaf = subleaf};
+	(&row.eax)[word] = bits;
+	return row;
+}
+
+static uint32_t cut_word(uint32_t leaf, uint32_t subleaf, unsigned word, uint32_t bits)
+{
+	struct pintle_cpuid row = row_of(leaf, subleaf, word, bits), cut = cpuid_cut(&row);
+	for (unsigned i = 0; i < 4; i++) {
+		assert_true(i == word || (&cut.eax)[i] == 0);
+	}
+	assert_int_equal(cut.leaf, leaf);
+	assert_int_equal(cut.subleaf, subleaf);
+	return (&cut.eax)[word];
+}
+
+#define FREE UINT32_MAX, UINT32_MAX, UINT32_MAX, UINT32_MAX
+
+/* By hand: what a VMM's table may say on a CPU that has everything, and on one that has nothing. */
+static const struct {
+	uint32_t leaf, subleaf;
+	uint32_t with[4], without[4];
+} cuts[] = {
+	{0, 0, {FREE}, {FREE}},
+	{1, 0, {UINT32_MAX, UINT32_MAX, 0xf7fa3203, 0x1f8bab7f},
+		{UINT32_MAX, UINT32_MAX, 0x81200000, 0x10000000}},
+	{2, 0, {FREE}, {FREE}},
+	{4, 3, {FREE}, {FREE}},
+	{5, 0, {0}, {0}},
+	{6, 0, {0}, {0}},
+	{7, 0, {0, 0xfdbf27e9, 0x00405f4e, 0x8c00451c}, {0}},
+	{7, 1, {0}, {0}},
+	{0xa, 0, {0}, {0}},
+	{0xb, 0, {FREE}, {FREE}},
+	{0xf, 0, {0}, {0}},
+	{0x14, 0, {0}, {0}},
+	{0x15, 0, {FREE}, {FREE}},
+	{0x16, 0, {FREE}, {FREE}},
+	{0x1f, 0, {FREE}, {FREE}},
+	{0x40000000, 0, {FREE}, {FREE}},
+	{0x40000001, 0, {0x01002028, 0, 0, 0}, {0x01002028, 0, 0, 0}},
+	{0x40000002, 0, {0}, {0}},
+	{0x40000100, 0, {FREE}, {FREE}},
+	{0x80000000, 0, {FREE}, {FREE}},
+	{0x80000001, 0, {UINT32_MAX, UINT32_MAX, 0x002109e1, 0xefd3ab7f}, {0}},
+	{0x80000002, 0, {FREE}, {FREE}},
+	{0x80000006, 0, {FREE}, {FREE}},
+	{0x80000007, 0, {0, 0, 0, 0x100}, {0}},
+	{0x80000008, 0, {0xffff, 0x0100d205, 0, 0}, {0}},
+	{0x8000000a, 0, {0}, {0}},
+	{0x8000001d, 0, {FREE}, {FREE}},
+	{0x8000001e, 0, {FREE}, {FREE}},
+	{0x80000021, 0, {0}, {0}},
+	{0xc0000001, 0, {0}, {0}},
+};
+
+static void a_vmms_table_is_cut_bit_by_bit(void **state)
+{
+	(void)state;
+	for (unsigned i = 0; i < ARRAY_COUNT(cuts); i++) {
+		uint32_t leaf = cuts[i].leaf, subleaf = cuts[i].subleaf;
+		for (unsigned bit = 0; bit < 128; bit++) {
+			unsigned word = bit / 32;
+			uint32_t mask = 1u << bit % 32;
+			fake_cpuid = all;
+			assert_int_equal(
+				cut_word(leaf, subleaf, word, mask), cuts[i].with[word] & mask);
+			fake_cpuid = none;
+			assert_int_equal(
+				cut_word(leaf, subleaf, word, mask), cuts[i].without[word] & mask);
+		}
+		fake_cpuid = all;
+		for (unsigned word = 0; word < 4; word++) { /* bits do not depend on each other */
+			assert_int_equal(
+				cut_word(leaf, subleaf, word, UINT32_MAX), cuts[i].with[word]);
+		}
+	}
+}
+
+static void a_vmms_table_has_no_other_leaves(void **state)
+{
+	(void)state;
+	fake_cpuid = all;
+	for (uint32_t base = 0; base != 0xc0000000; base += 0x40000000) {
+		for (uint32_t leaf = base; leaf < base + 0x200; leaf++) {
+			struct pintle_cpuid row = {leaf, 0, 0, FREE, 0}, cut = cpuid_cut(&row);
+			bool known = leaf == 3 || leaf == 0xd; /* not asked by guests; below */
+			for (unsigned i = 0; i < ARRAY_COUNT(cuts); i++) {
+				known |= cuts[i].leaf == leaf;
+			}
+			known |= leaf >= 0x80000002 && leaf <= 0x80000006;
+			assert_true(known || (cut.eax | cut.ebx | cut.ecx | cut.edx) == 0);
+		}
+	}
+}
+
+static void a_vcpu_with_a_vmm_hears_its_table(void **state)
+{
+	(void)state;
+	static struct pintle_record record;
+	static struct pintle_cpuid rows[] = {
+		{1, 0, 0, 0x11, 0x44332211, 0x33, 0x44, 0},
+		{4, 1, 0, 1, 2, 3, 4, 0},
+		{2, 77, 1, 5, 6, 7, 8, 0},
+		{7, 1, 0, 0, 0, 0, 0, 0},
+		{0xb, 0, 0, 1, 2, 3, 4, 0},
+		{0x1f, 0, 0, 1, 2, 3, 4, 0},
+		{0x8000001e, 0, 0, 1, 2, 3, 4, 0},
+	};
+	vcpu->closed = true;
+	vcpu->record = &record;
+	fake_cpuid = all;
+	assert_int_equal(ask(0, 0).eax, 0); /* no table */
+	assert_int_equal(ask(1, 0).ecx, 0);
+	fake_vm.cpuid = rows;
+	fake_vm.cpuid_count = ARRAY_COUNT(rows);
+	vcpu->lapic.id = 9;
+	assert_int_equal(ask(1, 0).eax, 0x11);
+	assert_int_equal(ask(1, 0).ebx, 0x09332211);
+	assert_int_equal(ask(1, 1).eax, 0);
+	assert_int_equal(ask(4, 1).ecx, 3);
+	assert_int_equal(ask(4, 0).ecx, 0);
+	assert_int_equal(ask(2, 5).edx, 8);
+	assert_int_equal(ask(0xb, 0).edx, 9);
+	assert_int_equal(ask(0xb, 0).ecx, 3);
+	assert_int_equal(ask(0x1f, 0).edx, 9);
+	assert_int_equal(ask(0x8000001e, 0).eax, 9);
+	assert_int_equal(ask(0x8000001e, 0).ebx, 2);
+	assert_int_equal(ask(0x80000000, 0).eax, 0);
+	hw->reg[VCPU_CR4] = CR4_OSXSAVE | BIT(22);
+	assert_int_equal(ask(1, 0).ecx, 0x33 | 0x08000000);
+	assert_int_equal(ask(7, 1).ecx, 0);
+	fake_vm.cpuid_count = 0;
+	assert_int_equal(ask(4, 1).ecx, 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -265,6 +403,9 @@ int main(void)
 		VM_TEST(the_hypervisors_leaves_name_it_and_the_rest_is_empty),
 		VM_TEST(ospke_follows_the_guests_cr4),
 		VM_TEST(ospke_is_in_subleaf_0_alone),
+		VM_TEST(a_vmms_table_is_cut_bit_by_bit),
+		VM_TEST(a_vmms_table_has_no_other_leaves),
+		VM_TEST(a_vcpu_with_a_vmm_hears_its_table),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

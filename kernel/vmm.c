@@ -1,0 +1,178 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * kernel/vmm.c - from exits that are a VMM's to records, doorbells and events. Runs: on the exiting
+ * CPU, interrupts off.
+ */
+#include "kernel/vmm.h"
+
+#include "kernel/exit.h"
+#include "kernel/pcpu.h"
+
+/* [A] by service CPU */
+static struct pintle_events *_Atomic event_pages[CPUS_MAX];
+
+void vmm_set_event_page(unsigned cpu, struct pintle_events *page)
+{
+	event_pages[cpu] = page;
+}
+
+void vmm_event(uint32_t event)
+{
+	unsigned cpu = event >> 16, bit = event & (PINTLE_EVENTS - 1);
+	struct pintle_events *page = cpu < CPUS_MAX ? event_pages[cpu] : NULL;
+
+	if (page != NULL &&
+		!(__atomic_fetch_or(&page->bits[bit / 64], BIT(bit % 64), __ATOMIC_SEQ_CST) &
+			BIT(bit % 64))) {
+		__atomic_fetch_or(&page->words, BIT(bit / 64), __ATOMIC_SEQ_CST);
+		devices_event(cpu);
+	}
+}
+
+/* Doorbells: a table with open addresses, by where the write goes. */
+
+static unsigned slot_of(uint64_t address, bool is_port)
+{
+	uint64_t hash = (address ^ (uint64_t)is_port << 40) * 0x9e3779b97f4a7c15;
+	return (unsigned)(hash >> 57) % DOORBELLS;
+}
+
+static bool is_at(const struct pintle_doorbell *bell, uint64_t address, bool is_port)
+{
+	return bell->address == address && bell->is_port == is_port;
+}
+
+/* The first at this address from slot `at` on, around; NULL: none. Removed ones are passed. */
+static struct pintle_doorbell *find(
+	struct vm *vm, unsigned *at, uint64_t address, bool is_port, unsigned *left)
+{
+	while (*left != 0 && vm->doorbells[*at].is_port != DOORBELL_EMPTY) {
+		struct pintle_doorbell *bell = &vm->doorbells[*at];
+		*at = (*at + 1) % DOORBELLS;
+		--*left;
+		if (is_at(bell, address, is_port)) {
+			return bell;
+		}
+	}
+	return NULL;
+}
+
+static bool ring(struct vm *vm, uint64_t address, bool is_port, uint8_t size, uint64_t value)
+{
+	unsigned at = slot_of(address, is_port), left = DOORBELLS;
+	struct pintle_doorbell *bell;
+	bool rung = false;
+
+	if (vm->doorbell_count == 0) {
+		return false;
+	}
+	uint64_t flags = lock_acquire(&vm->doorbell_lock);
+	while (!rung && (bell = find(vm, &at, address, is_port, &left)) != NULL) {
+		rung = (bell->size == 0 || bell->size == size) &&
+			(!bell->match || bell->data == value);
+	}
+	uint32_t event = rung ? bell->event : 0;
+	lock_release(&vm->doorbell_lock, flags);
+	if (rung) {
+		vmm_event(event);
+	}
+	return rung;
+}
+
+static bool is_same(const struct pintle_doorbell *a, const struct pintle_doorbell *b)
+{
+	return is_at(a, b->address, b->is_port) && a->size == b->size && a->match == b->match &&
+		(!a->match || a->data == b->data);
+}
+
+int vmm_doorbell_add(struct vm *vm, const struct pintle_doorbell *bell)
+{
+	unsigned at = slot_of(bell->address, bell->is_port), free = DOORBELLS;
+	int err = 0;
+	uint64_t flags = lock_acquire(&vm->doorbell_lock);
+
+	for (unsigned i = 0; i < DOORBELLS && err == 0; i++) {
+		const struct pintle_doorbell *other = &vm->doorbells[(at + i) % DOORBELLS];
+		if (other->is_port <= 1 && is_same(other, bell)) {
+			err = -EEXIST;
+		} else if (other->is_port > 1 && free == DOORBELLS) {
+			free = (at + i) % DOORBELLS;
+		}
+	}
+	if (err == 0 && free == DOORBELLS) {
+		err = -ENOSPC;
+	}
+	if (err == 0) {
+		vm->doorbells[free] = *bell;
+		vm->doorbell_count++;
+	}
+	lock_release(&vm->doorbell_lock, flags);
+	return err;
+}
+
+int vmm_doorbell_remove(struct vm *vm, const struct pintle_doorbell *bell)
+{
+	int err = -ENOENT;
+	uint64_t flags = lock_acquire(&vm->doorbell_lock);
+
+	for (unsigned i = 0; i < DOORBELLS && err != 0; i++) {
+		struct pintle_doorbell *other = &vm->doorbells[i];
+		if (other->is_port <= 1 && is_same(other, bell)) {
+			other->is_port = DOORBELL_REMOVED;
+			vm->doorbell_count--;
+			err = 0;
+		}
+	}
+	lock_release(&vm->doorbell_lock, flags);
+	return err;
+}
+
+/* Exits */
+
+static void tell(struct vcpu *vcpu, enum pintle_exit exit)
+{
+	uint64_t exits = 0;
+
+	for (unsigned kind = 0; kind < EXIT_COUNT; kind++) {
+		exits += vcpu->exits[kind];
+	}
+	vcpu->record->ran = vcpu->sched.ran;
+	vcpu->record->waited = vcpu->sched.waited;
+	vcpu->record->exits = exits;
+	__atomic_store_n(&vcpu->record->exit, exit, __ATOMIC_RELEASE);
+	vcpu->asks = exit;
+	vcpu_request(vcpu, VCPU_REQUEST_LOOK);
+	/* Who stops it at the same time finds the record, and needs no event. */
+	if (!atomic_exchange(&vcpu->stopped, true)) {
+		vmm_event(vcpu->event);
+	}
+}
+
+void vmm_stop(struct vcpu *vcpu, enum pintle_exit exit, uint64_t value)
+{
+	vcpu->record->value = value;
+	tell(vcpu, exit);
+}
+
+bool vmm_ask(struct vcpu *vcpu, enum pintle_exit exit, uint64_t address, uint8_t size, bool write,
+	uint64_t *value)
+{
+	struct pintle_record *record = vcpu->record;
+	uint64_t mask = UINT64_MAX >> (64 - 8 * size);
+
+	if (vcpu->answer == ANSWER_GIVEN) {
+		vcpu->answer = ANSWER_NONE;
+		*value = write ? *value : vcpu->answer_value & mask;
+		return true;
+	}
+	if (write && ring(vcpu->vm, address, exit == PINTLE_EXIT_IO, size, *value & mask)) {
+		return true;
+	}
+	vcpu->answer = ANSWER_ASKED;
+	record->size = size;
+	record->write = write;
+	record->address = address;
+	record->value = write ? *value & mask : 0;
+	tell(vcpu, exit);
+	return false;
+}
