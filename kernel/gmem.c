@@ -7,6 +7,7 @@
 #include "kernel/gmem.h"
 
 #include "kernel/paging.h"
+#include "kernel/x86.h"
 
 uint8_t gmem_address_bits;
 
@@ -36,11 +37,9 @@ enum insn_mode gmem_mode(struct vcpu *vcpu)
 {
 	struct segment code;
 	backend->get_segment(vcpu, SEG_CS, &code);
-	if ((code.attributes & SEGMENT_LONG) &&
-		(backend->get(vcpu, VCPU_EFER) & BIT(10) /* LMA */)) {
-		return INSN_64;
-	}
-	return code.attributes & SEGMENT_BIG ? INSN_32 : INSN_16;
+	bool is_long =
+		(code.attributes & SEGMENT_LONG) && (backend->get(vcpu, VCPU_EFER) & EFER_LMA);
+	return is_long ? INSN_64 : code.attributes & SEGMENT_BIG ? INSN_32 : INSN_16;
 }
 
 size_t gmem_access(struct vcpu *vcpu, uint64_t at, void *bytes, size_t size,
@@ -78,21 +77,20 @@ size_t gmem_access(struct vcpu *vcpu, uint64_t at, void *bytes, size_t size,
 }
 
 /* May the access be, by the segment (SDM vol. 3, 5.3)? Not asked in 64-bit mode. */
-static bool is_inside(const struct segment *segment, uint64_t offset, unsigned size, bool write)
+static bool is_inside(const struct segment *s, uint64_t offset, unsigned size, bool write)
 {
 	/* Table 3-1: code; data that expands down; data that may be written, code that may be read.
 	 */
-	bool code = segment->attributes & 8, down = segment->attributes & 4;
-	bool more = segment->attributes & 2;
+	bool code = s->attributes & 8, down = s->attributes & 4;
+	bool more = s->attributes & 2;
 	uint64_t last = offset + size - 1;
 
-	if (!(segment->attributes & SEGMENT_PRESENT) || (write && code) ||
-		(write != code && !more)) {
+	if (!(s->attributes & SEGMENT_PRESENT) || (write && code) || (write != code && !more)) {
 		return false;
 	}
-	return !down || code ? last <= segment->limit
-			     : offset > segment->limit &&
-			last <= (segment->attributes & SEGMENT_BIG ? UINT32_MAX : UINT16_MAX);
+	return !down || code ? last <= s->limit
+			     : offset > s->limit &&
+			last <= (s->attributes & SEGMENT_BIG ? UINT32_MAX : UINT16_MAX);
 }
 
 bool gmem_linear(struct vcpu *vcpu, enum segment_name name, uint64_t offset, unsigned size,

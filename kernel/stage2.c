@@ -215,9 +215,8 @@ static bool range_ok(uint64_t base, uint64_t size)
 static int change_do(struct change *c)
 {
 	const struct stage2_format *f = c->s->format;
-	bool rights_ok =
-		c->rights & STAGE2_READ ? c->rights <= STAGE2_ALL : c->rights == 0 && !c->map;
-	if (!rights_ok || !range_ok(c->gpa, c->size) || !range_ok(c->hpa.raw, c->size) ||
+	bool good = c->rights & STAGE2_READ ? c->rights <= STAGE2_ALL : c->rights == 0 && !c->map;
+	if (!good || !range_ok(c->gpa, c->size) || !range_ok(c->hpa.raw, c->size) ||
 		c->cache > STAGE2_WB || c->cache == 2 || c->cache == 3) {
 		return trace_err(-EINVAL);
 	}
