@@ -11,11 +11,31 @@
 
 uint8_t gmem_address_bits;
 
+bool gmem_open(struct vm *vm, uint64_t gpa)
+{
+	struct stage2_translation page;
+	bool later; /* who has less yet only comes here again */
+	LOCK_HOLD(&vm_lock);
+
+	if (!stage2_query(&vm->stage2, gpa, &page)) {
+		return false;
+	}
+	if (page.rights & STAGE2_LOG) {
+		page.rights = (page.rights & STAGE2_ALL) | STAGE2_WRITE;
+		stage2_protect(
+			&vm->stage2, ALIGN_DOWN(gpa, PAGE_SIZE), PAGE_SIZE, page.rights, &later);
+	}
+	return page.rights & STAGE2_WRITE;
+}
+
 bool gmem_copy(struct vm *vm, uint64_t gpa, void *bytes, size_t size, bool write)
 {
 	while (size != 0) {
 		struct stage2_translation page;
 		size_t part = min_u64(size, PAGE_SIZE - (gpa & PAGE_MASK));
+		if (write && vm->logs) {
+			gmem_open(vm, gpa);
+		}
 		uint64_t flags = lock_acquire(&vm_lock);
 		bool there = stage2_query(&vm->stage2, gpa, &page);
 		lock_release(&vm_lock, flags);

@@ -52,13 +52,13 @@ static void execute(char *argument)
 	} else if (console_phase == CONSOLE_PANIC) {
 		command->run(argument);
 	} else {
-		while (!vms_take()) {
+		while (!take(&vms_busy)) {
 			smp_answer();
 		}
 		irq_enable();
 		command->run(argument);
 		irq_disable();
-		vms_release();
+		vms_busy = false;
 	}
 }
 

@@ -29,6 +29,7 @@ typedef struct {
 #define ARRAY_COUNT(a)             (sizeof(a) / sizeof((a)[0]))
 #define ALIGN_DOWN(x, a)           ((x) & ~((a)-1)) /* a: a power of two of the type of x */
 #define ALIGN_UP(x, a)             (((x) + (a)-1) & ~((a)-1))
+#define PAGES_OF(bytes)            (((bytes) + PAGE_SIZE - 1) / PAGE_SIZE)
 #define BIT(n)                     (1ull << (n))
 #define PACKED                     __attribute__((packed))
 #define NORETURN                   __attribute__((noreturn))

@@ -192,7 +192,7 @@ void vmx_release(struct vcpu *vcpu)
 
 const struct backend vmx_backend = {.name = "VT-x",
 	.stage2 = &vmx_stage2_format,
-	.vcpu_frames = ALIGN_UP(sizeof(struct vmx_vcpu), PAGE_SIZE) / PAGE_SIZE,
+	.vcpu_frames = PAGES_OF(sizeof(struct vmx_vcpu)),
 	/* Reads, then writes; then both again, for vCPUs whose x2APIC the CPU serves. */
 	.msr_step = 1,
 	.msr_bits = 4,
