@@ -77,24 +77,25 @@ static struct pcifn function;   /* [V] */
 static uint32_t function_place; /* [I] as in the address register; 0: there is none */
 static uint32_t config_address; /* [V] */
 
-void devices_event(unsigned cpu)
+static void raise(unsigned vector)
 {
-	uint64_t flags = lock_acquire(&vdev_lock);
-	uint64_t icr = pcifn_raise(&function, cpu);
-	lock_release(&vdev_lock, flags);
+	uint64_t icr = pcifn_raise(&function, vector);
 	if (icr != 0) {
 		devices_message(owner, icr, false);
 	}
+}
+
+void devices_event(unsigned cpu)
+{
+	LOCK_HOLD(&vdev_lock);
+	raise(cpu);
 }
 
 /* What waited while it was masked. */
 static void raise_waiting(void)
 {
 	for (int vector; (vector = pcifn_waiting(&function)) >= 0;) {
-		uint64_t icr = pcifn_raise(&function, (unsigned)vector);
-		if (icr != 0) {
-			devices_message(owner, icr, false);
-		}
+		raise((unsigned)vector);
 	}
 }
 

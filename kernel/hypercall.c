@@ -96,17 +96,6 @@ static int64_t call_EVENT_PAGE(const struct call *c)
 	return 0;
 }
 
-static int64_t call_CPUID_CUT(const struct call *c)
-{
-	struct pintle_cpuid *rows = c->page;
-	uint64_t count = c->argument[1];
-
-	for (unsigned i = 0; i < count && count <= PINTLE_CPUID_MAX; i++) {
-		rows[i] = cpuid_cut(&rows[i]);
-	}
-	return count <= PINTLE_CPUID_MAX ? 0 : -EINVAL;
-}
-
 /* VMs ----------------------------------------------------------------------------------------- */
 
 static int64_t call_VM_CREATE(const struct call *c)
@@ -382,7 +371,6 @@ static int64_t call_SCHED_SET(const struct call *c)
 
 static int64_t call_CPUID_SET(const struct call *c)
 {
-	const struct pintle_cpuid *rows = c->page;
 	uint64_t count = c->argument[1];
 	struct vm *vm = c->vm;
 
@@ -394,9 +382,7 @@ static int64_t call_CPUID_SET(const struct call *c)
 		return -ENOMEM;
 	}
 	vm->cpuid_count = 0; /* a vCPU that runs meanwhile sees none */
-	for (unsigned i = 0; i < count; i++) {
-		own[i] = cpuid_cut(&rows[i]);
-	}
+	memcpy(own, c->page, count * sizeof(*own));
 	vm->cpuid = own;
 	vm->cpuid_count = (unsigned)count;
 	return 0;
@@ -551,7 +537,8 @@ void hypercall_handle(struct vcpu *vcpu)
 	backend->get_segment(vcpu, SEG_SS, &stack);
 	if (stack.attributes & SEGMENT_DPL) {
 		gpr[GPR_RAX] = (uint64_t)-EPERM;
-	} else if (call.number - PINTLE_CALL >= ARRAY_COUNT(calls)) {
+	} else if (call.number - PINTLE_CALL >= ARRAY_COUNT(calls) ||
+		calls[call.number - PINTLE_CALL].run == NULL) {
 		gpr[GPR_RAX] = (uint64_t)-ENOSYS;
 	} else {
 		gpr[GPR_RAX] = (uint64_t)call_any(&call);

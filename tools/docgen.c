@@ -116,7 +116,8 @@ static void docgen_put_abi(void)
 		stdout);
 	fputs("What is taken while one is at work: NONE nothing; ALONE the right to make and end VMs; "
 	      "LOOK nothing, the VM only stays;\nVM the VM's memory and settings; RUNNING nothing, the "
-	      "vCPU only stays; VCPU one that has stopped.\n\n",
+	      "vCPU only stays; VCPU one that has stopped. PAGE(n): argument n, counted\nfrom 0 behind "
+	      "the handles, is a page in a shared piece, else EFAULT.\n\n",
 		stdout);
 	fputs("| | Name | Takes | Arguments | Value | Errors | What it does |\n"
 	      "|---|---|---|---|---|---|---|\n",
