@@ -466,7 +466,7 @@ static struct vm *vm_find(uint64_t handle)
 	LOCK_HOLD(&vm_lock);
 	struct vm *vm = id != 0 && id < VMS_MAX ? vm_table[id] : NULL;
 
-	if (vm == NULL || vm->handle != handle || vm->pool.count == 0) {
+	if (vm == NULL || vm->handle != handle) {
 		return NULL;
 	}
 	vm->users++;
@@ -551,7 +551,7 @@ void hypercall_reset(void)
 
 	for (unsigned id = 1; id < VMS_MAX; id++) {
 		struct vm *vm = vm_table[id];
-		if (vm != NULL && vm->pool.count != 0) {
+		if (vm != NULL) {
 			vm->users++;
 			vm_destroy(vm);
 		}

@@ -101,18 +101,14 @@ struct vcpu {
 #define DOORBELL_EMPTY   2u /* in ->is_port */
 #define DOORBELL_REMOVED 3u
 struct vm {
-	char name[VM_NAME_MAX]; /* [I] */
-	uint32_t id;            /* [I] index in vm_table */
-	bool closed;            /* [I] a guest: has what it is given; else the service VM */
-	bool reported;          /* [A] one of its vCPUs has ended, with a report */
-	atomic_bool held;       /* [A] none of its vCPUs is entered */
-	atomic_uint flushes;    /* [A] counts vm_flush() */
-	atomic_bool logs;       /* [A] PINTLE_DIRTY_LOG has been asked */
-	unsigned vcpu_count;    /* [busy] to write */
-	char said[64];          /* [vdev_lock] to the debug port, up to now; as the next three */
-	unsigned said_count;
-	unsigned said_lines;
-	uint64_t said_until;
+	char name[VM_NAME_MAX];      /* [I] */
+	uint32_t id;                 /* [I] index in vm_table */
+	bool closed;                 /* [I] a guest: has what it is given; else the service VM */
+	bool reported;               /* [A] one of its vCPUs has ended, with a report */
+	atomic_bool held;            /* [A] none of its vCPUs is entered */
+	atomic_uint flushes;         /* [A] counts vm_flush() */
+	atomic_bool logs;            /* [A] PINTLE_DIRTY_LOG has been asked */
+	unsigned vcpu_count;         /* [busy] to write */
 	struct vcpu *vcpu[CPUS_MAX]; /* [I] */
 	struct stage2 stage2;        /* [vm.lock] to change */
 	struct vm_bitmaps *bitmaps;  /* [I] */
@@ -120,9 +116,8 @@ struct vm {
 	atomic_bool busy;            /* [A] taken by who changes what is guarded by it */
 	atomic_uint users;           /* [A] hypercalls that have found it */
 	struct pool pool;            /* [busy] what it costs; none: it is of Pintle's own frames */
-	struct pintle_cpuid
-		*cpuid;       /* [busy], no vCPU runs; NULL: the table for guests without VMM */
-	unsigned cpuid_count; /* the same */
+	struct pintle_cpuid *cpuid;  /* [busy], no vCPU runs; NULL: none */
+	unsigned cpuid_count;        /* the same */
 	struct spinlock doorbell_lock;
 	struct pintle_doorbell *doorbells; /* [doorbell_lock] of DOORBELLS */
 	atomic_uint doorbell_count;        /* [doorbell_lock] to write */

@@ -161,12 +161,7 @@ struct vcpu *vcpu_create(struct vm *vm, uint32_t apic_id, const struct sched_par
 	vcpu->closed = vm->closed;
 	vcpu->index = vm->vcpu_count;
 	vcpu->cpu = this_cpu()->index;
-	if (!dispatch_add(vcpu, this_cpu(), params)) {
-		struct sched_params shared = *params;
-		shared.budget = shared.period = 0;
-		dispatch_add(vcpu, this_cpu(), &shared);
-		log_error("%s: CPU %u has no room for what it reserves", vm->name, vcpu->cpu);
-	}
+	dispatch_add(vcpu, this_cpu(), params);
 	vcpu_power_on(vcpu, apic_id);
 	return vcpu;
 }
