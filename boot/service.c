@@ -54,7 +54,7 @@ static void make_vcpu(void *vm)
 
 static struct vm *make_vm(void)
 {
-	struct vm *vm = vm_create("service VM", false, NULL);
+	struct vm *vm = vm_create(NULL);
 	if (vm == NULL || map_memory(vm) != 0 || pieces_init() != 0) {
 		return NULL;
 	}

@@ -104,7 +104,7 @@ static int64_t call_VM_CREATE(const struct call *c)
 
 	pool = (struct pool){0};
 	int err = pool_add(&pool, c->argument[0]);
-	struct vm *vm = err == 0 ? vm_create("guest", true, &pool) : NULL;
+	struct vm *vm = err == 0 ? vm_create(&pool) : NULL;
 	if (err == 0 && vm == NULL) {
 		pool_return(&pool);
 		err = -ENOSPC;

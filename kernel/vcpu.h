@@ -96,12 +96,11 @@ struct vcpu {
 	enum exit_kind last;          /* [C] */
 };
 
-#define VM_NAME_MAX      16u
 #define DOORBELLS        128u
 #define DOORBELL_EMPTY   2u /* in ->is_port */
 #define DOORBELL_REMOVED 3u
 struct vm {
-	char name[VM_NAME_MAX];      /* [I] */
+	const char *name;            /* [I] */
 	uint32_t id;                 /* [I] index in vm_table */
 	bool closed;                 /* [I] a guest: has what it is given; else the service VM */
 	bool reported;               /* [A] one of its vCPUs has ended, with a report */
@@ -130,9 +129,9 @@ extern struct vm *vm_table[VMS_MAX]; /* [I] after start; the first is the servic
 extern struct vm *service_vm;        /* [I] once it runs; NULL: none */
 extern int (*service_restart)(void); /* [I] boot/'s: see there */
 
-/* vm.c. A VM without memory, or NULL; `name` is cut to fit. With a pool it lives there. `closed`: a
- * guest. One at a time. */
-struct vm *vm_create(const char *name, bool closed, const struct pool *pool);
+/* vm.c. A VM without memory, or NULL. A guest has a pool, and lives there; the service VM has none.
+ * One at a time. */
+struct vm *vm_create(const struct pool *pool);
 
 /* `count` zeroed pages in a row of what the VM lives of; NULL: none. */
 void *vm_alloc(struct vm *vm, size_t count);
