@@ -104,17 +104,13 @@ void command_irqs(char *argument)
 /* Read an argument as a level, if there is one. False after the complaint that it is none. */
 static bool read_level(const char *argument, enum log_level *level)
 {
-	enum log_level named = 0;
+	bool good = *argument == '\0' ||
+		fmt_find(argument, log_level_names, LOG_LEVEL_COUNT, (unsigned *)level);
 
-	while (named < LOG_LEVEL_COUNT && strcmp(log_level_names[named], argument) != 0) {
-		named++;
-	}
-	if (named < LOG_LEVEL_COUNT) {
-		*level = named;
-	} else if (*argument != '\0') {
+	if (!good) {
 		console_printf("\"%s\" is no level.\n", argument);
 	}
-	return named < LOG_LEVEL_COUNT || *argument == '\0';
+	return good;
 }
 
 void command_log(char *argument)

@@ -174,11 +174,7 @@ static void ask(const char *argument, unsigned requests)
 	struct vm_range range = vm_range_read(argument);
 
 	for (unsigned i = range.first; i < range.end; i++) {
-		if (requests == VCPU_REQUEST_PAUSE) {
-			vcpu_pause(range.vm->vcpu[i]);
-		} else {
-			vcpu_request(range.vm->vcpu[i], requests);
-		}
+		vcpu_request(range.vm->vcpu[i], requests);
 	}
 }
 

@@ -129,10 +129,11 @@ static uint32_t config_access(uint16_t port, uint8_t size, bool write, uint32_t 
 	return value;
 }
 
-static bool is_function(uint64_t gpa)
+/* Is something of [gpa, gpa + size) its memory? */
+static bool is_function(uint64_t gpa, uint64_t size)
 {
 	uint64_t base = pcifn_base(&function);
-	return base != 0 && gpa - base < PCIFN_BAR_SIZE;
+	return base != 0 && gpa < base + PCIFN_BAR_SIZE && base < gpa + size;
 }
 
 static uint64_t function_access(uint64_t gpa, bool write, uint64_t value)
@@ -402,14 +403,10 @@ static uint32_t service_port(uint16_t port, uint8_t size, bool write, uint32_t v
 bool devices_port(struct vcpu *vcpu, uint16_t port, uint8_t size, bool write, uint32_t *value)
 {
 	uint64_t wide = *value;
-	bool done = true;
+	bool guest = vcpu->record != NULL;
+	bool done = !guest || vmm_ask(vcpu, PINTLE_EXIT_IO, port, size, write, &wide);
 
-	if (vcpu->record != NULL) {
-		done = vmm_ask(vcpu, PINTLE_EXIT_IO, port, size, write, &wide);
-		*value = (uint32_t)wide;
-	} else {
-		*value = service_port(port, size, write, *value);
-	}
+	*value = guest ? (uint32_t)wide : service_port(port, size, write, *value);
 	return done;
 }
 
@@ -461,7 +458,7 @@ static bool is_hidden(uint64_t base, uint64_t size)
 /* The service VM's I/O APICs, and what is not to be had. */
 static uint64_t service_access(uint64_t gpa, bool write, uint64_t value)
 {
-	if (is_function(gpa)) {
+	if (is_function(gpa, 1)) {
 		return function_access(gpa, write, value);
 	}
 	for (unsigned n = 0; n < ioapic_count; n++) {
@@ -554,9 +551,7 @@ static bool is_kept(struct vcpu *vcpu, uint64_t base, uint64_t size)
 	for (unsigned n = 0; n < ioapic_count; n++) {
 		kept |= (ioapics[n].info.base.raw & ~PAGE_MASK) - base < size;
 	}
-	uint64_t function_base = pcifn_base(&function);
-	kept |= function_base != 0 && function_base - base < size;
-	return kept || is_function(base) || is_hidden(base, size);
+	return kept || is_function(base, size) || is_hidden(base, size);
 }
 
 /* Identity, as much around `gpa` as nobody else needs: device memory is mapped when it is first

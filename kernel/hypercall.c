@@ -59,7 +59,7 @@ static int64_t call_QUERY(const struct call *c)
 			PAGES_OF(sizeof(struct vm)) + PAGES_OF(sizeof(struct vm_bitmaps)) + 3,
 		[PINTLE_QUERY_VCPU_PAGES] = vcpu_pages(),
 		[PINTLE_QUERY_VMS] = count,
-		[PINTLE_QUERY_PIECES] = pieces_deposited(),
+		[PINTLE_QUERY_PIECES] = pieces_deposited,
 		[PINTLE_QUERY_TSC_KHZ] = time_frequency / 1000,
 		[PINTLE_QUERY_XSAVE_SIZE] = context_fpu_size(),
 		[PINTLE_QUERY_VCPUS_MAX] = CPUS_MAX,
@@ -69,13 +69,9 @@ static int64_t call_QUERY(const struct call *c)
 
 static int64_t call_SHARE(const struct call *c)
 {
-	return piece_share(c->argument[0]);
+	return c->number == PINTLE_SHARE ? piece_share(*c->argument) : piece_unshare(*c->argument);
 }
-
-static int64_t call_UNSHARE(const struct call *c)
-{
-	return piece_unshare(c->argument[0]);
-}
+#define call_UNSHARE call_SHARE
 
 static int64_t call_EVENT_PAGE(const struct call *c)
 {
@@ -190,6 +186,7 @@ static int64_t call_MAP(const struct call *c)
 	uint64_t gpa = c->argument[0], count = c->argument[2], rights = c->argument[3];
 	uint64_t list[LIST_MAX], at = gpa;
 	struct stage2_translation page;
+	bool flush = false;
 
 	if ((gpa & PAGE_MASK) || gpa > BIT(48) - RANGE_MAX || count - 1 >= LIST_MAX ||
 		rights > STAGE2_ALL || !(rights & STAGE2_READ)) {
@@ -210,17 +207,15 @@ static int64_t call_MAP(const struct call *c)
 			return -EFAULT;
 		}
 	}
-	bool flush = false;
-	uint64_t flags = lock_acquire(&vm_lock);
 	for (size_t done = 0, run; done < count; done += run) {
 		run = 1; /* as many as follow each other in memory */
 		while (done + run < count && list[done + run] == list[done] + run * PAGE_SIZE) {
 			run++;
 		}
+		LOCK_HOLD(&vm_lock);
 		stage2_map(&c->vm->stage2, gpa + done * PAGE_SIZE, hpa(list[done]), run * PAGE_SIZE,
 			(unsigned)rights, STAGE2_WB, &flush);
 	}
-	lock_release(&vm_lock, flags);
 	if (flush) {
 		vm_flush(c->vm);
 	}
@@ -312,17 +307,14 @@ static int64_t call_VCPU_RUN(const struct call *c)
 static int64_t call_VCPU_STOP(const struct call *c)
 {
 	struct vcpu *vcpu = c->vcpu;
+	bool ran = !atomic_exchange(&vcpu->stopped, true);
 
-	if (atomic_exchange(&vcpu->stopped, true)) {
-		dispatch_stop(vcpu); /* it may still be on its way out */
-		return 0;
-	}
-	vcpu_request(vcpu, VCPU_REQUEST_LOOK);
-	dispatch_stop(vcpu);
-	if (vcpu->asks == PINTLE_EXIT_NONE) {
+	vcpu_request(vcpu, ran ? VCPU_REQUEST_LOOK : 0);
+	dispatch_stop(vcpu); /* it may still be on its way out */
+	if (ran && vcpu->asks == PINTLE_EXIT_NONE) {
 		vcpu->record->exit = PINTLE_EXIT_STOPPED;
 	}
-	return 1;
+	return ran;
 }
 
 static int64_t call_VCPU_STEER(const struct call *c)
@@ -351,20 +343,15 @@ static int64_t call_MSI(const struct call *c)
 
 static int64_t call_SCHED_SET(const struct call *c)
 {
-	struct sched_params params = sched_defaults();
-	struct pintle_sched wanted;
+	static const uint64_t all[ARRAY_COUNT(((struct pintle_sched *)0)->affinity)];
+	struct pintle_sched w;
 
-	memcpy(&wanted, c->page, sizeof(wanted));
-	params.weight = wanted.weight;
-	params.cap = wanted.cap;
-	params.latency = wanted.latency;
-	params.budget = wanted.budget;
-	params.period = wanted.period;
-	for (unsigned i = 0; i < ARRAY_COUNT(wanted.affinity); i++) {
-		wanted.reserved |= wanted.affinity[i] != 0;
-	}
-	for (unsigned i = 0; i < ARRAY_COUNT(wanted.affinity) && wanted.reserved; i++) {
-		params.affinity.word[i] &= wanted.affinity[i];
+	memcpy(&w, c->page, sizeof(w));
+	bool any = memcmp(w.affinity, all, sizeof(all)) == 0;
+	struct sched_params params = {
+		w.weight, w.cap, w.latency, w.budget, w.period, sched_defaults().affinity};
+	for (unsigned i = 0; i < ARRAY_COUNT(w.affinity); i++) {
+		params.affinity.word[i] &= any ? UINT64_MAX : w.affinity[i];
 	}
 	return dispatch_set(c->vcpu, &params);
 }

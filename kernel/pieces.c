@@ -20,7 +20,7 @@
 static struct spinlock pieces_lock = SPINLOCK(PIECES);
 static uint32_t *uses; /* [pieces_lock] by piece: its uses and bits */
 static size_t piece_count;
-static size_t deposited; /* [pieces_lock] */
+size_t pieces_deposited; /* [pieces_lock] to write */
 
 int pieces_init(void)
 {
@@ -56,8 +56,8 @@ bool pieces_hold(uint64_t page, size_t count)
 	}
 	LOCK_HOLD(&pieces_lock);
 	bool good = true;
-	for (size_t i = 0; i < count && good; i++) {
-		good = !(uses[(page + i * PAGE_SIZE) / LARGE_SIZE] & DEPOSITED);
+	for (size_t i = 0; i < count; i++) {
+		good &= !(uses[(page + i * PAGE_SIZE) / LARGE_SIZE] & DEPOSITED);
 	}
 	for (size_t i = 0; i < count && good; i++) {
 		uses[(page + i * PAGE_SIZE) / LARGE_SIZE]++;
@@ -90,7 +90,7 @@ static int piece_change(uint64_t piece, uint32_t from, uint32_t to)
 	}
 	if (err == 0) {
 		*use = to;
-		deposited += (to == DEPOSITED) - (size_t)(from == DEPOSITED);
+		pieces_deposited += (to == DEPOSITED) - (size_t)(from == DEPOSITED);
 	}
 	return err == 0 ? 0 : trace_err(err);
 }
@@ -144,15 +144,15 @@ void pieces_reset(void)
 
 int pool_add(struct pool *pool, uint64_t piece)
 {
-	int err =
-		pool->count == POOL_PIECES ? trace_err(-ENOSPC) : piece_change(piece, 0, DEPOSITED);
-
-	if (err != 0) {
-		return err;
+	if (pool->count == POOL_PIECES) {
+		return trace_err(-ENOSPC);
 	}
-	err = vm_protect(service_vm, piece, LARGE_SIZE, 0);
-	if (err != 0) {
+	int err = piece_change(piece, 0, DEPOSITED);
+	if (err == 0 && vm_protect(service_vm, piece, LARGE_SIZE, 0) != 0) {
 		piece_change(piece, DEPOSITED, 0);
+		err = -ENOMEM;
+	}
+	if (err != 0) {
 		return err;
 	}
 	pool->fresh[pool->count] = PIECE_PAGES;
@@ -175,11 +175,8 @@ void *pool_alloc(struct pool *pool, size_t count)
 			pool->fresh[i] -= (uint16_t)count;
 		}
 	}
-	if (page == NULL) {
-		return NULL;
-	}
-	pool->free -= count;
-	return memset(page, 0, count * PAGE_SIZE);
+	pool->free -= page != NULL ? count : 0;
+	return page != NULL ? memset(page, 0, count * PAGE_SIZE) : NULL;
 }
 
 void pool_free(struct pool *pool, void *page)
@@ -201,11 +198,6 @@ void pool_return(struct pool *pool)
 			log_error("the piece at 0x%lx cannot go back", old.piece[i]);
 		}
 	}
-}
-
-size_t pieces_deposited(void)
-{
-	return deposited;
 }
 
 bool piece_is_deposited(uint64_t at)

@@ -56,5 +56,5 @@ void pool_free(struct pool *pool, void *page);
 /* All pieces go back to the service VM, cleared: nothing of the pool is in use. No locks. */
 void pool_return(struct pool *pool);
 
-size_t pieces_deposited(void); /* in all */
+extern size_t pieces_deposited; /* in all */
 bool piece_is_deposited(uint64_t at);

@@ -11,7 +11,6 @@
 #include "kernel/log.h"
 #include "kernel/monitor.h"
 #include "kernel/panic.h"
-#include "kernel/pcpu.h"
 #include "kernel/time.h"
 #include "kernel/vmm.h"
 
@@ -23,18 +22,15 @@ struct spinlock vm_lock = SPINLOCK(VM);
 
 void vcpu_request(struct vcpu *vcpu, unsigned requests)
 {
+	if (requests & VCPU_REQUEST_PAUSE) { /* then a RESUME from before does not count */
+		atomic_fetch_and(&vcpu->requests, ~(unsigned)VCPU_REQUEST_RESUME);
+	}
 	if (vcpu == this_cpu()->vcpu) {
 		atomic_fetch_or(&vcpu->requests, requests);
 	} else {
 		atomic_fetch_or(&vcpu->requests, requests | VCPU_REQUEST_LOOK);
 		dispatch_wake(vcpu);
 	}
-}
-
-void vcpu_pause(struct vcpu *vcpu)
-{
-	atomic_fetch_and(&vcpu->requests, ~(unsigned)VCPU_REQUEST_RESUME);
-	vcpu_request(vcpu, VCPU_REQUEST_PAUSE);
 }
 
 void vcpu_interrupt(struct vcpu *vcpu, uint8_t vector, bool level)
@@ -189,7 +185,7 @@ void vcpu_kill(struct vcpu *vcpu, const char *why)
 		vcpu->index, why);
 	vcpu_show(vcpu, print_error);
 	for (unsigned i = 0; i < vm->vcpu_count; i++) {
-		vcpu_pause(vm->vcpu[i]);
+		vcpu_request(vm->vcpu[i], VCPU_REQUEST_PAUSE);
 	}
 	monitor_take_focus();
 }

@@ -21,19 +21,6 @@ struct sched_params sched_defaults(void)
 	return params;
 }
 
-/* A number at *text, which then stands behind it. */
-static bool read_number(const char **text, uint64_t *number)
-{
-	size_t length = 0;
-
-	while ((*text)[length] >= '0' && (*text)[length] <= '9') {
-		length++;
-	}
-	bool good = fmt_parse_u64(*text, length, number) == 0;
-	*text += length;
-	return good;
-}
-
 /* CPUs that are online, as 0-3,6. */
 static bool read_mask(const char *text, struct sched_mask *mask)
 {
@@ -43,11 +30,11 @@ static bool read_mask(const char *text, struct sched_mask *mask)
 	bool good;
 
 	do {
-		good = read_number(&text, &first);
+		good = fmt_take_u64(&text, &first);
 		last = first;
 		if (good && *text == '-') {
 			text++;
-			good = read_number(&text, &last);
+			good = fmt_take_u64(&text, &last);
 		}
 		good = good && first <= last && last < cpu_count;
 		for (uint64_t i = first; good && i <= last; i++) {
@@ -64,20 +51,18 @@ bool sched_read_word(struct sched_params *params, const char *name, const char *
 {
 	const char *rest = value;
 	uint64_t number, period = 0;
-	bool good = read_number(&rest, &number);
+	bool good = fmt_take_u64(&rest, &number);
 
 	if (strcmp(name, "affinity") == 0) {
 		return read_mask(value, &params->affinity);
 	}
-	for (unsigned i = 0; i < SCHED_LATENCY_COUNT && strcmp(name, "latency") == 0; i++) {
-		if (strcmp(value, sched_latency_names[i]) == 0) {
-			params->latency = i;
-			return true;
-		}
+	if (strcmp(name, "latency") == 0) {
+		return fmt_find(value, sched_latency_names, SCHED_LATENCY_COUNT,
+			(unsigned *)&params->latency);
 	}
 	if (strcmp(name, "reserve") == 0 && *rest == '/') {
 		rest++;
-		good = good && read_number(&rest, &period) && period <= SCHED_PERIOD_MAX / 1000;
+		good = good && fmt_take_u64(&rest, &period) && period <= SCHED_PERIOD_MAX / 1000;
 	}
 	if (!good || *rest != '\0' || number > SCHED_PERIOD_MAX / 1000) {
 		return false;

@@ -174,11 +174,9 @@ void vcpu_fetch(struct vcpu *vcpu);
 /* When one that sleeps has to be woken by its own timer, as a TSC; UINT64_MAX: never. */
 uint64_t vcpu_alarm(const struct vcpu *vcpu);
 
-/* Ask something of a vCPU, enum vcpu_request, and have it look. Any context but NMI. */
+/* Ask something of a vCPU, enum vcpu_request, and have it look. Any context but NMI. With a PAUSE a
+ * RESUME that was asked for before does not count. */
 void vcpu_request(struct vcpu *vcpu, unsigned requests);
-
-/* Have it stand still; a RESUME that was asked for before does not count. As vcpu_request(). */
-void vcpu_pause(struct vcpu *vcpu);
 
 /* The state after INIT. On its CPU. */
 void vcpu_restart(struct vcpu *vcpu);

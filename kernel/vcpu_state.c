@@ -11,16 +11,9 @@
 static const struct {
 	uint32_t msr;
 	enum vcpu_register reg;
-} registers[] = {
-	{0x174, VCPU_SYSENTER_CS},
-	{0x175, VCPU_SYSENTER_ESP},
-	{0x176, VCPU_SYSENTER_EIP},
-	{0xc0000081, VCPU_STAR},
-	{0xc0000082, VCPU_LSTAR},
-	{0xc0000083, VCPU_CSTAR},
-	{0xc0000084, VCPU_SFMASK},
-	{0xc0000102, VCPU_KERNEL_GS},
-};
+} registers[] = {{0x174, VCPU_SYSENTER_CS}, {0x175, VCPU_SYSENTER_ESP}, {0x176, VCPU_SYSENTER_EIP},
+	{0xc0000081, VCPU_STAR}, {0xc0000082, VCPU_LSTAR}, {0xc0000083, VCPU_CSTAR},
+	{0xc0000084, VCPU_SFMASK}, {0xc0000102, VCPU_KERNEL_GS}};
 
 static bool in_backend(struct vcpu *vcpu, enum vcpu_register reg, uint64_t *value, bool set)
 {
@@ -45,14 +38,12 @@ static bool in_memory(uint64_t *place, uint64_t *value, bool set)
 static bool segment_field(struct vcpu *vcpu, uint64_t n, uint64_t *value, bool set)
 {
 	struct segment segment;
-	uint64_t old[4];
 
 	if (n >= 4 * SEG_COUNT) {
 		return false;
 	}
 	backend->get_segment(vcpu, (enum segment_name)(n / 4), &segment);
-	memcpy(old, (uint64_t[]){segment.base, segment.limit, segment.selector, segment.attributes},
-		sizeof(old));
+	uint64_t old[] = {segment.base, segment.limit, segment.selector, segment.attributes};
 	in_memory(&old[n % 4], value, set);
 	segment = (struct segment){
 		old[0], (uint32_t)old[1], (uint16_t)old[2], (uint16_t)(old[3] & 0xfff)};
@@ -95,49 +86,43 @@ static bool msr(struct vcpu *vcpu, uint32_t number, uint64_t *value, bool set)
 }
 
 /* Those that no backend has. */
+#define EVENTS_TAKEN (BIT(EVENT_INTERRUPT) | BIT(EVENT_NMI) | BIT(EVENT_EXCEPTION))
 static bool other(struct vcpu *vcpu, uint64_t reg, uint64_t *value, bool set)
 {
-	struct vcpu_event *e = vcpu->reinject.valid ? &vcpu->reinject : &vcpu->exception;
+	const struct vcpu_event *e = vcpu->reinject.valid ? &vcpu->reinject : &vcpu->exception;
+	uint64_t event =
+		EVENT_VALID | (uint64_t)e->error << 32 | (unsigned)e->type << 8 | e->vector;
+	const uint64_t now[] = {
+		[PINTLE_XCR0] = vcpu->context.xcr0,
+		[PINTLE_CR8] = vcpu->lapic.reg[VLAPIC_TPR].value >> 4,
+		[PINTLE_ACTIVITY] = vcpu->state,
+		[PINTLE_EVENT] = e->valid ? event | (e->has_error ? EVENT_HAS_ERROR : 0) : 0,
+		[PINTLE_NMI_PENDING] = (vcpu->requests & VCPU_REQUEST_NMI) != 0,
+	};
+	unsigned type = *value >> 8 & 7;
+	bool known = reg < ARRAY_COUNT(now);
 	struct vlapic_effect effect;
 
-	if (reg == PINTLE_XCR0) {
-		return set ? context_set_xcr0(vcpu, *value)
-			   : in_memory(&vcpu->context.xcr0, value, false);
-	}
-	if (reg == PINTLE_CR8 && set) {
-		vlapic_write(&vcpu->lapic, VLAPIC_TPR, *value << 4 & 0xf0, 0, &effect);
+	if (known && !set) {
+		*value = now[reg];
+	} else if (reg == PINTLE_XCR0) {
+		return context_set_xcr0(vcpu, *value);
 	} else if (reg == PINTLE_CR8) {
-		*value = vcpu->lapic.reg[VLAPIC_TPR].value >> 4;
-	} else if (reg == PINTLE_ACTIVITY && set) {
-		if (*value > PINTLE_HALTED) {
-			return false;
-		}
+		vlapic_write(&vcpu->lapic, VLAPIC_TPR, *value << 4 & 0xf0, 0, &effect);
+	} else if (reg == PINTLE_ACTIVITY && *value <= PINTLE_HALTED) {
 		vcpu->state = (unsigned)*value;
-	} else if (reg == PINTLE_ACTIVITY) {
-		*value = vcpu->state;
-	} else if (reg == PINTLE_EVENT && set) {
-		unsigned type = *value >> 8 & 7;
-		if (type != EVENT_INTERRUPT && type != EVENT_NMI && type != EVENT_EXCEPTION) {
-			return false;
-		}
+	} else if (reg == PINTLE_EVENT && BIT(type) & EVENTS_TAKEN) {
 		vcpu->exception.valid = false;
 		vcpu->reinject = (struct vcpu_event){*value & EVENT_VALID, (uint8_t)type,
 			(uint8_t)*value, 0, *value & EVENT_HAS_ERROR, (uint32_t)(*value >> 32)};
 		vcpu_request(vcpu, VCPU_REQUEST_EVENT);
-	} else if (reg == PINTLE_EVENT) {
-		*value = !e->valid ? 0
-				   : EVENT_VALID | (uint64_t)e->error << 32 |
-				(e->has_error ? EVENT_HAS_ERROR : 0) | (unsigned)e->type << 8 |
-				e->vector;
-	} else if (reg == PINTLE_NMI_PENDING && set) {
+	} else if (reg == PINTLE_NMI_PENDING) {
 		atomic_fetch_and(&vcpu->requests, ~(unsigned)VCPU_REQUEST_NMI);
 		vcpu_request(vcpu, *value ? VCPU_REQUEST_NMI : 0);
-	} else if (reg == PINTLE_NMI_PENDING) {
-		*value = (vcpu->requests & VCPU_REQUEST_NMI) != 0;
 	} else {
 		return false;
 	}
-	return true;
+	return known;
 }
 
 STATIC_ASSERT((int)PINTLE_RIP == VCPU_RIP && (int)PINTLE_PAT == VCPU_PAT &&
@@ -183,11 +168,9 @@ void vcpu_lapic(struct vcpu *vcpu, void *page, bool set)
 	struct vlapic_effect effect;
 	uint64_t value = 0;
 
-	for (unsigned i = 0; i < VLAPIC_REGISTERS && !set; i++) {
-		vlapic_pending(&vcpu->lapic); /* what was sent is in IRR then */
-		reg[i].value = vcpu->lapic.reg[i].value;
-	}
 	if (!set) {
+		vlapic_pending(&vcpu->lapic); /* what was sent is in IRR then */
+		memcpy(page, vcpu->lapic.reg, VLAPIC_REGISTERS * sizeof(*reg));
 		vlapic_read(&vcpu->lapic, VLAPIC_TIMER_NOW, tsc_read(), &value);
 		reg[VLAPIC_TIMER_NOW].value = (uint32_t)value;
 		return;

@@ -7,7 +7,6 @@
 #include "kernel/frame.h"
 #include "kernel/log.h"
 #include "kernel/sched_words.h"
-#include "kernel/vmm.h"
 
 struct vm *vm_table[VMS_MAX];
 

@@ -6,7 +6,6 @@
 #include "kernel/vmm.h"
 
 #include "kernel/exit.h"
-#include "kernel/pcpu.h"
 
 /* [A] by service CPU */
 static struct pintle_events *_Atomic event_pages[CPUS_MAX];

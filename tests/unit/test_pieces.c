@@ -117,7 +117,7 @@ static int end(void **state)
 		pool_return(&pools[n]);
 		taken_count[n] = 0;
 	}
-	assert_int_equal(pieces_deposited(), 0);
+	assert_int_equal(pieces_deposited, 0);
 	free(memory);
 	return fake_teardown(state);
 }
@@ -264,7 +264,7 @@ static void check(void)
 		assert_int_equal(served[piece], !is);
 		assert_int_equal(mapped[piece], model[piece].kind != OWN);
 	}
-	assert_int_equal(pieces_deposited(), deposited);
+	assert_int_equal(pieces_deposited, deposited);
 }
 
 static void pieces_are_what_the_model_says(void **state)
