@@ -121,17 +121,8 @@ enum pintle_register {
 			    interrupt, 2 NMI, 3 exception), 11 has an error code, 31 valid, 63:32 it */
 	PINTLE_NMI_PENDING, /* 1: one is pending */
 };
-enum pintle_segment_field {
-	PINTLE_BASE,
-	PINTLE_LIMIT,
-	PINTLE_SELECTOR,
-	PINTLE_ATTRIBUTES,
-};
-enum pintle_activity {
-	PINTLE_WAITS_FOR_SIPI,
-	PINTLE_RUNS,
-	PINTLE_HALTED,
-};
+enum pintle_segment_field { PINTLE_BASE, PINTLE_LIMIT, PINTLE_SELECTOR, PINTLE_ATTRIBUTES };
+enum pintle_activity { PINTLE_WAITS_FOR_SIPI, PINTLE_RUNS, PINTLE_HALTED };
 
 /* Larger parts of a vCPU, for PINTLE_BULK_GET and _SET: whole pages of a shared piece. */
 enum pintle_bulk {

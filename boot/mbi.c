@@ -60,13 +60,9 @@ static bool mbi_read_module(struct boot_info *info, const struct mbi_tag *tag)
 	const char *name = (const char *)tag->body + sizeof(span);
 	const char *args = strchr(name, ' ') ?: name + strlen(name);
 	size_t length = (size_t)(args - name);
-	struct boot_module *module = NULL;
-	if (length == 6 && memcmp(name, "kernel", 6) == 0) {
-		module = &info->kernel;
-	} else if (length == 6 && memcmp(name, "initrd", 6) == 0) {
-		module = &info->initrd;
-	}
-	if (module == NULL) {
+	bool kernel = length == 6 && memcmp(name, "kernel", 6) == 0;
+	struct boot_module *module = kernel ? &info->kernel : &info->initrd;
+	if (!kernel && (length != 6 || memcmp(name, "initrd", 6) != 0)) {
 		return true;
 	}
 	module->base = span.start;

@@ -11,11 +11,7 @@
 
 #include "drivers/uart.h"
 
-enum console_phase {
-	CONSOLE_BOOT,
-	CONSOLE_MONITOR,
-	CONSOLE_PANIC
-};
+enum console_phase { CONSOLE_BOOT, CONSOLE_MONITOR, CONSOLE_PANIC };
 extern enum console_phase console_phase; /* written by the monitor, and by a panic */
 
 /* The TSC when all output up to and with the monitor's first prompt had been given to the UART; 0:

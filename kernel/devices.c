@@ -28,16 +28,16 @@ static struct spinlock vdev_lock = SPINLOCK(VDEV);
 static struct {
 	struct ioapic_info info; /* [I] */
 	struct vioapic twin;     /* [V] */
-} ioapics[ACPI_IOAPICS_MAX];
-static unsigned ioapic_count;  /* [I] */
-static struct vuart uart;      /* [V] */
-static bool uart_line;         /* [V] as it was last */
-static bool uart_full;         /* [V] a key had no room */
-static uint32_t uart_port;     /* [I] or NO_PORT */
-static uint32_t uart_gsi;      /* [I] */
-static uint32_t sleep_port[2]; /* [I] bytes of PM1 that have SLP_EN; or NO_PORT */
-static uint32_t wake_port;     /* [I] the one that has WAK_STS; or NO_PORT */
-static atomic_bool woken;      /* [A] WAK_STS, after a sleep that was refused */
+} ioapics[ACPI_IOAPICS_MAX + 1]; /* one for the end of the list */
+static unsigned ioapic_count;    /* [I] */
+static struct vuart uart;        /* [V] */
+static bool uart_line;           /* [V] as it was last */
+static bool uart_full;           /* [V] a key had no room */
+static uint32_t uart_port;       /* [I] or NO_PORT */
+static uint32_t uart_gsi;        /* [I] */
+static uint32_t sleep_port[2];   /* [I] bytes of PM1 that have SLP_EN; or NO_PORT */
+static uint32_t wake_port;       /* [I] the one that has WAK_STS; or NO_PORT */
+static atomic_bool woken;        /* [A] WAK_STS, after a sleep that was refused */
 
 /* One line a second, so that no guest fills the log. */
 static void complain(const char *what, uint64_t where)
@@ -188,8 +188,7 @@ void devices_init(struct vm *vm, uint16_t port, uint32_t gsi)
 	function_place = free_place();
 	uart_port = port != 0 ? port : NO_PORT;
 	uart_gsi = gsi;
-	while (ioapic_count < ACPI_IOAPICS_MAX &&
-		ioapic_info(ioapic_count, &ioapics[ioapic_count].info)) {
+	while (ioapic_info(ioapic_count, &ioapics[ioapic_count].info)) {
 		ioapic_count++;
 	}
 	for (unsigned i = 0; i < ARRAY_COUNT(sleep_port); i++) {
@@ -335,9 +334,8 @@ static void update_line(void)
 	uart_line = line;
 	for (unsigned n = 0; n < ioapic_count && rises; n++) {
 		uint32_t pin = uart_gsi - ioapics[n].info.gsi_base;
-		uint64_t entry =
-			pin < ioapics[n].info.pins ? ioapics[n].twin.entry[pin] : IOAPIC_MASKED;
-		if (!(entry & IOAPIC_MASKED)) {
+		uint64_t entry = ioapics[n].twin.entry[pin % VIOAPIC_PINS_MAX];
+		if (pin < ioapics[n].info.pins && !(entry & IOAPIC_MASKED)) {
 			/* Destination and mode stand alike in entry and command register. */
 			devices_message(owner, (entry >> 56) << 32 | (entry & 0xfff), false);
 		}
@@ -519,10 +517,10 @@ static bool emulate(struct vcpu *vcpu, struct vcpu_exit *exit)
 	const uint8_t *bytes = told ? exit->fault.bytes : fetched;
 	uint64_t gpa = exit->fault.gpa;
 	struct insn insn;
-	bool known =
-		insn_decode(bytes, len, gmem_mode(vcpu), &insn) == 0 && insn.kind <= INSN_STORE;
-
+	bool known = insn_decode(bytes, len, gmem_mode(vcpu), &insn) == 0;
 	uint64_t value = 0;
+
+	known = known && insn.kind <= INSN_STORE;
 	exit->length = known ? insn.length : 0;
 	if (known && insn.kind == INSN_STORE) {
 		value = vcpu->regs.gpr[insn.gpr] >> (insn.high_byte ? 8 : 0);
@@ -558,9 +556,8 @@ static bool is_kept(struct vcpu *vcpu, uint64_t base, uint64_t size)
  * touched. A guest that touches all addresses must leave some frames, hence the limit on tables. */
 static bool map_identity(struct vcpu *vcpu, uint64_t gpa)
 {
-	uint64_t size =
-		is_kept(vcpu, ALIGN_DOWN(gpa, LARGE_SIZE), LARGE_SIZE) ? PAGE_SIZE : LARGE_SIZE;
-	uint64_t base = ALIGN_DOWN(gpa, size);
+	bool large = !is_kept(vcpu, ALIGN_DOWN(gpa, LARGE_SIZE), LARGE_SIZE);
+	uint64_t size = large ? LARGE_SIZE : PAGE_SIZE, base = ALIGN_DOWN(gpa, size);
 	return gpa < BIT(48) && vcpu->vm->stage2.tables < 512 && !is_kept(vcpu, base, size) &&
 		vm_protect(vcpu->vm, base, size, VM_IDENTITY) == 0;
 }

@@ -19,11 +19,7 @@ struct guest_paging {
 				 entries; 0: 52 */
 };
 
-enum guest_access {
-	GUEST_READ,
-	GUEST_WRITE,
-	GUEST_FETCH
-};
+enum guest_access { GUEST_READ, GUEST_WRITE, GUEST_FETCH };
 
 /*
  * Translate linear address `gva` (SDM vol. 3, 4; no paging, 32-bit, PAE, 4-level, 5-level). A/D

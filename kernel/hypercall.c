@@ -29,14 +29,7 @@ struct call {
 
 /* What a call looks up and takes; PAGE(n): argument n, behind the handles, is a page in a shared
  * piece. */
-enum right {
-	NONE,
-	ALONE,
-	LOOK,
-	VM,
-	RUNNING,
-	VCPU,
-};
+enum right { NONE, ALONE, LOOK, VM, RUNNING, VCPU };
 #define RIGHT   7u
 #define PAGE(n) (((n) + 1u) << 3)
 

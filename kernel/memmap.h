@@ -23,9 +23,7 @@
 	X(OWN, "Pintle memory")  /* Pintle's fixed region */
 
 #define MEM_ID(id, name) MEM_##id,
-enum mem_type {
-	MEM_TYPES(MEM_ID) MEM_TYPE_COUNT
-};
+enum mem_type { MEM_TYPES(MEM_ID) MEM_TYPE_COUNT };
 
 struct mem_range {
 	uint64_t base; /* host-physical, bytes */

@@ -14,13 +14,7 @@
  * guard pages below. Of the first part the lowest page is the CPU's peephole (paging_peek). The
  * others' numbers are those in the IST; IST 0 means: no change of stack.
  */
-enum stack_kind {
-	STACK_MAIN,
-	STACK_NMI,
-	STACK_DOUBLE_FAULT,
-	STACK_MACHINE_CHECK,
-	STACK_KIND_COUNT
-};
+enum stack_kind { STACK_MAIN, STACK_NMI, STACK_DOUBLE_FAULT, STACK_MACHINE_CHECK, STACK_KINDS };
 #define STACK_STRIDE (8 * PAGE_SIZE)
 
 /* SDM vol. 3, 8.7: the 64-bit task-state segment. */
@@ -35,12 +29,7 @@ STATIC_ASSERT(sizeof(struct tss) == 104, "TSS layout");
 #define GDT_DATA 0x10u
 #define GDT_TSS  0x18u /* two entries */
 
-enum cpu_state {
-	CPU_STARTING,
-	CPU_ONLINE,
-	CPU_GIVEN_UP,
-	CPU_STOPPED
-};
+enum cpu_state { CPU_STARTING, CPU_ONLINE, CPU_GIVEN_UP, CPU_STOPPED };
 
 /* [I] constant once the CPU is online  [C] this CPU only  [A] atomic, any CPU */
 struct pcpu {

@@ -17,12 +17,8 @@
 
 #include "kernel/backend.h"
 
-enum stage2_rights {
-	STAGE2_READ = 1,
-	STAGE2_WRITE = 2,
-	STAGE2_EXECUTE = 4,
-	STAGE2_LOG = 8 /* a write opens it: WRITE without telling the CPU; pages of 4 KiB only */
-};
+/* LOG: a write opens it: WRITE without telling the CPU; pages of 4 KiB only. */
+enum stage2_rights { STAGE2_READ = 1, STAGE2_WRITE = 2, STAGE2_EXECUTE = 4, STAGE2_LOG = 8 };
 #define STAGE2_ALL (STAGE2_READ | STAGE2_WRITE | STAGE2_EXECUTE)
 
 /* Where table pages come from: zeroed, page aligned, reached at its address; NULL when there is

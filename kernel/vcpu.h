@@ -28,12 +28,7 @@ struct vcpu_context {
 	X(RUNNING, "runs")                                                                         \
 	X(HALTED, "halted") /* HLT: until an event */                                              \
 	X(DEAD, "dead")     /* by a fault of its own */
-
-enum vcpu_state {
-#define X(id, name) VCPU_##id,
-	VCPU_STATES(X)
-#undef X
-};
+enum vcpu_state { VCPU_STATES(VCPU_ID) };
 
 /* What there is to do before a vCPU's next entry, in one word, so that an entry costs one look. The
  * first two are its own affair; for the others its CPU looks around first. */
@@ -47,12 +42,9 @@ enum vcpu_request {
 	VCPU_REQUEST_RESUME = 1u << 6,
 };
 
-/* Of an exit that only the VMM can go on with. */
-enum vcpu_answer {
-	ANSWER_NONE,
-	ANSWER_ASKED, /* it stopped for it; the exit is kept */
-	ANSWER_GIVEN, /* the exit is to be handled again */
-};
+/* Of an exit that only the VMM can go on with. ASKED: it stopped for it, and the exit is kept;
+ * GIVEN: that is to be handled again. */
+enum vcpu_answer { ANSWER_NONE, ANSWER_ASKED, ANSWER_GIVEN };
 
 /* [I] constant after create  [C] only the CPU that runs it  [A] atomic; [S] while it is stopped who
  * stopped it, else [C] */

@@ -45,12 +45,8 @@
 	X(TIMER_DIVIDE, 0x3e, 1, RW, 0xb, 0, 0)                                                    \
 	X(SELF_IPI, 0x3f, 1, X2APIC_WRITE, 0xff, 0, 0)
 
-enum vlapic_register {
-#define X(id, number, ...) VLAPIC_##id = (number),
-	VLAPIC_REGISTER_LIST(X)
-#undef X
-	VLAPIC_REGISTERS
-};
+#define VLAPIC_ID_OF(id, number, ...) VLAPIC_##id = (number),
+enum vlapic_register { VLAPIC_REGISTER_LIST(VLAPIC_ID_OF) VLAPIC_REGISTERS };
 
 struct vlapic {
 	/* By enum vlapic_register; PPR and the current count are not kept here. A page of the
@@ -71,12 +67,7 @@ struct vlapic {
 };
 
 /* What a write asks the owner to do; TIMER: to look at vlapic_timer_next again. */
-enum vlapic_effect_kind {
-	VLAPIC_NOTHING,
-	VLAPIC_IPI,
-	VLAPIC_TIMER,
-	VLAPIC_FAULT
-};
+enum vlapic_effect_kind { VLAPIC_NOTHING, VLAPIC_IPI, VLAPIC_TIMER, VLAPIC_FAULT };
 struct vlapic_effect {
 	enum vlapic_effect_kind kind; /* FAULT: #GP (x2APIC) */
 	uint64_t icr;   /* IPI: as the x2APIC ICR (destination in bits 63:32; an xAPIC destination

@@ -80,8 +80,7 @@ enum vmcs_field {
 	VMCS_VIRTUAL_APIC = 0x2012,
 	VMCS_EOI_EXITS = 0x201c, /* the first of four */
 #define X(id, encoding, ...) VMCS_##id = (encoding),
-	VMCS_SET_UP(X)
-	VMCS_OF_CPU(X) VMCS_FIELDS(X)
+	VMCS_SET_UP(X) VMCS_OF_CPU(X) VMCS_FIELDS(X)
 #undef X
 #define X(id, encoding, ...) VMCS_GUEST_##id = (encoding),
 		VCPU_REGISTERS(X)

@@ -245,11 +245,7 @@ void world_check(void)
 	CHECK((world.retired == NULL) == (world.tables == tables));
 }
 
-enum step_kind {
-	STEP_MAP,
-	STEP_UNMAP,
-	STEP_PROTECT
-};
+enum step_kind { STEP_MAP, STEP_UNMAP, STEP_PROTECT };
 struct step {
 	enum step_kind kind;
 	uint64_t gpa, size, hpa;

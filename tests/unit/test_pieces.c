@@ -32,11 +32,7 @@ struct vm *service_vm = &service;
 struct spinlock vm_lock;
 
 static struct {
-	enum {
-		OWN,
-		SHARED,
-		DEPOSITED
-	} kind;
+	enum { OWN, SHARED, DEPOSITED } kind;
 	unsigned uses, pool;
 } model[PIECES];
 
