@@ -268,31 +268,22 @@ static const struct decoder {
 	int type;        /* of an entry, or TABLE */
 	size_t size_min; /* what is shorter is refused */
 	void (*decode)(struct acpi *acpi, struct span bytes);
-} decoders[] = {
-	{"FACP", TABLE, 116, decode_fadt}, /* as long as that of ACPI 1.0 */
+} decoders[] = {{"FACP", TABLE, 116, decode_fadt}, /* as long as that of ACPI 1.0 */
 	{"DSDT", TABLE, ACPI_HEADER_SIZE, decode_aml},
-	{"SSDT", TABLE, ACPI_HEADER_SIZE, decode_aml},
-	{"HPET", TABLE, 56, decode_hpet},
-	{"SPCR", TABLE, 80, decode_spcr},
-	{"MCFG", TABLE, 44, decode_entries},
-	{"MCFG", 0, 16, decode_segment},
-	{"APIC", TABLE, 44, decode_entries},
-	{"APIC", 0, 8, decode_cpu},
-	{"APIC", 1, 12, decode_ioapic},
-	{"APIC", 2, 10, decode_override},
-	{"APIC", 9, 16, decode_cpu},
-	{"DMAR", TABLE, 48, decode_entries},
-	{"DMAR", 0, 16, decode_remapper},
-	{"IVRS", TABLE, 48, decode_entries},
-	{"IVRS", 0x10, 24, decode_remapper},
-	{"IVRS", 0x11, 24, decode_remapper},
-	{"IVRS", 0x40, 24, decode_remapper},
-};
+	{"SSDT", TABLE, ACPI_HEADER_SIZE, decode_aml}, {"HPET", TABLE, 56, decode_hpet},
+	{"SPCR", TABLE, 80, decode_spcr}, {"MCFG", TABLE, 44, decode_entries},
+	{"MCFG", 0, 16, decode_segment}, {"APIC", TABLE, 44, decode_entries},
+	{"APIC", 0, 8, decode_cpu}, {"APIC", 1, 12, decode_ioapic},
+	{"APIC", 2, 10, decode_override}, {"APIC", 9, 16, decode_cpu},
+	{"DMAR", TABLE, 48, decode_entries}, {"DMAR", 0, 16, decode_remapper},
+	{"IVRS", TABLE, 48, decode_entries}, {"IVRS", 0x10, 24, decode_remapper},
+	{"IVRS", 0x11, 24, decode_remapper}, {"IVRS", 0x40, 24, decode_remapper}};
 
 static void decode(struct acpi *acpi, int type, struct span bytes)
 {
 	for (const struct decoder *row = decoders; row < decoders + ARRAY_COUNT(decoders); row++) {
-		if (row->type == type && strcmp(row->table, bytes.table) == 0 &&
+		bool is = row->type == type && strcmp(row->table, bytes.table) == 0;
+		if (is &&
 			check(acpi, bytes.table, bytes.size >= row->size_min,
 				"table or entry too short:", bytes.size)) {
 			row->decode(acpi, bytes);

@@ -23,7 +23,6 @@
 const struct command commands[] = {
 #define COMMAND(name, needs, usage, help, more) {#name, NEEDS_##needs, usage, help, command_##name},
 #include "kernel/commands.def"
-#undef COMMAND
 	{.usage = ""},
 };
 

@@ -34,9 +34,8 @@ static void show_all(void)
 	console_printf("vcpu    cpu  weight  cap  latency  reserve        asked    got       ran "
 		       "(us)   waited (us)   moves\n");
 	for (unsigned id = 0; id < VMS_MAX; id++) {
-		const struct vm *vm = vm_table[id];
-		for (unsigned i = 0; vm != NULL && i < vm->vcpu_count; i++) {
-			show_vcpu(vm->vcpu[i]);
+		for (unsigned i = 0; vm_table[id] != NULL && i < vm_table[id]->vcpu_count; i++) {
+			show_vcpu(vm_table[id]->vcpu[i]);
 		}
 	}
 	console_printf("cpu  waiting  weight  reserved  switches\n");

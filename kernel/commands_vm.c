@@ -12,9 +12,8 @@
 
 static const char *const state_names[] = {VCPU_STATES(LIST_NAME)};
 
-#define X(id) #id,
-static const char *const exit_names[EXIT_COUNT] = {EXIT_KINDS(X)};
-#undef X
+#define EXIT_NAME(id) #id,
+static const char *const exit_names[EXIT_COUNT] = {EXIT_KINDS(EXIT_NAME)};
 
 struct vm_range vm_range_read(const char *text)
 {

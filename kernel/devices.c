@@ -298,8 +298,8 @@ void devices_lapic_effect(struct vcpu *vcpu, const struct vlapic_effect *effect)
 		if (__atomic_fetch_and(owed, ~bit, __ATOMIC_SEQ_CST) & bit) {
 			vmm_stop(vcpu, PINTLE_EXIT_EOI, effect->vector);
 		}
-	} else if (*owed &
-		bit) { /* the vector that an EOI ended, whatever the guest has made of its mode */
+	} else if (*owed & bit) {
+		/* The vector that an EOI ended, whatever the guest has made of its mode. */
 		*owed &= ~bit;
 		end_interrupts(vcpu);
 	}

@@ -435,7 +435,6 @@ static const struct {
 } calls[] = {
 #define HYPERCALL(number, name, right, ...) [number] = {call_##name, right},
 #include "abi/hypercalls.def"
-#undef HYPERCALL
 };
 
 /* Count as a user of the VM that the handle means; NULL: none. It does not go before it is let go.
@@ -465,8 +464,8 @@ static int64_t run(struct call *c, unsigned right)
 	if (right >= PAGE(0)) {
 		c->page = shared_pages(c->argument[right / PAGE(0) - 1], 1);
 	}
-	return right >= PAGE(0) && c->page == NULL ? -EFAULT
-						   : calls[c->number - PINTLE_CALL].run(c);
+	bool bad = right >= PAGE(0) && c->page == NULL;
+	return bad ? -EFAULT : calls[c->number - PINTLE_CALL].run(c);
 }
 
 static int64_t call_any(struct call *c)

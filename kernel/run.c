@@ -70,9 +70,8 @@ void vm_flush(struct vm *vm)
 	lock_release(&vm_lock, flags);
 	vm->flushes++; /* those that no CPU holds see it when one fetches them */
 	smp_call_all(flush_here, vm);
-	flags = lock_acquire(&vm_lock);
+	LOCK_HOLD(&vm_lock);
 	stage2_reclaim(&vm->stage2, retired);
-	lock_release(&vm_lock, flags);
 }
 
 void vm_hold(struct vm *vm, bool hold)
@@ -362,8 +361,8 @@ static void serve_console(uint64_t now)
 		dispatch_sample();
 		sample_at = now + time_frequency;
 	}
-	if (now >=
-		look_at) { /* also with an interrupt: it may be wired elsewhere than we believe */
+	/* Also with an interrupt: it may be wired elsewhere than we believe. */
+	if (now >= look_at) {
 		console_poll();
 		look_at = now + time_to_tsc(console_polled ? RUN_MAX_NS : 250000000);
 	}

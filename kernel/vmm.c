@@ -87,19 +87,15 @@ int vmm_doorbell(struct vm *vm, const struct pintle_doorbell *bell, bool add)
 			same = other;
 		}
 	}
-	if (add && (same != NULL || free == NULL)) {
-		return same != NULL ? -EEXIST : -ENOSPC;
-	}
-	if (!add && same == NULL) {
-		return -ENOENT;
+	if (add ? same != NULL || free == NULL : same == NULL) {
+		return !add ? -ENOENT : same != NULL ? -EEXIST : -ENOSPC;
 	}
 	if (add) {
 		*free = *bell;
-		vm->doorbell_count++;
 	} else {
 		same->is_port = DOORBELL_REMOVED;
-		vm->doorbell_count--;
 	}
+	vm->doorbell_count += add ? 1 : -1u;
 	return 0;
 }
 
