@@ -14,7 +14,6 @@
 #include "kernel/gmem.h"
 #include "kernel/machine.h"
 #include "kernel/paging.h"
-#include "kernel/vmm.h"
 
 #define COPY_SIZE (256 * KIB) /* through one window */
 

@@ -3,12 +3,10 @@
  * kernel/commands_sched.c - the monitor's command about the scheduler.
  * Runs: on the monitor's stack on CPU 0, or in a panic.
  */
-#include "kernel/commands_vm.h"
 #include "kernel/console.h"
 #include "kernel/dispatch.h"
 #include "kernel/fmt.h"
 #include "kernel/monitor.h"
-#include "kernel/sched_words.h"
 #include "kernel/time.h"
 
 static void show_vcpu(const struct vcpu *vcpu)

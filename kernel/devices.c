@@ -13,7 +13,6 @@
 #include "kernel/machine.h"
 #include "kernel/pcpu.h"
 #include "kernel/time.h"
-#include "kernel/vmm.h"
 #include "vdev/ioapic.h"
 #include "vdev/pcifn.h"
 #include "vdev/uart.h"

@@ -10,7 +10,6 @@
 #include "kernel/gmem.h"
 #include "kernel/log.h"
 #include "kernel/panic.h"
-#include "kernel/vmm.h"
 
 #define STRING_BURST 16u /* iterations of string I/O an exit */
 

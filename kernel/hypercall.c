@@ -9,9 +9,7 @@
  */
 #include "kernel/dispatch.h"
 #include "kernel/exit.h"
-#include "kernel/sched_words.h"
 #include "kernel/time.h"
-#include "kernel/vmm.h"
 
 #define LIST_MAX   512u
 #define RANGE_MAX  GIB

@@ -46,3 +46,13 @@ extern const struct command commands[]; /* by name; the last has none */
 
 /* Read an argument as a number below `limit`. False after the complaint that it is no `what`. */
 bool command_number(const char *argument, const char *what, uint64_t limit, uint64_t *number);
+
+/* vCPUs `first` to `end` - 1 of `vm`. */
+struct vm_range {
+	struct vm *vm;
+	unsigned first, end;
+};
+
+/* Read "VM", all of its vCPUs, "VM.VCPU", or "", the service VM's. Empty, and of NULL, after a
+ * complaint. */
+struct vm_range vm_range_read(const char *text);

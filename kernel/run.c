@@ -12,7 +12,6 @@
 #include "kernel/monitor.h"
 #include "kernel/panic.h"
 #include "kernel/time.h"
-#include "kernel/vmm.h"
 
 const struct backend *backend;
 struct vm *service_vm;

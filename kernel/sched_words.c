@@ -2,10 +2,9 @@
 /*
  * kernel/sched_words.c - scheduling parameters in words. Runs: on CPU 0.
  */
-#include "kernel/sched_words.h"
+#include "kernel/dispatch.h"
 
 #include "kernel/fmt.h"
-#include "kernel/pcpu.h"
 
 const char *const sched_latency_names[SCHED_LATENCY_COUNT] = {"batch", "normal", "prompt"};
 

@@ -6,7 +6,6 @@
 #include "kernel/exit.h"
 #include "kernel/frame.h"
 #include "kernel/log.h"
-#include "kernel/sched_words.h"
 
 struct vm *vm_table[VMS_MAX];
 

@@ -3,8 +3,6 @@
  * kernel/vmm.c - from exits that are a VMM's to records, doorbells and events. Runs: on the exiting
  * CPU, interrupts off.
  */
-#include "kernel/vmm.h"
-
 #include "kernel/exit.h"
 
 /* [A] by service CPU */

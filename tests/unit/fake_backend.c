@@ -21,7 +21,6 @@
 #include "kernel/pcpu.h"
 #include "kernel/time.h"
 #include "kernel/trap.h"
-#include "kernel/vmm.h"
 #include "tests/unit/stage2_end.h"
 
 struct vm fake_vm;

@@ -11,7 +11,6 @@
 #include "tests/unit/fake_backend.h"
 
 #include "kernel/exit.h"
-#include "kernel/vmm.h"
 
 static struct vcpu *const vcpu = &fake_vcpu[0];
 static struct fake_hw *const hw = &fake_hw[0];

@@ -10,7 +10,6 @@
 #include "tests/unit/fake_backend.h"
 
 #include "kernel/exit.h"
-#include "kernel/vmm.h"
 
 #define STEPS 60000u
 #define EVENT (PINTLE_EVENT_ID(3, 130))
