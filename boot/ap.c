@@ -7,11 +7,8 @@
 
 #include "drivers/lapic.h"
 #include "kernel/frame.h"
-#include "kernel/log.h"
 #include "kernel/machine.h"
-#include "kernel/paging.h"
 #include "kernel/pcpu.h"
-#include "kernel/time.h"
 #include "kernel/vcpu.h"
 
 extern const char ap_trampoline[], ap_trampoline_end[];

@@ -11,9 +11,7 @@
 #include "drivers/power.h"
 #include "kernel/frame.h"
 #include "kernel/machine.h"
-#include "kernel/paging.h"
 #include "kernel/pcpu.h"
-#include "kernel/time.h"
 #include "kernel/vcpu.h"
 
 struct machine machine;

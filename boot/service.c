@@ -13,7 +13,6 @@
 #include "kernel/frame.h"
 #include "kernel/gmem.h"
 #include "kernel/machine.h"
-#include "kernel/paging.h"
 
 #define COPY_SIZE (256 * KIB) /* through one window */
 

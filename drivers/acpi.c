@@ -8,8 +8,7 @@
  */
 #include "drivers/acpi.h"
 
-#include "kernel/log.h"
-#include "kernel/paging.h"
+#include "kernel/basic.h"
 
 /* Untrusted bytes: a table, or an entry of the one that `table` names. */
 struct span {

@@ -5,10 +5,7 @@
  */
 #include "drivers/clock.h"
 
-#include "kernel/log.h"
-#include "kernel/paging.h"
-#include "kernel/time.h"
-#include "kernel/x86.h"
+#include "kernel/basic.h"
 
 /* What tells the frequency: CPUID, or a timer that counts up and wraps at `mask`. */
 struct source {

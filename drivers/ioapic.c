@@ -5,10 +5,7 @@
  */
 #include "drivers/ioapic.h"
 
-#include "kernel/lock.h"
-#include "kernel/log.h"
-#include "kernel/paging.h"
-#include "kernel/x86.h"
+#include "kernel/basic.h"
 
 #define REG_ENTRY(pin) (0x10u + 2 * (pin))
 

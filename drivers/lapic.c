@@ -5,11 +5,7 @@
  */
 #include "drivers/lapic.h"
 
-#include "kernel/log.h"
-#include "kernel/paging.h"
-#include "kernel/time.h"
-#include "kernel/trap.h"
-#include "kernel/x86.h"
+#include "kernel/basic.h"
 
 /* SDM vol. 3, table 11-1; the others are in lapic_enable(). The MSR of a register in x2APIC mode is
  * MSR_X2APIC + offset / 16. */

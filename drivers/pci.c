@@ -5,8 +5,7 @@
  */
 #include "drivers/pci.h"
 
-#include "kernel/lock.h"
-#include "kernel/x86.h"
+#include "kernel/basic.h"
 
 #define PORT_ADDRESS 0xcf8u
 #define PORT_DATA    0xcfcu

@@ -5,9 +5,7 @@
  */
 #include "drivers/power.h"
 
-#include "kernel/paging.h"
-#include "kernel/time.h"
-#include "kernel/x86.h"
+#include "kernel/basic.h"
 
 #define PM1_SCI_ENABLE BIT(0)
 #define WAIT_NS        1000000000ull

@@ -4,8 +4,7 @@
  */
 #include "drivers/uart.h"
 
-#include "kernel/paging.h"
-#include "kernel/x86.h"
+#include "kernel/basic.h"
 
 /* PC16550D data sheet, table II. */
 enum uart_register {

@@ -9,15 +9,10 @@
 #include "drivers/pci.h"
 #include "drivers/power.h"
 #include "kernel/console.h"
-#include "kernel/fmt.h"
 #include "kernel/frame.h"
-#include "kernel/log.h"
 #include "kernel/machine.h"
 #include "kernel/monitor.h"
-#include "kernel/paging.h"
-#include "kernel/panic.h"
 #include "kernel/pcpu.h"
-#include "kernel/time.h"
 #include "kernel/vcpu.h"
 
 const struct command commands[] = {

@@ -5,9 +5,7 @@
  */
 #include "kernel/console.h"
 #include "kernel/dispatch.h"
-#include "kernel/fmt.h"
 #include "kernel/monitor.h"
-#include "kernel/time.h"
 
 static void show_vcpu(const struct vcpu *vcpu)
 {

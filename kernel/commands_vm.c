@@ -4,7 +4,6 @@
  * Runs: on the monitor's stack on CPU 0, or in a panic; a vCPU's registers are read on its own CPU.
  */
 #include "kernel/console.h"
-#include "kernel/fmt.h"
 #include "kernel/monitor.h"
 #include "kernel/pcpu.h"
 #include "kernel/vcpu.h"

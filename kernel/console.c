@@ -8,10 +8,7 @@
 #include "drivers/ioapic.h"
 #include "drivers/lapic.h"
 #include "drivers/screen.h"
-#include "kernel/fmt.h"
-#include "kernel/log.h"
 #include "kernel/pcpu.h"
-#include "kernel/time.h"
 
 #define OUT_SIZE    (128 * KIB) /* powers of two; for the longest output of a command */
 #define HELD_SIZE   8192u

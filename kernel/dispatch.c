@@ -6,8 +6,6 @@
 #include "kernel/dispatch.h"
 
 #include "kernel/frame.h"
-#include "kernel/log.h"
-#include "kernel/time.h"
 
 struct sched_machine dispatch_machine = {.reserve_max = SCHED_SHARE_ONE / 4 * 3};
 

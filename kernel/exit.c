@@ -8,8 +8,6 @@
 #include "drivers/power.h"
 #include "kernel/dispatch.h"
 #include "kernel/gmem.h"
-#include "kernel/log.h"
-#include "kernel/panic.h"
 
 #define STRING_BURST 16u /* iterations of string I/O an exit */
 

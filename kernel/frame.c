@@ -4,8 +4,7 @@
  */
 #include "kernel/frame.h"
 
-#include "kernel/lock.h"
-#include "kernel/panic.h"
+#include "kernel/basic.h"
 
 /* [I] constant after frame_init  [F] frame_lock */
 static struct spinlock frame_lock = SPINLOCK(FRAME);

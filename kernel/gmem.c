@@ -6,8 +6,7 @@
  */
 #include "kernel/gmem.h"
 
-#include "kernel/paging.h"
-#include "kernel/x86.h"
+#include "kernel/basic.h"
 
 uint8_t gmem_address_bits;
 

@@ -9,7 +9,6 @@
  */
 #include "kernel/dispatch.h"
 #include "kernel/exit.h"
-#include "kernel/time.h"
 
 #define LIST_MAX   512u
 #define RANGE_MAX  GIB

@@ -5,9 +5,7 @@
 #include "kernel/log.h"
 
 #include "kernel/console.h"
-#include "kernel/fmt.h"
 #include "kernel/pcpu.h"
-#include "kernel/time.h"
 
 #define RECORDS 256u
 

@@ -8,7 +8,6 @@
 
 #include "kernel/console.h"
 #include "kernel/exit.h"
-#include "kernel/fmt.h"
 #include "kernel/lineedit.h"
 #include "kernel/pcpu.h"
 

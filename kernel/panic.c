@@ -8,8 +8,6 @@
 #include "drivers/power.h"
 #include "kernel/console.h"
 #include "kernel/layout.h"
-#include "kernel/fmt.h"
-#include "kernel/log.h"
 #include "kernel/monitor.h"
 #include "kernel/pcpu.h"
 

@@ -6,8 +6,6 @@
 #include "kernel/pcpu.h"
 
 #include "kernel/frame.h"
-#include "kernel/log.h"
-#include "kernel/paging.h"
 
 /* Until the boot CPU's own stacks are mapped, faults are taken here, so that a broken boot stack
  * still reports. */

@@ -4,10 +4,8 @@
  */
 #pragma once
 
-#include "kernel/lock.h"
+#include "kernel/basic.h"
 #include "kernel/sched.h"
-#include "kernel/trap.h"
-#include "kernel/x86.h"
 
 /*
  * The stacks of one CPU, each at the top of its part of the CPU's slot in the stack area, with

@@ -6,9 +6,7 @@
 #include "kernel/pieces.h"
 
 #include "kernel/frame.h"
-#include "kernel/log.h"
 #include "kernel/machine.h"
-#include "kernel/paging.h"
 #include "kernel/pcpu.h"
 #include "kernel/vcpu.h"
 

@@ -7,11 +7,7 @@
 #include "kernel/console.h"
 #include "kernel/dispatch.h"
 #include "kernel/exit.h"
-#include "kernel/fmt.h"
-#include "kernel/log.h"
 #include "kernel/monitor.h"
-#include "kernel/panic.h"
-#include "kernel/time.h"
 
 const struct backend *backend;
 struct vm *service_vm;

@@ -4,8 +4,6 @@
  */
 #include "kernel/dispatch.h"
 
-#include "kernel/fmt.h"
-
 const char *const sched_latency_names[SCHED_LATENCY_COUNT] = {"batch", "normal", "prompt"};
 
 struct sched_params sched_defaults(void)

@@ -6,8 +6,6 @@
 #include "kernel/pcpu.h"
 
 #include "drivers/lapic.h"
-#include "kernel/panic.h"
-#include "kernel/time.h"
 
 /* QEMU loses an interrupt now and then: #VMEXIT and the sender write one word, unlocked. */
 #define KICK_AGAIN_NS   20000000ull

@@ -12,8 +12,7 @@
  */
 #include "kernel/stage2.h"
 
-#include "kernel/log.h"
-#include "kernel/paging.h"
+#include "kernel/basic.h"
 
 #define ADDRESS (BIT(52) - PAGE_SIZE)
 #define ENTRIES 512u

@@ -4,7 +4,7 @@
  */
 #include "kernel/time.h"
 
-#include "kernel/x86.h"
+#include "kernel/basic.h"
 
 #define SHIFT 32u
 

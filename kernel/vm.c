@@ -5,7 +5,6 @@
 #include "kernel/dispatch.h"
 #include "kernel/exit.h"
 #include "kernel/frame.h"
-#include "kernel/log.h"
 
 struct vm *vm_table[VMS_MAX];
 

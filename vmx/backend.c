@@ -3,10 +3,6 @@
  * vmx/backend.c - VT-x behind struct backend: what the CPU can, VMX operation, VMCSs, runs.
  * Runs: on the CPU that the vCPU is pinned to, interrupts off.
  */
-#include "kernel/log.h"
-#include "kernel/paging.h"
-#include "kernel/panic.h"
-#include "kernel/time.h"
 #include "vmx/vmx.h"
 
 STATIC_ASSERT(offsetof(struct vcpu, regs) == 0, "enter.S");

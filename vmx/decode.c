@@ -3,7 +3,6 @@
  * vmx/decode.c - from an exit reason and what the VMCS has beside it to a struct vcpu_exit. SDM
  * vol. 3, 28.2. Runs: on the exiting CPU, interrupts off.
  */
-#include "kernel/log.h"
 #include "vmx/vmx.h"
 
 /* Basic exit reasons (appendix C). */

@@ -3,7 +3,6 @@
  * vmx/stage2.c - extended page tables: their format, and what the CPU keeps of them. SDM vol.
  * 3, 29.3 and 29.4.
  */
-#include "kernel/paging.h"
 #include "vmx/vmx.h"
 
 /* Table 29-1 to 29-7. The guest's own PAT still counts. */
