@@ -299,7 +299,9 @@ static int64_t call_VCPU_STOP(const struct call *c)
 	struct vcpu *vcpu = c->vcpu;
 	bool ran = !atomic_exchange(&vcpu->stopped, true);
 
-	vcpu_request(vcpu, ran ? VCPU_REQUEST_LOOK : 0);
+	if (ran) {
+		vcpu_request(vcpu, VCPU_REQUEST_LOOK);
+	}
 	dispatch_stop(vcpu); /* it may still be on its way out */
 	if (ran && vcpu->asks == PINTLE_EXIT_NONE) {
 		vcpu->record->exit = PINTLE_EXIT_STOPPED;
