@@ -183,22 +183,24 @@ size: build/pintle.elf ## code lines for each folder, and the image's bytes
 layers: ## check that includes follow the design's layers
 	@sh tools/layers.sh
 
-FORMATTED := $(wildcard $(addsuffix /*.[ch],$(HV_FOLDERS) service/vmm tests/unit tests/fuzz tests/vms tests/bench tools))
+FORMATTED := $(wildcard $(addsuffix /*.[ch],$(HV_FOLDERS) service/vmm tests/unit tests/fuzz tests/vms tests/calls tests/bench tools))
 format: ## apply the house style
 	clang-format -i $(FORMATTED)
 format-check: | deps
 	@clang-format --dry-run -Werror $(FORMATTED)
 
 # Documents made from the tables that they describe.
-build/docgen: tools/docgen.c boot/options.def boot/guest.def kernel/commands.def | deps
+build/docgen: tools/docgen.c boot/options.def kernel/commands.def abi/hypercalls.def | deps
 	@mkdir -p $(@D)
 	$(Q)gcc -std=gnu17 $(filter-out -Wmissing-prototypes,$(WARNINGS)) -I. -o $@ $<
-docs: build/docgen ## write docs/options.md and docs/monitor.md from their tables
+docs: build/docgen ## write docs/options.md, docs/monitor.md and docs/abi.md from their tables
 	build/docgen options > docs/options.md
 	build/docgen monitor > docs/monitor.md
+	build/docgen abi > docs/abi.md
 docs-check: build/docgen
 	@build/docgen options | diff -u docs/options.md -
 	@build/docgen monitor | diff -u docs/monitor.md -
+	@build/docgen abi | diff -u docs/abi.md -
 
 compile_commands: ## write compile_commands.json for editors
 	@python3 tools/compile_commands.py "$(COMPILER) $(HV_CFLAGS)" $(C_FILES) > compile_commands.json

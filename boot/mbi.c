@@ -45,7 +45,7 @@ static bool mbi_copy_text(char *to, size_t size, const char *text)
 	return text[kept] == '\0';
 }
 
-/* Whatever it is called, its memory is held; "kernel", "initrd" and each "guest" are remembered. */
+/* Whatever it is called, its memory is held; "kernel" and "initrd" are remembered. */
 static bool mbi_read_module(struct boot_info *info, const struct mbi_tag *tag)
 {
 	struct {
@@ -60,16 +60,9 @@ static bool mbi_read_module(struct boot_info *info, const struct mbi_tag *tag)
 	const char *name = (const char *)tag->body + sizeof(span);
 	const char *args = strchr(name, ' ') ?: name + strlen(name);
 	size_t length = (size_t)(args - name);
-	struct boot_module *module = NULL;
-	if (length == 6 && memcmp(name, "kernel", 6) == 0) {
-		module = &info->kernel;
-	} else if (length == 6 && memcmp(name, "initrd", 6) == 0) {
-		module = &info->initrd;
-	} else if (length == 5 && memcmp(name, "guest", 5) == 0 &&
-		info->guest_count < BOOT_GUESTS_MAX) {
-		module = &info->guest[info->guest_count++];
-	}
-	if (module == NULL) {
+	bool kernel = length == 6 && memcmp(name, "kernel", 6) == 0;
+	struct boot_module *module = kernel ? &info->kernel : &info->initrd;
+	if (!kernel && (length != 6 || memcmp(name, "initrd", 6) != 0)) {
 		return true;
 	}
 	module->base = span.start;

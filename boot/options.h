@@ -6,8 +6,7 @@
 
 #include "drivers/lapic.h"
 #include "drivers/uart.h"
-#include "kernel/log.h"
-#include "kernel/panic.h"
+#include "kernel/basic.h"
 
 /* Where the console is: console=auto | none | com1..com4 | io:PORT | mmio:ADDRESS, each with an
  * optional ,BAUD. */

@@ -5,11 +5,7 @@
  */
 #include "drivers/lapic.h"
 
-#include "kernel/log.h"
-#include "kernel/paging.h"
-#include "kernel/time.h"
-#include "kernel/trap.h"
-#include "kernel/x86.h"
+#include "kernel/basic.h"
 
 /* SDM vol. 3, table 11-1; the others are in lapic_enable(). The MSR of a register in x2APIC mode is
  * MSR_X2APIC + offset / 16. */
@@ -93,9 +89,8 @@ static void calibrate(void)
 		uint64_t start = time_ns();
 		lapic_write(LAPIC_TIMER_COUNT, UINT32_MAX);
 		time_delay(MEASURE_NS);
-		uint32_t ticks = UINT32_MAX - lapic_read(LAPIC_TIMER_NOW);
-		lapic_timer_hz =
-			max_u64(lapic_timer_hz, ticks * NS_PER_SECOND / (time_ns() - start));
+		uint32_t run = UINT32_MAX - lapic_read(LAPIC_TIMER_NOW);
+		lapic_timer_hz = max_u64(lapic_timer_hz, run * NS_PER_SECOND / (time_ns() - start));
 	}
 	timer_scale = (lapic_timer_hz << 32) / time_frequency;
 }
@@ -112,8 +107,7 @@ int lapic_init(enum apic_mode want)
 		log_warning("lapic: %s mode is not there", want == APIC_XAPIC ? "xAPIC" : "x2APIC");
 	}
 	if (lapic_mode == APIC_XAPIC) {
-		registers = window_map(
-			hpa(base & APIC_BASE_ADDRESS), PAGE_SIZE, PAGING_WRITE | PAGING_UNCACHED);
+		registers = window_map(hpa(base & APIC_BASE_ADDRESS), PAGE_SIZE, PAGING_DEVICE);
 	}
 	if (!(features.edx & BIT(9)) || (lapic_mode == APIC_XAPIC && registers == NULL)) {
 		return trace_err(-ENODEV);

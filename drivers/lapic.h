@@ -6,11 +6,7 @@
 
 #include "kernel/types.h"
 
-enum apic_mode {
-	APIC_AUTO,
-	APIC_XAPIC,
-	APIC_X2APIC
-};
+enum apic_mode { APIC_AUTO, APIC_XAPIC, APIC_X2APIC };
 
 /*
  * Decide on the mode, map the registers, switch this CPU's LAPIC on, and choose the timer: the TSC

@@ -5,8 +5,7 @@
  */
 #include "drivers/pci.h"
 
-#include "kernel/lock.h"
-#include "kernel/x86.h"
+#include "kernel/basic.h"
 
 #define PORT_ADDRESS 0xcf8u
 #define PORT_DATA    0xcfcu
@@ -17,7 +16,7 @@ static struct spinlock pci_lock = SPINLOCK(PCI); /* the pair of ports */
 /* Read a register, and clear `clear` of its low half. */
 static uint32_t access(uint32_t address, unsigned offset, uint32_t clear)
 {
-	uint64_t flags = lock_acquire(&pci_lock);
+	LOCK_HOLD(&pci_lock);
 	uint32_t before = port_read32(PORT_ADDRESS); /* the service VM may be about to use it */
 	port_write32(PORT_ADDRESS, (uint32_t)BIT(31) | address << 8 | offset);
 	uint32_t value = port_read32(PORT_DATA);
@@ -25,7 +24,6 @@ static uint32_t access(uint32_t address, unsigned offset, uint32_t clear)
 		port_write16(PORT_DATA, (uint16_t)(value & ~clear));
 	}
 	port_write32(PORT_ADDRESS, before);
-	lock_release(&pci_lock, flags);
 	return value;
 }
 

@@ -4,8 +4,7 @@
  */
 #include "drivers/uart.h"
 
-#include "kernel/paging.h"
-#include "kernel/x86.h"
+#include "kernel/basic.h"
 
 /* PC16550D data sheet, table II. */
 enum uart_register {
@@ -54,8 +53,8 @@ int uart_open(struct uart *uart, const struct uart_place *place)
 {
 	*uart = (struct uart){.place = *place};
 	if (place->in_memory) {
-		uart->registers = window_map(
-			hpa(place->address), 8ull * place->stride, PAGING_WRITE | PAGING_UNCACHED);
+		uart->registers =
+			window_map(hpa(place->address), 8ull * place->stride, PAGING_DEVICE);
 	}
 	if ((place->in_memory && uart->registers == NULL) || !answers(uart)) {
 		return -ENODEV; /* its window stays: this is tried twice at most */

@@ -15,18 +15,9 @@ struct vcpu;
 struct vm;
 
 /* The order is that of the encodings in instructions (SDM vol. 2, table 2-8). */
-enum gpr {
-	GPR_RAX,
-	GPR_RCX,
-	GPR_RDX,
-	GPR_RBX,
-	GPR_RSP,
-	GPR_RBP,
-	GPR_RSI,
-	GPR_RDI,
-	GPR_R8, /* and so on, R9 to R15 */
-	GPR_COUNT = 16
-};
+#define GPRS(X)    X(RAX) X(RCX) X(RDX) X(RBX) X(RSP) X(RBP) X(RSI) X(RDI) X(R8) /* to R15 */
+#define GPR_ID(id) GPR_##id,
+enum gpr { GPRS(GPR_ID) GPR_COUNT = 16 };
 
 /* What enter.S saves and loads. gpr[GPR_RSP] is not kept here: see VCPU_RSP. cr2 and dr6 are the
  * backend's affair. */
@@ -54,31 +45,25 @@ struct vcpu_regs {
 	X(GDT_LIMIT, 0x4810, 0x464, 0xffff)                                                        \
 	X(IDT_BASE, 0x6818, 0x488, 0)                                                              \
 	X(IDT_LIMIT, 0x4812, 0x484, 0xffff)                                                        \
-	X(PAT, 0x2804, 0x668, PAT_RESET_VALUE)
+	X(PAT, 0x2804, 0x668, PAT_RESET_VALUE)                                                     \
+	X(SYSENTER_CS, 0x482a, 0x628, 0)                                                           \
+	X(SYSENTER_ESP, 0x6824, 0x630, 0)                                                          \
+	X(SYSENTER_EIP, 0x6826, 0x638, 0)                                                          \
+	X(STAR, 0, 0x600, 0) /* from here on VT-x has them in vcpu->context.msr */                 \
+	X(LSTAR, 0, 0x608, 0)                                                                      \
+	X(CSTAR, 0, 0x610, 0)                                                                      \
+	X(SFMASK, 0, 0x618, 0)                                                                     \
+	X(KERNEL_GS, 0, 0x620, 0)
 
-enum vcpu_register {
-#define X(id, ...) VCPU_##id,
-	VCPU_REGISTERS(X)
-#undef X
-	VCPU_REGISTER_COUNT
-};
+#define VCPU_ID(id, ...) VCPU_##id,
+enum vcpu_register { VCPU_REGISTERS(VCPU_ID) VCPU_REGISTER_COUNT };
 struct vcpu_register_place {
 	uint16_t vmcs, vmcb;
 };
 extern const struct vcpu_register_place vcpu_register_places[VCPU_REGISTER_COUNT];
 
 /* In the order of the encodings in instructions, then the two system ones. */
-enum segment_name {
-	SEG_ES,
-	SEG_CS,
-	SEG_SS,
-	SEG_DS,
-	SEG_FS,
-	SEG_GS,
-	SEG_LDTR,
-	SEG_TR,
-	SEG_COUNT
-};
+enum segment_name { SEG_ES, SEG_CS, SEG_SS, SEG_DS, SEG_FS, SEG_GS, SEG_LDTR, SEG_TR, SEG_COUNT };
 
 /* attributes: type 0-3, S 4, DPL 5-6, P 7, AVL 8, L 9, D/B 10, G 11 (APM vol. 2, 15.5.1); 0:
  * unusable. */
@@ -100,12 +85,8 @@ struct segment {
  * vendors' encodings (SDM vol. 3, 25.8.3; APM vol. 2, 15.20). */
 #define EVENT_HAS_ERROR BIT(11)
 #define EVENT_VALID     BIT(31)
-enum event_type {
-	EVENT_INTERRUPT = 0,
-	EVENT_NMI = 2,
-	EVENT_EXCEPTION = 3,
-	EVENT_SOFT_INTERRUPT = 4, /* this and higher ones: an instruction's */
-};
+/* From SOFT_INTERRUPT on: an instruction's. */
+enum event_type { EVENT_INTERRUPT, EVENT_NMI = 2, EVENT_EXCEPTION = 3, EVENT_SOFT_INTERRUPT = 4 };
 struct vcpu_event {
 	bool valid;
 	uint8_t type; /* enum event_type */
@@ -146,12 +127,8 @@ struct vcpu_event {
 	X(RESET)        /* hardware wants the CPU reset: of the machine, not of the guest alone */ \
 	X(ENTRY_FAILED) /* why */
 
-enum exit_kind {
-#define X(id) EXIT_##id,
-	EXIT_KINDS(X)
-#undef X
-	EXIT_COUNT
-};
+#define EXIT_ID(id) EXIT_##id,
+enum exit_kind { EXIT_KINDS(EXIT_ID) EXIT_COUNT };
 
 struct vcpu_exit {
 	enum exit_kind kind;
@@ -172,6 +149,7 @@ struct vcpu_exit {
 		} cr;
 		struct {
 			uint64_t gpa;
+			bool write;
 			uint8_t byte_count;   /* of `bytes`; 0: the CPU does not tell them */
 			const uint8_t *bytes; /* of the instruction, until the next entry */
 		} fault;

@@ -3,8 +3,6 @@
  * kernel/context.c - switch what stays in the CPU from one vCPU to the next. Pintle itself uses
  * none of it. SDM vol. 1, 13 (XSAVE). Runs: on the CPU of the vCPU, interrupts off, no locks.
  */
-#include "kernel/frame.h"
-#include "kernel/log.h"
 #include "kernel/pcpu.h"
 #include "kernel/vcpu.h"
 
@@ -12,21 +10,25 @@
 
 #define KERNEL_GS_BASE 4u /* SWAPGS writes it, too */
 static const uint32_t msrs[CONTEXT_MSRS] = {
-	0xc0000081, 0xc0000082, 0xc0000083, 0xc0000084, /* SYSCALL */
+	0xc0000081, 0xc0000082, 0xc0000083, 0xc0000084, /* SYSCALL; in the order of VCPU_STAR */
 	0xc0000102,                                     /* KERNEL_GS_BASE */
 	0xc0000103,                                     /* TSC_AUX */
 	0x48,                                           /* SPEC_CTRL */
 };
 
 static bool moves[CONTEXT_MSRS]; /* [I] the CPU has it, and no VMCB: as the next three */
-static bool xsave;               /* [I] after the first context_create */
+static bool xsave;               /* [I] after context_init() */
 static bool ibpb;                /* [I] the CPU can forget branches: the same */
 static uint64_t components;      /* [I] all that XCR0 can switch on */
 
-int context_create(struct vcpu *vcpu)
+/* SDM vol. 1, 13.4: the header behind the legacy area: XSTATE_BV, XCOMP_BV, and what is reserved.
+ */
+#define XSAVE_HEADER 512u
+#define XSAVE_MXCSR  24u
+
+void context_init(void)
 {
 	struct cpuid answer = cpuid_read(0xd, 0);
-	size_t size = 512; /* FXSAVE's */
 
 	for (unsigned i = 0; i < CONTEXT_MSRS; i++) {
 		uint64_t value;
@@ -36,29 +38,31 @@ int context_create(struct vcpu *vcpu)
 	ibpb = (cpuid_read(0, 0).eax >= 7 && (cpuid_read(7, 0).edx & BIT(26))) ||
 		(cpuid_read(0x80000000, 0).eax >= 0x80000008 &&
 			(cpuid_read(0x80000008, 0).ebx & BIT(12)));
-	if (xsave) {
-		components = ((uint64_t)answer.edx << 32 | answer.eax) & ~XCR0_TILES;
-		size = answer.ecx;
-	}
-	vcpu->context.frames = ALIGN_UP(size, PAGE_SIZE) / PAGE_SIZE;
-	vcpu->context.fpu = frame_alloc(vcpu->context.frames, FRAME_VCPU);
-	return vcpu->context.fpu != NULL ? 0 : trace_err(-ENOMEM);
+	components = xsave ? ((uint64_t)answer.edx << 32 | answer.eax) & ~XCR0_TILES : 0;
+}
+
+size_t context_fpu_size(void)
+{
+	return xsave ? cpuid_read(0xd, 0).ecx : XSAVE_HEADER;
 }
 
 /* An XSAVE area of zeros is the initial state, but for MXCSR (SDM vol. 1, 13.6 and 13.8). */
+static void context_reset_fpu(struct vcpu_context *c)
+{
+	uint32_t *fpu = memset(c->fpu, 0, context_fpu_size());
+	fpu[0] = 0x37f;  /* FCW */
+	fpu[6] = 0x1f80; /* MXCSR */
+}
+
 void context_reset(struct vcpu *vcpu)
 {
 	struct vcpu_context *c = &vcpu->context;
-	uint32_t *fpu = c->fpu;
 
 	if (this_cpu()->context == vcpu) {
 		this_cpu()->context = NULL;
 	}
-	memset(fpu, 0, c->frames * PAGE_SIZE);
-	fpu[0] = 0x37f;  /* FCW */
-	fpu[6] = 0x1f80; /* MXCSR */
-	*c = (struct vcpu_context){
-		.fpu = fpu, .frames = c->frames, .xcr0 = 1, .debug[DEBUG_DR6] = 0xffff0ff0};
+	context_reset_fpu(c);
+	*c = (struct vcpu_context){.fpu = c->fpu, .xcr0 = 1, .debug[DEBUG_DR6] = 0xffff0ff0};
 }
 
 /* Other MSRs than KERNEL_GS_BASE are not read: context_note_msr() was told. */
@@ -152,4 +156,56 @@ void context_load(struct vcpu *vcpu)
 	if (xsave && vcpu->context.xcr0 != components) {
 		xcr0_write(vcpu->context.xcr0);
 	}
+}
+
+void context_get_fpu(const struct vcpu *vcpu, void *to)
+{
+	memcpy(to, vcpu->context.fpu, context_fpu_size());
+}
+
+bool context_set_fpu(struct vcpu *vcpu, const void *from)
+{
+	static const uint8_t zero[56];
+	struct vcpu_context *c = &vcpu->context;
+	uint8_t header[64] = {0};
+	uint32_t mxcsr;
+	uint64_t has;
+
+	/* The copy is what is looked at: the other side may write meanwhile. */
+	memcpy(c->fpu, from, context_fpu_size());
+	memcpy(&mxcsr, (uint8_t *)c->fpu + XSAVE_MXCSR, sizeof(mxcsr));
+	if (xsave) {
+		memcpy(header, (uint8_t *)c->fpu + XSAVE_HEADER, sizeof(header));
+	}
+	memcpy(&has, header, sizeof(has));
+	bool good = !(has & ~components) && memcmp(header + 8, zero, sizeof(zero)) == 0 &&
+		!(mxcsr & ~0xffffu);
+	if (!good) {
+		context_reset_fpu(c);
+	}
+	return good;
+}
+
+/* The CPU knows what goes together (SDM vol. 1, 13.3). */
+bool context_set_xcr0(struct vcpu *vcpu, uint64_t value)
+{
+	uint64_t flags = irq_save(), had = xsave ? xcr0_read() : 1;
+	bool good = xsave ? !(value & ~components) && xcr0_try_write(value) : value == 1;
+
+	if (xsave) {
+		xcr0_try_write(had);
+	}
+	irq_restore(flags);
+	vcpu->context.xcr0 = good ? value : vcpu->context.xcr0;
+	return good;
+}
+
+uint64_t *context_msr(struct vcpu *vcpu, uint32_t number)
+{
+	for (unsigned i = 5; i < CONTEXT_MSRS; i++) { /* the others are registers */
+		if (msrs[i] == number) {
+			return &vcpu->context.msr[i];
+		}
+	}
+	return NULL;
 }

@@ -9,11 +9,10 @@
 #include "drivers/lapic.h"
 #include "kernel/console.h"
 #include "kernel/gmem.h"
-#include "kernel/log.h"
 #include "kernel/machine.h"
 #include "kernel/pcpu.h"
-#include "kernel/time.h"
 #include "vdev/ioapic.h"
+#include "vdev/pcifn.h"
 #include "vdev/uart.h"
 
 #define NO_PORT      0x10000u
@@ -21,24 +20,21 @@
 #define MODE_LOWEST  1u
 #define MODE_STARTUP 6u
 
-#define DEBUG_PORT      0xe9u /* as in Bochs and QEMU */
-#define DEBUG_LINES_MAX 20u   /* a second */
-
 static struct vm *owner; /* [I] */
 static struct spinlock vdev_lock = SPINLOCK(VDEV);
 static struct {
 	struct ioapic_info info; /* [I] */
 	struct vioapic twin;     /* [V] */
-} ioapics[ACPI_IOAPICS_MAX];
-static unsigned ioapic_count;  /* [I] */
-static struct vuart uart;      /* [V] */
-static bool uart_line;         /* [V] as it was last */
-static bool uart_full;         /* [V] a key had no room */
-static uint32_t uart_port;     /* [I] or NO_PORT */
-static uint32_t uart_gsi;      /* [I] */
-static uint32_t sleep_port[2]; /* [I] bytes of PM1 that have SLP_EN; or NO_PORT */
-static uint32_t wake_port;     /* [I] the one that has WAK_STS; or NO_PORT */
-static atomic_bool woken;      /* [A] WAK_STS, after a sleep that was refused */
+} ioapics[ACPI_IOAPICS_MAX + 1]; /* one for the end of the list */
+static unsigned ioapic_count;    /* [I] */
+static struct vuart uart;        /* [V] */
+static bool uart_line;           /* [V] as it was last */
+static bool uart_full;           /* [V] a key had no room */
+static uint32_t uart_port;       /* [I] or NO_PORT */
+static uint32_t uart_gsi;        /* [I] */
+static uint32_t sleep_port[2];   /* [I] bytes of PM1 that have SLP_EN; or NO_PORT */
+static uint32_t wake_port;       /* [I] the one that has WAK_STS; or NO_PORT */
+static atomic_bool woken;        /* [A] WAK_STS, after a sleep that was refused */
 
 /* One line a second, so that no guest fills the log. */
 static void complain(const char *what, uint64_t where)
@@ -50,6 +46,103 @@ static void complain(const char *what, uint64_t where)
 		quiet_until = now + NS_PER_SECOND;
 		log_warning("service VM: %s 0x%lx", what, where);
 	}
+}
+
+static uint32_t hardware_port(uint16_t port, uint8_t size, bool write, uint32_t value)
+{
+	if (write) {
+		size == 1           ? port_write8(port, (uint8_t)value)
+			: size == 2 ? port_write16(port, (uint16_t)value)
+				    : port_write32(port, value);
+	} else {
+		value = size == 1   ? port_read8(port)
+			: size == 2 ? port_read16(port)
+				    : port_read32(port);
+	}
+	return value;
+}
+
+/* Pintle's PCI function ----------------------------------------------------------------------- */
+
+#define CONFIG_ADDRESS 0xcf8u
+#define CONFIG_DATA    0xcfcu
+
+static struct pcifn function;   /* [V] */
+static uint32_t function_place; /* [I] as in the address register; 0: there is none */
+static uint32_t config_address; /* [V] */
+
+static void raise(unsigned vector)
+{
+	uint64_t icr = pcifn_raise(&function, vector);
+	if (icr != 0) {
+		devices_message(owner, icr, false);
+	}
+}
+
+void devices_event(unsigned cpu)
+{
+	LOCK_HOLD(&vdev_lock);
+	raise(cpu);
+}
+
+/* What waited while it was masked. */
+static void raise_waiting(void)
+{
+	for (int vector; (vector = pcifn_waiting(&function)) >= 0;) {
+		raise((unsigned)vector);
+	}
+}
+
+static bool is_config(uint32_t port)
+{
+	return function_place != 0 && port - CONFIG_ADDRESS < 8;
+}
+
+/* The two configuration ports: ours is answered here, all others by the machine. */
+static uint32_t config_access(uint16_t port, uint8_t size, bool write, uint32_t value)
+{
+	uint64_t flags = lock_acquire(&vdev_lock);
+	bool ours = port >= CONFIG_DATA && (config_address & ~0xfcu) == function_place;
+	unsigned offset = config_address & 0xfc, shift = 8 * (port & 3);
+	uint32_t mask = UINT32_MAX >> (32 - 8 * size);
+	uint64_t before = pcifn_base(&function);
+
+	if (port == CONFIG_ADDRESS && write && size == 4) {
+		config_address = value;
+	}
+	if (!ours) {
+		value = hardware_port(port, size, write, value);
+	} else if (write) {
+		pcifn_config_write(&function, offset, value << shift, mask << shift);
+		raise_waiting();
+	} else {
+		value = pcifn_config_read(&function, offset) >> shift & mask;
+	}
+	uint64_t base = pcifn_base(&function);
+	lock_release(&vdev_lock, flags);
+	if (base != before && base != 0) { /* the machine's own memory was there before */
+		vm_protect(owner, base, PCIFN_BAR_SIZE, 0);
+	}
+	return value;
+}
+
+/* Is something of [gpa, gpa + size) its memory? */
+static bool is_function(uint64_t gpa, uint64_t size)
+{
+	uint64_t base = pcifn_base(&function);
+	return base != 0 && gpa < base + PCIFN_BAR_SIZE && base < gpa + size;
+}
+
+static uint64_t function_access(uint64_t gpa, bool write, uint64_t value)
+{
+	LOCK_HOLD(&vdev_lock);
+	unsigned offset = (unsigned)(gpa - pcifn_base(&function)) & ~3u;
+
+	if (write) {
+		pcifn_write(&function, offset, (uint32_t)value);
+		raise_waiting();
+	}
+	return pcifn_read(&function, offset);
 }
 
 static bool is_uart(uint32_t port)
@@ -70,16 +163,29 @@ static void bring_entry(unsigned n, unsigned pin)
 	}
 }
 
+/* Bus 0, the highest device that nobody is; 0: none. SDM: PCI Local Bus 3.0, 3.2.2.3.2. */
+static uint32_t free_place(void)
+{
+	for (uint32_t device = 32; device-- > 1;) {
+		uint32_t place = BIT(31) | device << 11;
+		port_write32(CONFIG_ADDRESS, place);
+		if (port_read32(CONFIG_DATA) == UINT32_MAX) {
+			return place;
+		}
+	}
+	return 0;
+}
+
 void devices_init(struct vm *vm, uint16_t port, uint32_t gsi)
 {
 	uint16_t event = machine.acpi.fadt.pm1_event;
 	const uint16_t *control = machine.acpi.fadt.pm1_control;
 
 	owner = vm;
+	function_place = free_place();
 	uart_port = port != 0 ? port : NO_PORT;
 	uart_gsi = gsi;
-	while (ioapic_count < ACPI_IOAPICS_MAX &&
-		ioapic_info(ioapic_count, &ioapics[ioapic_count].info)) {
+	while (ioapic_info(ioapic_count, &ioapics[ioapic_count].info)) {
 		ioapic_count++;
 	}
 	for (unsigned i = 0; i < ARRAY_COUNT(sleep_port); i++) {
@@ -87,7 +193,8 @@ void devices_init(struct vm *vm, uint16_t port, uint32_t gsi)
 	}
 	wake_port = event != 0 ? event + 1u : NO_PORT;
 	for (uint32_t at = 0; at < NO_PORT; at++) {
-		if (!is_uart(at) && at != sleep_port[0] && at != sleep_port[1] && at != wake_port) {
+		if (!is_uart(at) && !is_config(at) && at != sleep_port[0] && at != sleep_port[1] &&
+			at != wake_port) {
 			vm->bitmaps->ports[at / 8] &= (uint8_t) ~(1u << at % 8);
 		}
 	}
@@ -96,6 +203,7 @@ void devices_init(struct vm *vm, uint16_t port, uint32_t gsi)
 
 void devices_reset(void)
 {
+	pcifn_reset(&function, owner->vcpu_count);
 	vuart_reset(&uart);
 	vuart_set_room(&uart, true);
 	uart_line = false;
@@ -108,32 +216,45 @@ void devices_reset(void)
 	}
 }
 
-/* A message of an I/O APIC entry or an IPI: to each vCPU that it is meant for, *last among them. */
-static void deliver(struct vm *vm, uint64_t icr, const struct vlapic *source, unsigned *last)
+/* A message of an I/O APIC entry, a device or an IPI: to each vCPU that it is meant for, *last
+ * among them; how many. `level`: each owes its EOI. */
+static unsigned deliver(
+	struct vm *vm, uint64_t icr, const struct vlapic *source, unsigned *last, bool level)
 {
 	static const unsigned requests[8] = {[4] = VCPU_REQUEST_NMI | VCPU_REQUEST_LOOK,
 		[5] = VCPU_REQUEST_INIT,
 		[MODE_STARTUP] = VCPU_REQUEST_SIPI};
-	unsigned mode = ICR_MODE(icr);
+	unsigned mode = ICR_MODE(icr), count = 0;
+	uint8_t vector = (uint8_t)icr;
 
-	for (unsigned i = 0; i < vm->vcpu_count; i++) {
+	/* Of the lowest priority any will do. */
+	for (unsigned i = 0; i < vm->vcpu_count && !(mode == MODE_LOWEST && count != 0); i++) {
 		struct vcpu *vcpu = vm->vcpu[i];
 		if (!vlapic_matches(&vcpu->lapic, icr, source)) {
 			continue;
 		}
 		*last = i;
+		count++;
 		if (mode == MODE_STARTUP) {
-			vcpu->sipi_vector = (uint8_t)icr;
+			vcpu->sipi_vector = vector;
+		}
+		if (level && mode <= MODE_LOWEST && vector >= 16) {
+			__atomic_fetch_or(
+				&vcpu->owed[vector / 32], 1u << vector % 32, __ATOMIC_SEQ_CST);
 		}
 		if (requests[mode] != 0) {
 			vcpu_request(vcpu, requests[mode]);
 		} else if (mode <= MODE_LOWEST) {
-			vcpu_interrupt(vcpu, (uint8_t)icr, false);
-		}
-		if (mode == MODE_LOWEST) { /* any of them will do */
-			return;
+			vcpu_interrupt(vcpu, vector, false);
 		}
 	}
+	return count;
+}
+
+unsigned devices_message(struct vm *vm, uint64_t icr, bool level)
+{
+	unsigned unused;
+	return deliver(vm, icr, NULL, &unused, level);
 }
 
 /*
@@ -169,9 +290,13 @@ void devices_lapic_effect(struct vcpu *vcpu, const struct vlapic_effect *effect)
 	if (effect->kind == VLAPIC_TIMER) {
 		vcpu_timer_changed(vcpu);
 	} else if (effect->kind == VLAPIC_IPI) {
-		deliver(vcpu->vm, effect->icr, &vcpu->lapic, &vcpu->ipi_target);
-	} else if (*owed &
-		bit) { /* the vector that an EOI ended, whatever the guest has made of its mode */
+		deliver(vcpu->vm, effect->icr, &vcpu->lapic, &vcpu->ipi_target, false);
+	} else if (vcpu->record != NULL) {
+		if (__atomic_fetch_and(owed, ~bit, __ATOMIC_SEQ_CST) & bit) {
+			vmm_stop(vcpu, PINTLE_EXIT_EOI, effect->vector);
+		}
+	} else if (*owed & bit) {
+		/* The vector that an EOI ended, whatever the guest has made of its mode. */
 		*owed &= ~bit;
 		end_interrupts(vcpu);
 	}
@@ -202,23 +327,21 @@ static void update_line(void)
 {
 	bool line = vuart_line(&uart);
 	bool rises = line && !uart_line;
-	unsigned unused;
 
 	uart_line = line;
 	for (unsigned n = 0; n < ioapic_count && rises; n++) {
 		uint32_t pin = uart_gsi - ioapics[n].info.gsi_base;
-		uint64_t entry =
-			pin < ioapics[n].info.pins ? ioapics[n].twin.entry[pin] : IOAPIC_MASKED;
-		if (!(entry & IOAPIC_MASKED)) {
+		uint64_t entry = ioapics[n].twin.entry[pin % VIOAPIC_PINS_MAX];
+		if (pin < ioapics[n].info.pins && !(entry & IOAPIC_MASKED)) {
 			/* Destination and mode stand alike in entry and command register. */
-			deliver(owner, (entry >> 56) << 32 | (entry & 0xfff), NULL, &unused);
+			devices_message(owner, (entry >> 56) << 32 | (entry & 0xfff), false);
 		}
 	}
 }
 
 static uint32_t uart_access(unsigned reg, bool write, uint32_t value)
 {
-	uint64_t flags = lock_acquire(&vdev_lock);
+	LOCK_HOLD(&vdev_lock);
 	int byte = write ? vuart_write(&uart, reg, (uint8_t)value) : -1;
 	if (byte >= 0) {
 		console_guest_put((char)byte);
@@ -232,7 +355,6 @@ static uint32_t uart_access(unsigned reg, bool write, uint32_t value)
 		vcpu_request(owner->vcpu[0], VCPU_REQUEST_LOOK);
 	}
 	update_line();
-	lock_release(&vdev_lock, flags);
 	return value;
 }
 
@@ -252,55 +374,35 @@ static bool is_sleep(uint16_t port, uint8_t size, uint32_t value)
 	return sleeps;
 }
 
-/* A guest's ports: nobody is there, but what it writes to the debug port is a line of the log, some
- * lines a second. */
-static uint32_t guest_port(struct vm *vm, uint16_t port, bool write, char value)
+static uint32_t service_port(uint16_t port, uint8_t size, bool write, uint32_t value)
 {
-	if (!write || port != DEBUG_PORT) {
-		return UINT32_MAX;
-	}
-	uint64_t flags = lock_acquire(&vdev_lock), now = time_ns();
-	if (now >= vm->said_until) {
-		vm->said_until = now + NS_PER_SECOND;
-		vm->said_lines = 0;
-	}
-	if (value != '\n' && vm->said_count < sizeof(vm->said) - 1) {
-		vm->said[vm->said_count++] = value >= ' ' && value <= '~' ? value : '.';
-	} else if (value == '\n') { /* what did not fit is left out */
-		vm->said[vm->said_count] = '\0';
-		vm->said_count = 0;
-		if (vm->said_lines++ < DEBUG_LINES_MAX) {
-			log_info("%s: %s", vm->name, vm->said);
-		}
-	}
-	lock_release(&vdev_lock, flags);
-	return 0;
-}
-
-uint32_t devices_port(struct vcpu *vcpu, uint16_t port, uint8_t size, bool write, uint32_t value)
-{
-	if (vcpu->closed) {
-		return guest_port(vcpu->vm, port, write, (char)value);
-	}
 	if (is_uart(port) || is_uart(port + size - 1u)) {
 		return size == 1 ? uart_access(port - uart_port, write, value) : UINT32_MAX;
+	}
+	if (is_config(port)) {
+		return config_access(port, size, write, value);
 	}
 	uint32_t byte = wake_port - port, wake = byte < size ? 0x80u << 8 * byte : 0;
 	if (write && is_sleep(port, size, value)) {
 		complain("a sleep state other than S5 is refused: port", port);
 		woken = true; /* what the guest waits for now (ACPI 6.5, 4.8.3.1.1) */
-	} else if (write) {
-		woken = woken && !(value & wake);
-		size == 1           ? port_write8(port, (uint8_t)value)
-			: size == 2 ? port_write16(port, (uint16_t)value)
-				    : port_write32(port, value);
-	} else {
-		value = size == 1   ? port_read8(port)
-			: size == 2 ? port_read16(port)
-				    : port_read32(port);
-		value |= woken ? wake : 0;
+		return value;
 	}
-	return value;
+	if (write) {
+		woken = woken && !(value & wake);
+	}
+	value = hardware_port(port, size, write, value);
+	return write || !woken ? value : value | wake;
+}
+
+bool devices_port(struct vcpu *vcpu, uint16_t port, uint8_t size, bool write, uint32_t *value)
+{
+	uint64_t wide = *value;
+	bool guest = vcpu->record != NULL;
+	bool done = !guest || vmm_ask(vcpu, PINTLE_EXIT_IO, port, size, write, &wide);
+
+	*value = guest ? (uint32_t)wide : service_port(port, size, write, *value);
+	return done;
 }
 
 void devices_poll(void)
@@ -308,39 +410,34 @@ void devices_poll(void)
 	if (owner == NULL || uart.room || !console_guest_room()) {
 		return;
 	}
-	uint64_t flags = lock_acquire(&vdev_lock);
+	LOCK_HOLD(&vdev_lock);
 	vuart_set_room(&uart, true);
 	update_line();
-	lock_release(&vdev_lock, flags);
 }
 
 bool devices_uart_input(uint8_t byte)
 {
-	uint64_t flags = lock_acquire(&vdev_lock);
-	bool taken = vuart_receive(&uart, byte);
-	uart_full = !taken;
+	LOCK_HOLD(&vdev_lock);
+	uart_full = !vuart_receive(&uart, byte);
 	update_line();
-	lock_release(&vdev_lock, flags);
-	return taken;
+	return !uart_full;
 }
 
 static uint32_t ioapic_access(unsigned n, unsigned offset, bool write, uint32_t value)
 {
-	uint64_t flags = lock_acquire(&vdev_lock);
+	LOCK_HOLD(&vdev_lock);
 	int pin = write ? vioapic_write(&ioapics[n].twin, offset, value) : -1;
 	if (pin >= 0) {
 		bring_entry(n, (unsigned)pin);
 	}
-	value = vioapic_read(&ioapics[n].twin, offset);
-	lock_release(&vdev_lock, flags);
-	return value;
+	return vioapic_read(&ioapics[n].twin, offset);
 }
 
 /* Does Pintle keep anything of [base, base + size) of memory to itself? */
 static bool is_hidden(uint64_t base, uint64_t size)
 {
-	unsigned types = 1u << MEM_OWN | 1u << MEM_IMAGE | 1u << MEM_MODULE | 1u << MEM_GUEST;
-	bool hidden = false;
+	unsigned types = 1u << MEM_OWN | 1u << MEM_IMAGE | 1u << MEM_MODULE;
+	bool hidden = piece_is_deposited(base);
 
 	if (size > PAGE_SIZE) { /* a large page of device memory must not take RAM along */
 		types |= 1u << MEM_FREE | 1u << MEM_ACPI | 1u << MEM_NVS;
@@ -353,24 +450,11 @@ static bool is_hidden(uint64_t base, uint64_t size)
 	return hidden;
 }
 
-/* One access to a page that a device of ours answers, or, at Pintle's own memory, nobody. */
-static uint64_t access(struct vcpu *vcpu, uint64_t gpa, bool write, uint64_t value)
+/* The service VM's I/O APICs, and what is not to be had. */
+static uint64_t service_access(uint64_t gpa, bool write, uint64_t value)
 {
-	struct vlapic_effect effect = {0};
-	unsigned reg = (gpa & PAGE_MASK) / 16;
-
-	if ((gpa & ~PAGE_MASK) == (vcpu->lapic.base_msr & APIC_BASE_ADDRESS) &&
-		!vlapic_is_x2apic(&vcpu->lapic)) {
-		if (write) {
-			vlapic_write(&vcpu->lapic, reg, (uint32_t)value, tsc_read(), &effect);
-			devices_lapic_effect(vcpu, &effect);
-		} else {
-			vlapic_read(&vcpu->lapic, reg, tsc_read(), &value);
-		}
-		return value;
-	}
-	if (vcpu->closed) {
-		return UINT64_MAX;
+	if (is_function(gpa, 1)) {
+		return function_access(gpa, write, value);
 	}
 	for (unsigned n = 0; n < ioapic_count; n++) {
 		uint64_t offset = gpa - ioapics[n].info.base.raw;
@@ -382,6 +466,30 @@ static uint64_t access(struct vcpu *vcpu, uint64_t gpa, bool write, uint64_t val
 		complain("an access to Pintle's own memory at", gpa);
 	}
 	return UINT64_MAX;
+}
+
+/* One access to a page that a device of ours answers, or, at Pintle's own memory, nobody. False:
+ * the VMM was asked. */
+static bool access(struct vcpu *vcpu, uint64_t gpa, uint8_t size, bool write, uint64_t *value)
+{
+	struct vlapic_effect effect = {0};
+	unsigned reg = (gpa & PAGE_MASK) / 16;
+
+	if ((gpa & ~PAGE_MASK) == (vcpu->lapic.base_msr & APIC_BASE_ADDRESS) &&
+		!vlapic_is_x2apic(&vcpu->lapic)) {
+		if (write) {
+			vlapic_write(&vcpu->lapic, reg, (uint32_t)*value, tsc_read(), &effect);
+			devices_lapic_effect(vcpu, &effect);
+		} else {
+			vlapic_read(&vcpu->lapic, reg, tsc_read(), value);
+		}
+		return true;
+	}
+	if (vcpu->record != NULL) {
+		return vmm_ask(vcpu, PINTLE_EXIT_MMIO, gpa, size, write, value);
+	}
+	*value = service_access(gpa, write, *value);
+	return true;
 }
 
 static void load(struct vcpu *vcpu, const struct insn *insn, uint64_t value)
@@ -406,21 +514,28 @@ static bool emulate(struct vcpu *vcpu, struct vcpu_exit *exit)
 	const uint8_t *bytes = told ? exit->fault.bytes : fetched;
 	uint64_t gpa = exit->fault.gpa;
 	struct insn insn;
-	bool known =
-		insn_decode(bytes, len, gmem_mode(vcpu), &insn) == 0 && insn.kind <= INSN_STORE;
+	bool known = insn_decode(bytes, len, gmem_mode(vcpu), &insn) == 0;
+	uint64_t value = 0;
 
+	known = known && insn.kind <= INSN_STORE;
+	exit->length = known ? insn.length : 0;
+	if (known && insn.kind == INSN_STORE) {
+		value = vcpu->regs.gpr[insn.gpr] >> (insn.high_byte ? 8 : 0);
+		value = insn.has_immediate ? insn.immediate : value;
+	}
 	if (!known && !vcpu->closed && is_hidden(gpa, 1)) {
 		complain("no load or store, at Pintle's own memory", gpa);
 		vcpu_raise(vcpu, VECTOR_PROTECTION, true, 0);
 	} else if (!known) {
+		if (vcpu->record != NULL) {
+			vcpu->record->address = gpa;
+		}
 		vcpu_kill(vcpu, "an instruction on a device register that is not known");
+	} else if (!access(vcpu, gpa, insn.size, insn.kind == INSN_STORE, &value)) {
+		return false;
 	} else if (insn.kind == INSN_LOAD) {
-		load(vcpu, &insn, access(vcpu, gpa, false, 0));
-	} else {
-		uint64_t value = vcpu->regs.gpr[insn.gpr] >> (insn.high_byte ? 8 : 0);
-		access(vcpu, gpa, true, insn.has_immediate ? insn.immediate : value);
+		load(vcpu, &insn, value);
 	}
-	exit->length = known ? insn.length : 0;
 	return known;
 }
 
@@ -431,31 +546,24 @@ static bool is_kept(struct vcpu *vcpu, uint64_t base, uint64_t size)
 	for (unsigned n = 0; n < ioapic_count; n++) {
 		kept |= (ioapics[n].info.base.raw & ~PAGE_MASK) - base < size;
 	}
-	return kept || is_hidden(base, size);
+	return kept || is_function(base, size) || is_hidden(base, size);
 }
 
 /* Identity, as much around `gpa` as nobody else needs: device memory is mapped when it is first
  * touched. A guest that touches all addresses must leave some frames, hence the limit on tables. */
 static bool map_identity(struct vcpu *vcpu, uint64_t gpa)
 {
-	uint64_t size =
-		is_kept(vcpu, ALIGN_DOWN(gpa, LARGE_SIZE), LARGE_SIZE) ? PAGE_SIZE : LARGE_SIZE;
-	uint64_t base = ALIGN_DOWN(gpa, size);
-	bool flush = false;
-	if (gpa >= BIT(48) || vcpu->vm->stage2.tables >= 512 || is_kept(vcpu, base, size)) {
-		return false;
-	}
-	uint64_t flags = lock_acquire(&vm_lock);
-	int err = stage2_map_identity(&vcpu->vm->stage2, base, size, &flush);
-	lock_release(&vm_lock, flags);
-	if (flush) {
-		vm_flush(vcpu->vm);
-	}
-	return err == 0;
+	bool large = !is_kept(vcpu, ALIGN_DOWN(gpa, LARGE_SIZE), LARGE_SIZE);
+	uint64_t size = large ? LARGE_SIZE : PAGE_SIZE, base = ALIGN_DOWN(gpa, size);
+	return gpa < BIT(48) && vcpu->vm->stage2.tables < 512 && !is_kept(vcpu, base, size) &&
+		vm_protect(vcpu->vm, base, size, VM_IDENTITY) == 0;
 }
 
 bool devices_stage2_fault(struct vcpu *vcpu, struct vcpu_exit *exit)
 {
-	bool mapped = !vcpu->closed && map_identity(vcpu, exit->fault.gpa);
-	return !mapped && emulate(vcpu, exit);
+	uint64_t gpa = exit->fault.gpa;
+	bool again = !vcpu->closed
+		? map_identity(vcpu, gpa)
+		: vcpu->vm->logs && exit->fault.write && gmem_open(vcpu->vm, gpa);
+	return !again && emulate(vcpu, exit);
 }

@@ -6,8 +6,6 @@
 #include "kernel/dispatch.h"
 
 #include "kernel/frame.h"
-#include "kernel/log.h"
-#include "kernel/time.h"
 
 struct sched_machine dispatch_machine = {.reserve_max = SCHED_SHARE_ONE / 4 * 3};
 
@@ -145,7 +143,7 @@ void dispatch_alarm(uint64_t now)
 		struct sched_node *first = sched_tree_eligible(&cpu->alarms, 0);
 		struct vcpu *vcpu = NULL;
 		if (first != NULL && now >= first->key) {
-			vcpu = (void *)((char *)first - offsetof(struct vcpu, alarm));
+			vcpu = OWNER_OF(first, struct vcpu, alarm);
 			set_alarm(cpu, vcpu, UINT64_MAX);
 		}
 		lock_release(&cpu->sched_lock, flags);
@@ -180,16 +178,15 @@ void dispatch_wake(struct vcpu *vcpu)
 }
 
 /* What of a decision needs other CPUs' locks. True: somebody came here. */
-static bool settle(
-	struct pcpu *cpu, const struct sched_decision *decision, struct sched_cpu *spread)
+static bool settle(struct pcpu *cpu, const struct sched_decision *picked, struct sched_cpu *spread)
 {
-	if (decision->leaving != NULL) {
-		carry(decision->leaving, decision->leaving->target);
+	if (picked->leaving != NULL) {
+		carry(picked->leaving, picked->leaving->target);
 	}
 	if (spread != NULL) {
 		pull(spread, &cpu->sched);
 	}
-	if (decision->run != NULL) {
+	if (picked->run != NULL) {
 		return false;
 	}
 	struct sched_cpu *busy = sched_busiest(&cpu->sched);
@@ -224,10 +221,7 @@ struct vcpu *dispatch_next(enum sched_how how, uint64_t now)
 	if (decision.until != UINT64_MAX) {
 		cpu->until = now + time_to_tsc(max_u64(decision.until, ns) - ns) + 1;
 	}
-	cpu->vcpu = NULL;
-	if (decision.run != NULL) {
-		cpu->vcpu = (void *)((char *)decision.run - offsetof(struct vcpu, sched));
-	}
+	cpu->vcpu = decision.run != NULL ? OWNER_OF(decision.run, struct vcpu, sched) : NULL;
 	if (cpu->vcpu != old && cpu->vcpu != NULL) {
 		cpu->vcpu->exited_at = now; /* the time without the CPU is no exit's cost */
 	}
@@ -236,32 +230,29 @@ struct vcpu *dispatch_next(enum sched_how how, uint64_t now)
 
 bool dispatch_add(struct vcpu *vcpu, struct pcpu *cpu, const struct sched_params *params)
 {
-	uint64_t flags = lock_acquire(&cpu->sched_lock);
+	LOCK_HOLD(&cpu->sched_lock);
 	sched_entity_init(&vcpu->sched, &cpu->sched);
-	bool fits = sched_set(&vcpu->sched, params, &cpu->sched, time_ns());
-	lock_release(&cpu->sched_lock, flags);
-	return fits;
+	return sched_set(&vcpu->sched, params, &cpu->sched, time_ns());
 }
 
 int dispatch_set(struct vcpu *vcpu, const struct sched_params *params)
 {
-	struct sched_entity *entity = &vcpu->sched;
+	struct sched_entity *e = &vcpu->sched;
 
 	if (!sched_valid(params, &dispatch_machine)) {
 		return trace_err(-EINVAL);
 	}
 	for (unsigned tries = 0; tries < 1000; tries++) {
 		uint64_t flags;
-		struct pcpu *from = lock_home(entity, &flags);
-		struct sched_cpu *target = sched_target(entity, params);
+		struct pcpu *from = lock_home(e, &flags);
+		struct sched_cpu *target = sched_target(e, params);
 		lock_release(&from->sched_lock, flags);
 		if (target == NULL) {
 			return trace_err(-ENOSPC);
 		}
 		struct pcpu *to = cpu_of(target);
 		flags = lock_acquire_both(&from->sched_lock, &to->sched_lock);
-		bool done =
-			entity->cpu == &from->sched && sched_set(entity, params, target, time_ns());
+		bool done = e->cpu == &from->sched && sched_set(e, params, target, time_ns());
 		if (done && from != to && vcpu->alarm.chance != 0) {
 			uint64_t at = vcpu->alarm.key;
 			set_alarm(from, vcpu, UINT64_MAX);
@@ -281,10 +272,9 @@ int dispatch_set(struct vcpu *vcpu, const struct sched_params *params)
 void dispatch_skip(uint64_t from)
 {
 	struct pcpu *cpu = this_cpu();
-	uint64_t flags = lock_acquire(&cpu->sched_lock);
+	LOCK_HOLD(&cpu->sched_lock);
 
 	sched_skip(&cpu->sched, time_from_tsc(from), time_ns());
-	lock_release(&cpu->sched_lock, flags);
 }
 
 void dispatch_yield(struct vcpu *vcpu)
@@ -316,6 +306,26 @@ uint64_t dispatch_ran(const struct vcpu *vcpu)
 	ran += sched->running == &vcpu->sched ? max_u64(now, sched->now) - sched->now : 0;
 	lock_release(&cpu->sched_lock, flags);
 	return ran;
+}
+
+void dispatch_stop(struct vcpu *vcpu)
+{
+	if (this_cpu()->vcpu == vcpu) { /* in the main loop, which has not entered it */
+		atomic_fetch_and(&vcpu->requests, ~(unsigned)VCPU_REQUEST_LOOK);
+		dispatch_next(SCHED_SLEEPS, tsc_read());
+	}
+	for (bool asleep = false; !asleep;) {
+		uint64_t flags;
+		struct pcpu *cpu = lock_home(&vcpu->sched, &flags);
+		if (cpu->sched.running != &vcpu->sched) {
+			sched_dismiss(&vcpu->sched, time_ns());
+		}
+		asleep = vcpu->sched.state == SCHED_ASLEEP;
+		lock_release(&cpu->sched_lock, flags);
+		if (!asleep) {
+			smp_answer();
+		}
+	}
 }
 
 void dispatch_sample(void)

@@ -43,8 +43,25 @@ void dispatch_skip(uint64_t from);
  * one behind. Interrupts off, no locks. */
 void dispatch_yield(struct vcpu *vcpu);
 
+/* Wait until a vCPU that may not run any more sleeps. Interrupts off, no locks; not in an exit of
+ * its own. */
+void dispatch_stop(struct vcpu *vcpu);
+
 /* Once a second, on CPU 0: what each vCPU got since the last time. */
 void dispatch_sample(void);
 
 /* How long it ran, in ns, up to now. */
 uint64_t dispatch_ran(const struct vcpu *vcpu);
+
+/* sched_words.c: scheduling parameters in words. */
+extern const char *const sched_latency_names[SCHED_LATENCY_COUNT];
+
+/* Weight 100 on all CPUs that are online. */
+struct sched_params sched_defaults(void);
+
+/*
+ * Change one parameter: "weight" 1 to 10000; "cap" 0 to 100, percent of a CPU; "affinity" CPUs,
+ * such as 0-3,6; "latency" batch, normal or prompt; "reserve" BUDGET/PERIOD in us, or 0. False, and
+ * nothing changed, when a word means nothing or the CPUs are not there.
+ */
+bool sched_read_word(struct sched_params *params, const char *name, const char *value);

@@ -8,10 +8,7 @@
 #include "drivers/power.h"
 #include "kernel/dispatch.h"
 #include "kernel/gmem.h"
-#include "kernel/log.h"
-#include "kernel/panic.h"
 #include "kernel/trap.h"
-#include "kernel/x86.h"
 
 #define STRING_BURST 16u /* iterations of string I/O an exit */
 
@@ -68,6 +65,7 @@ static bool hlt(struct vcpu *vcpu, struct vcpu_exit *exit)
 	return true;
 }
 
+/* INVD and WBINVD, the second of guests alone: their caches are everybody's, and coherent. */
 static bool invd(struct vcpu *vcpu, struct vcpu_exit *exit)
 {
 	/* Without the write-back it would throw away what others wrote. */
@@ -75,11 +73,6 @@ static bool invd(struct vcpu *vcpu, struct vcpu_exit *exit)
 		__asm__ volatile("wbinvd" : : : "memory");
 	}
 	return true;
-}
-
-static bool wbinvd(struct vcpu *vcpu, struct vcpu_exit *exit)
-{
-	return true; /* a guest's: its caches are everybody's, and coherent */
 }
 
 static uint64_t edx_eax(const struct vcpu *vcpu)
@@ -119,6 +112,10 @@ NOINLINE static uint64_t yield_to(const struct vm *vm, uint32_t apic_id)
 static bool hypercall(struct vcpu *vcpu, struct vcpu_exit *exit)
 {
 	uint64_t *gpr = vcpu->regs.gpr;
+	if ((uint32_t)gpr[GPR_RAX] - PINTLE_CALL < 0x100 && !vcpu->closed) {
+		hypercall_handle(vcpu);
+		return true;
+	}
 	gpr[GPR_RAX] = (uint32_t)gpr[GPR_RAX] == 11 ? yield_to(vcpu->vm, (uint32_t)gpr[GPR_RBX])
 						    : (uint64_t)-1000;
 	return true;
@@ -172,7 +169,9 @@ static bool move_string(
 			vcpu, at, in ? NULL : &value, size, in ? GUEST_WRITE : GUEST_READ, &error);
 	}
 	if (done == size) {
-		value = devices_port(vcpu, exit->io.port, size, !in, value);
+		if (!devices_port(vcpu, exit->io.port, size, !in, &value)) {
+			return false;
+		}
 		return !in || gmem_access(vcpu, at, &value, size, GUEST_WRITE, &error) == size;
 	}
 	if (error == UINT32_MAX) {
@@ -227,8 +226,10 @@ static bool io(struct vcpu *vcpu, struct vcpu_exit *exit)
 	if (exit->io.string) {
 		return io_string(vcpu, exit);
 	}
-	uint32_t value =
-		devices_port(vcpu, exit->io.port, exit->io.size, !exit->io.in, (uint32_t)*rax);
+	uint32_t value = (uint32_t)*rax;
+	if (!devices_port(vcpu, exit->io.port, exit->io.size, !exit->io.in, &value)) {
+		return false;
+	}
 	if (exit->io.in) {
 		insn_write_gpr(rax, exit->io.size, value);
 	}
@@ -263,7 +264,7 @@ static const struct {
 	[EXIT_CPUID] = {cpuid_emulate, 2, {0x0f, 0xa2}, NULL},
 	[EXIT_HLT] = {hlt, 1, {0xf4}, NULL},
 	[EXIT_INVD] = {invd, 2, {0x0f, 0x08}, NULL},
-	[EXIT_WBINVD] = {wbinvd, 2, {0x0f, 0x09}, NULL},
+	[EXIT_WBINVD] = {invd, 2, {0x0f, 0x09}, NULL},
 	[EXIT_XSETBV] = {xsetbv, 3, {0x0f, 0x01, 0xd1}, NULL},
 	[EXIT_PAUSE] = {.handle = spin},
 	[EXIT_HYPERCALL] = {hypercall, 3, {0x0f, 0x01, 0xd9}, NULL},
@@ -287,6 +288,11 @@ NOINLINE static void end(struct vcpu *vcpu, const struct vcpu_exit *exit)
 {
 	const char *reason = exits[exit->kind].reason;
 
+	if (vcpu->record != NULL) {
+		bool shutdown = exit->kind == EXIT_SHUTDOWN;
+		vmm_stop(vcpu, shutdown ? PINTLE_EXIT_SHUTDOWN : PINTLE_EXIT_FAILED, exit->raw);
+		return;
+	}
 	bool first = !vcpu->vm->reported;
 	vcpu->vm->reported = true;
 	log_error("%s: vcpu %u: ended by exit 0x%lx", vcpu->vm->name, vcpu->index, exit->raw);
@@ -311,6 +317,16 @@ NOINLINE static bool find_length(struct vcpu *vcpu, struct vcpu_exit *exit)
 		exit->cr.value = vcpu->regs.gpr[exit->cr.gpr];
 	}
 	return exit->length != 0;
+}
+
+void exit_again(struct vcpu *vcpu)
+{
+	if (backend->get(vcpu, VCPU_RIP) == vcpu->asked_rip) { /* else its VMM moved it */
+		exit_handle(vcpu, &vcpu->asked);
+	}
+	if (vcpu->answer == ANSWER_GIVEN) {
+		vcpu->answer = ANSWER_NONE;
+	}
 }
 
 void exit_handle(struct vcpu *vcpu, struct vcpu_exit *exit)

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * kernel/exit.h - what is done about an exit: policies, devices, KVM's clock.
+ * kernel/exit.h - what is done about an exit: policies, devices, KVM's clock; or what the VMM of a
+ * guest is asked, whose devices are served in the service VM, with doorbells and events.
  */
 #pragma once
 
@@ -11,6 +12,9 @@ typedef bool exit_fn(struct vcpu *vcpu, struct vcpu_exit *exit);
 
 /* Handle one exit of `vcpu` on its CPU, interrupts off. */
 void exit_handle(struct vcpu *vcpu, struct vcpu_exit *exit);
+
+/* The same for the exit that it stopped for, with its VMM's answer, as long as it stands there. */
+void exit_again(struct vcpu *vcpu);
 
 /* Policies, as tables (kernel/cpuid.c, kernel/msr.c). */
 exit_fn cpuid_emulate;
@@ -28,9 +32,16 @@ void devices_init(struct vm *vm, uint16_t uart_port, uint32_t uart_gsi);
 /* As they are after power-on, all pins masked; no vCPU runs. */
 void devices_reset(void);
 
-/* A port or page that exits. On the vCPU's CPU. A read gives the value; a write, whatever. */
-uint32_t devices_port(struct vcpu *vcpu, uint16_t port, uint8_t size, bool write, uint32_t value);
+/* A port or page that exits. On the vCPU's CPU. False: the VMM was asked, the vCPU has stopped. */
+bool devices_port(struct vcpu *vcpu, uint16_t port, uint8_t size, bool write, uint32_t *value);
 bool devices_stage2_fault(struct vcpu *vcpu, struct vcpu_exit *exit); /* as exit.c's exit_fn */
+
+/* A message-signalled interrupt for a guest, as an ICR; level-triggered ones owe their EOI to the
+ * VMM: how many took it. Any CPU. */
+unsigned devices_message(struct vm *vm, uint64_t icr, bool level);
+
+/* Raise the vector of the PCI function that tells a service CPU of events. Any context but NMI. */
+void devices_event(unsigned cpu);
 
 /* Carry out what a write to the local APIC asks for. */
 void devices_lapic_effect(struct vcpu *vcpu, const struct vlapic_effect *effect);
@@ -70,3 +81,38 @@ bool pvclock_write(struct vcpu *vcpu, uint32_t msr, uint64_t value);
  * CPU, interrupts off. */
 #define MSR_STEAL_TIME 0x4b564d03u
 void pvclock_tell_steal(struct vcpu *vcpu);
+
+/*
+ * vmm.c. An exit that is the VMM's stops the vCPU: what is asked goes to its record page, the exit
+ * itself stays here. PINTLE_VCPU_RUN brings the answer, and the exit is handled again with it at
+ * hand.
+ */
+
+/* Ask the VMM for `size` bytes at a port or address (enum pintle_exit says which), or tell it a
+ * write. True: it was answered (a doorbell at once), *value has the answer of a read. False: the
+ * vCPU has stopped, and nothing of the instruction may have an effect. On the vCPU's CPU. */
+bool vmm_ask(struct vcpu *vcpu, enum pintle_exit exit, uint64_t address, uint8_t size, bool write,
+	uint64_t *value);
+
+/* Stop the vCPU, with this in its record. On its CPU. */
+void vmm_stop(struct vcpu *vcpu, enum pintle_exit exit, uint64_t value);
+
+/* An event, by its number (abi/pintle.h). Any CPU, any context but NMI. */
+void vmm_event(uint32_t event);
+
+/* Where a service CPU's events go; NULL: nowhere. */
+void vmm_set_event_page(unsigned cpu, struct pintle_events *page);
+
+/* Add one, or remove it, with the VM's `busy` held. 0; -EEXIST; -ENOSPC; -ENOENT. */
+int vmm_doorbell(struct vm *vm, const struct pintle_doorbell *bell, bool add);
+
+/* vcpu_state.c: one value of a vCPU that this CPU has taken, by the ABI's id; false: there is no
+ * such, or it cannot be. Its APIC's registers, 1 KiB. */
+bool vcpu_state(struct vcpu *vcpu, uint64_t id, uint64_t *value, bool set);
+void vcpu_lapic(struct vcpu *vcpu, void *page, bool set);
+
+/* hypercall.c: one of Pintle's, from the service VM. On the exiting CPU. */
+void hypercall_handle(struct vcpu *vcpu);
+
+/* All guests with a VMM end: the service VM starts anew. No locks. */
+void hypercall_reset(void);

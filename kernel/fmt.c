@@ -106,6 +106,38 @@ int fmt_write(char *out, size_t size, const char *fmt, ...)
 	return len;
 }
 
+char *fmt_next_word(char **text)
+{
+	char *word = *text;
+	while (*word == ' ') {
+		word++;
+	}
+	char *end = strchr(word, ' ') ?: word + strlen(word);
+	*text = end + (*end == ' ');
+	*end = '\0';
+	return *word != '\0' ? word : NULL;
+}
+
+bool fmt_find(const char *word, const char *const *names, unsigned count, unsigned *place)
+{
+	unsigned at = 0;
+	while (at < count && strcmp(word, names[at]) != 0) {
+		at++;
+	}
+	*place = at < count ? at : *place;
+	return at < count;
+}
+
+bool fmt_take_u64(const char **text, uint64_t *value)
+{
+	size_t len = 0;
+	while ((*text)[len] >= '0' && (*text)[len] <= '9') {
+		len++;
+	}
+	*text += len;
+	return fmt_parse_u64(*text - len, len, value) == 0;
+}
+
 int fmt_parse_u64(const char *text, size_t len, uint64_t *value)
 {
 	bool hex = len > 2 && text[0] == '0' && text[1] == 'x';

@@ -21,9 +21,7 @@
 	X(TEST, "self-test")
 
 #define FRAME_ID(id, name) FRAME_##id,
-enum frame_owner {
-	FRAME_OWNERS(FRAME_ID) FRAME_OWNER_COUNT
-};
+enum frame_owner { FRAME_OWNERS(FRAME_ID) FRAME_OWNER_COUNT };
 
 /*
  * Take over the region of `count` frames that is mapped at `base` (page aligned); its first frames

@@ -19,11 +19,7 @@ struct guest_paging {
 				 entries; 0: 52 */
 };
 
-enum guest_access {
-	GUEST_READ,
-	GUEST_WRITE,
-	GUEST_FETCH
-};
+enum guest_access { GUEST_READ, GUEST_WRITE, GUEST_FETCH };
 
 /*
  * Translate linear address `gva` (SDM vol. 3, 4; no paging, 32-bit, PAE, 4-level, 5-level). A/D
@@ -42,6 +38,9 @@ int guest_translate(struct vm *vm, const struct guest_paging *paging, uint64_t g
  * Interrupts off.
  */
 bool gmem_copy(struct vm *vm, uint64_t gpa, void *bytes, size_t size, bool write);
+
+/* A write is to come: a page that the dirty log watches is opened. True: it can be written. */
+bool gmem_open(struct vm *vm, uint64_t gpa);
 
 /* Of guests' physical addresses, as in struct guest_paging. [I] after start */
 extern uint8_t gmem_address_bits;

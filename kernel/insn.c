@@ -32,17 +32,11 @@ static const struct insn_row {
 	uint16_t opcode; /* 0fxx: behind the escape byte */
 	uint8_t kind;    /* enum insn_kind */
 	uint8_t flags;
-} insn_rows[] = {
-	{0x006c, INSN_INS, 0},
-	{0x006e, INSN_OUTS, 0},
-	{0x0088, INSN_STORE, ROW_MODRM},
-	{0x008a, INSN_LOAD, ROW_MODRM},
-	{0x00a0, INSN_LOAD, ROW_OFFSET},
-	{0x00a2, INSN_STORE, ROW_OFFSET},
-	{0x00c6, INSN_STORE, ROW_MODRM | ROW_IMMEDIATE},
+} insn_rows[] = {{0x006c, INSN_INS, 0}, {0x006e, INSN_OUTS, 0}, {0x0088, INSN_STORE, ROW_MODRM},
+	{0x008a, INSN_LOAD, ROW_MODRM}, {0x00a0, INSN_LOAD, ROW_OFFSET},
+	{0x00a2, INSN_STORE, ROW_OFFSET}, {0x00c6, INSN_STORE, ROW_MODRM | ROW_IMMEDIATE},
 	{0x0fb6, INSN_LOAD, ROW_MODRM | ROW_EXTEND},
-	{0x0fbe, INSN_LOAD, ROW_MODRM | ROW_EXTEND | ROW_SIGN},
-};
+	{0x0fbe, INSN_LOAD, ROW_MODRM | ROW_EXTEND | ROW_SIGN}};
 
 /* The next 0 to 8 bytes, little-endian, sign-extended. */
 static uint64_t insn_take(struct insn_reader *reader, size_t count)

@@ -13,18 +13,10 @@
 #define INSN_MAX 15u /* bytes (SDM vol. 2, 2.3.11) */
 
 /* Default operand and address size of the code segment; in bytes, the address's. */
-enum insn_mode {
-	INSN_16 = 2,
-	INSN_32 = 4,
-	INSN_64 = 8
-};
+enum insn_mode { INSN_16 = 2, INSN_32 = 4, INSN_64 = 8 };
 
-enum insn_kind {
-	INSN_LOAD,  /* register = memory */
-	INSN_STORE, /* memory = register or immediate */
-	INSN_INS,
-	INSN_OUTS
-};
+/* LOAD: register = memory; STORE: memory = register or immediate. */
+enum insn_kind { INSN_LOAD, INSN_STORE, INSN_INS, INSN_OUTS };
 
 struct insn {
 	enum insn_kind kind;

@@ -4,7 +4,6 @@
  *
  * A lock is free when `next` equals `serving`. At most CPUS_MAX tickets wait: 16 bits may wrap.
  */
-#include "kernel/panic.h"
 #include "kernel/pcpu.h"
 
 STATIC_ASSERT(CPUS_MAX < UINT16_MAX, "more waiters than tickets");

@@ -13,7 +13,9 @@
 enum lock_rank {
 	LOCK_VDEV,    /* the virtual I/O APICs and UART */
 	LOCK_VM,      /* the stage-2 tables */
+	LOCK_BELLS,   /* a VM's doorbells */
 	LOCK_SCHED,   /* a CPU's queues; two of them by lock_acquire_both() */
+	LOCK_PIECES,  /* who uses the service VM's memory */
 	LOCK_WINDOW,  /* the table of windows */
 	LOCK_PCI,     /* the 0xcf8/0xcfc pair and the configuration window */
 	LOCK_IOAPIC,  /* the IOAPICs' index/data pairs and pin owners */
@@ -93,6 +95,19 @@ static inline void lock_give(struct spinlock *lock)
 		lock_leave(lock);
 	}
 }
+
+/* Hold a lock from here to the end of the block, however that is left. Once in a block. */
+struct lock_hold {
+	struct spinlock *lock;
+	uint64_t flags;
+};
+static inline void lock_hold_end(struct lock_hold *hold)
+{
+	lock_release(hold->lock, hold->flags);
+}
+#define LOCK_HOLD(which)                                                                           \
+	__attribute__((cleanup(lock_hold_end), unused)) struct lock_hold held_lock = {             \
+		which, lock_acquire(which)}
 
 /* Take two locks of one rank, or the one that both are; the order in which they are named does not
  * matter. */

@@ -8,13 +8,7 @@
 
 #include "kernel/types.h"
 
-enum log_level {
-	LOG_ERROR,
-	LOG_WARNING,
-	LOG_INFO,
-	LOG_DEBUG,
-	LOG_LEVEL_COUNT
-};
+enum log_level { LOG_ERROR, LOG_WARNING, LOG_INFO, LOG_DEBUG, LOG_LEVEL_COUNT };
 
 /*
  * Add one line (no newline at its end) to the log; the console shows it when `level` is at most the

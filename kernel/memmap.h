@@ -19,14 +19,11 @@
 	X(RESERVED, "reserved")  /* everything else that firmware lists */                         \
 	X(BAD, "bad")            /* RAM with faults */                                             \
 	X(MODULE, "boot module") /* what GRUB loaded for the service VM */                         \
-	X(GUEST, "guest memory") /* of the guests that GRUB loaded */                              \
 	X(IMAGE, "Pintle image") /* Pintle's own text and data */                                  \
 	X(OWN, "Pintle memory")  /* Pintle's fixed region */
 
 #define MEM_ID(id, name) MEM_##id,
-enum mem_type {
-	MEM_TYPES(MEM_ID) MEM_TYPE_COUNT
-};
+enum mem_type { MEM_TYPES(MEM_ID) MEM_TYPE_COUNT };
 
 struct mem_range {
 	uint64_t base; /* host-physical, bytes */

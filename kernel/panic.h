@@ -23,10 +23,7 @@ NORETURN void panic_report(const struct trap_frame *frame, const char *fmt, va_l
 /* In an NMI: stop here for good if a panic is going on. */
 void panic_stop_if_asked(void);
 
-enum panic_action {
-	PANIC_STOP,
-	PANIC_REBOOT
-};
+enum panic_action { PANIC_STOP, PANIC_REBOOT };
 extern enum panic_action panic_action; /* [I] once the options are read */
 
 #define ASSERT(condition)                                                                          \

@@ -6,8 +6,6 @@
 #include "kernel/pcpu.h"
 
 #include "kernel/frame.h"
-#include "kernel/log.h"
-#include "kernel/paging.h"
 
 /* Until the boot CPU's own stacks are mapped, faults are taken here, so that a broken boot stack
  * still reports. */
@@ -24,13 +22,13 @@ unsigned cpu_count = 1;
 
 uint64_t stack_top(unsigned slot, enum stack_kind kind)
 {
-	return STACK_VA + ((uint64_t)slot * STACK_KIND_COUNT + kind + 1) * STACK_STRIDE;
+	return STACK_VA + ((uint64_t)slot * STACK_KINDS + kind + 1) * STACK_STRIDE;
 }
 
 int stack_map(unsigned slot)
 {
 	int err = 0;
-	for (unsigned kind = 0; kind < STACK_KIND_COUNT && err == 0; kind++) {
+	for (unsigned kind = 0; kind < STACK_KINDS && err == 0; kind++) {
 		uint64_t pages = kind == STACK_MAIN ? 4 : 2;
 		uint64_t va = stack_top(slot, kind) - pages * PAGE_SIZE;
 		void *frames = frame_alloc(pages, FRAME_STACK);
@@ -48,7 +46,7 @@ void cpu_prepare(struct pcpu *cpu, uint32_t index, uint32_t apic_id, uint32_t ac
 	cpu->apic_id = apic_id;
 	cpu->acpi_uid = acpi_uid;
 	cpu->stack_top = stack_top(index, STACK_MAIN);
-	for (unsigned kind = STACK_MAIN + 1; kind < STACK_KIND_COUNT; kind++) {
+	for (unsigned kind = STACK_MAIN + 1; kind < STACK_KINDS; kind++) {
 		cpu->tss.ist[kind - 1] = stack_top(index, kind);
 	}
 }

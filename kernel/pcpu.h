@@ -4,23 +4,15 @@
  */
 #pragma once
 
-#include "kernel/lock.h"
+#include "kernel/basic.h"
 #include "kernel/sched.h"
-#include "kernel/trap.h"
-#include "kernel/x86.h"
 
 /*
  * The stacks of one CPU, each at the top of its part of the CPU's slot in the stack area, with
  * guard pages below. Of the first part the lowest page is the CPU's peephole (paging_peek). The
  * others' numbers are those in the IST; IST 0 means: no change of stack.
  */
-enum stack_kind {
-	STACK_MAIN,
-	STACK_NMI,
-	STACK_DOUBLE_FAULT,
-	STACK_MACHINE_CHECK,
-	STACK_KIND_COUNT
-};
+enum stack_kind { STACK_MAIN, STACK_NMI, STACK_DOUBLE_FAULT, STACK_MACHINE_CHECK, STACK_KINDS };
 #define STACK_STRIDE (8 * PAGE_SIZE)
 
 /* SDM vol. 3, 8.7: the 64-bit task-state segment. */
@@ -35,12 +27,7 @@ STATIC_ASSERT(sizeof(struct tss) == 104, "TSS layout");
 #define GDT_DATA 0x10u
 #define GDT_TSS  0x18u /* two entries */
 
-enum cpu_state {
-	CPU_STARTING,
-	CPU_ONLINE,
-	CPU_GIVEN_UP,
-	CPU_STOPPED
-};
+enum cpu_state { CPU_STARTING, CPU_ONLINE, CPU_GIVEN_UP, CPU_STOPPED };
 
 /* [I] constant once the CPU is online  [C] this CPU only  [A] atomic, any CPU */
 struct pcpu {
@@ -115,12 +102,19 @@ bool smp_call(unsigned index, void (*function)(void *argument), void *argument);
  * on the asking CPU. Panics when a CPU does not answer for seconds. */
 void smp_call_all(void (*function)(void *argument), void *argument);
 
+/* All CPUs have left what they did with interrupts off, or wait for another one there. */
+void smp_barrier(void);
+
+/* Run what others ask of this CPU: while it waits for another one with interrupts off. */
+void smp_answer(void);
+
 unsigned smp_online_count(void);
 
 /* Make CPU `index` leave its idle sleep. Any context but NMI. */
 void smp_wake(unsigned index);
 
-/* Stop all other CPUs by NMI, for good. Any context. */
+/* Stop all other CPUs by NMI, for good, and wait until they have stopped, a second at most; `cpus`
+ * shows which did not. Any context. */
 void smp_stop_others(void);
 
 /* Take VECTOR_CALL and VECTOR_TIMER. Once, after the LAPIC driver is up. */

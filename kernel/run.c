@@ -7,12 +7,7 @@
 #include "kernel/console.h"
 #include "kernel/dispatch.h"
 #include "kernel/exit.h"
-#include "kernel/fmt.h"
-#include "kernel/log.h"
 #include "kernel/monitor.h"
-#include "kernel/panic.h"
-#include "kernel/pcpu.h"
-#include "kernel/time.h"
 
 const struct backend *backend;
 struct vm *service_vm;
@@ -22,18 +17,15 @@ struct spinlock vm_lock = SPINLOCK(VM);
 
 void vcpu_request(struct vcpu *vcpu, unsigned requests)
 {
+	if (requests & VCPU_REQUEST_PAUSE) { /* then a RESUME from before does not count */
+		atomic_fetch_and(&vcpu->requests, ~(unsigned)VCPU_REQUEST_RESUME);
+	}
 	if (vcpu == this_cpu()->vcpu) {
 		atomic_fetch_or(&vcpu->requests, requests);
 	} else {
 		atomic_fetch_or(&vcpu->requests, requests | VCPU_REQUEST_LOOK);
 		dispatch_wake(vcpu);
 	}
-}
-
-void vcpu_pause(struct vcpu *vcpu)
-{
-	atomic_fetch_and(&vcpu->requests, ~(unsigned)VCPU_REQUEST_RESUME);
-	vcpu_request(vcpu, VCPU_REQUEST_PAUSE);
 }
 
 void vcpu_interrupt(struct vcpu *vcpu, uint8_t vector, bool level)
@@ -73,9 +65,8 @@ void vm_flush(struct vm *vm)
 	lock_release(&vm_lock, flags);
 	vm->flushes++; /* those that no CPU holds see it when one fetches them */
 	smp_call_all(flush_here, vm);
-	flags = lock_acquire(&vm_lock);
+	LOCK_HOLD(&vm_lock);
 	stage2_reclaim(&vm->stage2, retired);
-	lock_release(&vm_lock, flags);
 }
 
 void vm_hold(struct vm *vm, bool hold)
@@ -108,7 +99,7 @@ static void release_here(void *argument)
 }
 
 /* From the CPU that has it. */
-NOINLINE static void take(struct vcpu *vcpu)
+NOINLINE void vcpu_take(struct vcpu *vcpu)
 {
 	struct release release = {vcpu, this_cpu()->index};
 
@@ -120,7 +111,7 @@ NOINLINE static void take(struct vcpu *vcpu)
 void vcpu_fetch(struct vcpu *vcpu)
 {
 	if (vcpu->cpu != this_cpu()->index) {
-		take(vcpu);
+		vcpu_take(vcpu);
 	}
 	context_load(vcpu);
 	if (vcpu->flushes != vcpu->vm->flushes) {
@@ -132,7 +123,7 @@ void vcpu_fetch(struct vcpu *vcpu)
 uint64_t vcpu_alarm(const struct vcpu *vcpu)
 {
 	bool sleeps = vcpu->state == VCPU_HALTED && !(vcpu->requests & VCPU_REQUEST_PAUSE) &&
-		!vcpu->vm->held;
+		!vcpu->vm->held && !vcpu->stopped;
 	uint64_t next = sleeps ? vlapic_timer_next(&vcpu->lapic) : UINT64_MAX;
 	/* Alarms are compared by differences; one that comes too early does no harm. */
 	return next == UINT64_MAX ? next : min_u64(next, tsc_read() + BIT(62));
@@ -180,16 +171,18 @@ void vcpu_kill(struct vcpu *vcpu, const char *why)
 {
 	struct vm *vm = vcpu->vm;
 
+	if (vcpu->record != NULL) {
+		vmm_stop(vcpu, PINTLE_EXIT_ERROR, backend->get(vcpu, VCPU_RIP));
+		return;
+	}
 	vcpu->state = VCPU_DEAD;
-	log_error("%s: vcpu %u: %s; the VM is stopped%s", vm->name, vcpu->index, why,
-		vm == service_vm ? ", restart boots it again" : "");
+	log_error("%s: vcpu %u: %s; the VM is stopped, restart boots it again", vm->name,
+		vcpu->index, why);
 	vcpu_show(vcpu, print_error);
 	for (unsigned i = 0; i < vm->vcpu_count; i++) {
-		vcpu_pause(vm->vcpu[i]);
+		vcpu_request(vm->vcpu[i], VCPU_REQUEST_PAUSE);
 	}
-	if (vm == service_vm) {
-		monitor_take_focus();
-	}
+	monitor_take_focus();
 }
 
 void vcpu_restart(struct vcpu *vcpu)
@@ -275,22 +268,27 @@ static void inject_events(struct vcpu *vcpu)
 	}
 }
 
-/* Let time pass for the vCPU, do what was asked of it: true when it is to be entered now. Who asks
- * for more meanwhile sets LOOK again. */
-static bool prepare(struct vcpu *vcpu, uint64_t now)
+/* Somebody does not let it run. Who asks for more meanwhile sets LOOK again. */
+static bool is_barred(struct vcpu *vcpu)
 {
 	if (vcpu->requests & VCPU_REQUEST_LOOK) {
 		atomic_fetch_and(&vcpu->requests, ~(unsigned)VCPU_REQUEST_LOOK);
 	}
-	if (vlapic_timer_next(&vcpu->lapic) <= now) {
-		vlapic_timer_fire(&vcpu->lapic, now);
-		atomic_fetch_or(&vcpu->requests, VCPU_REQUEST_EVENT);
-	}
 	if (vcpu->requests & VCPU_REQUEST_RESUME) {
 		atomic_fetch_and(&vcpu->requests, ~(VCPU_REQUEST_PAUSE | VCPU_REQUEST_RESUME));
 	}
-	if ((vcpu->requests & VCPU_REQUEST_PAUSE) || vcpu->vm->held) {
+	return (vcpu->requests & VCPU_REQUEST_PAUSE) || vcpu->vm->held || vcpu->stopped;
+}
+
+/* Let time pass for the vCPU, do what was asked of it: true when it is to be entered now. */
+static bool prepare(struct vcpu *vcpu, uint64_t now)
+{
+	if (is_barred(vcpu)) {
 		return false;
+	}
+	if (vlapic_timer_next(&vcpu->lapic) <= now) {
+		vlapic_timer_fire(&vcpu->lapic, now);
+		atomic_fetch_or(&vcpu->requests, VCPU_REQUEST_EVENT);
 	}
 	if (vcpu->requests & ~(unsigned)VCPU_REQUEST_EVENT) {
 		heed_requests(vcpu);
@@ -301,7 +299,10 @@ static bool prepare(struct vcpu *vcpu, uint64_t now)
 				backend->can_take(vcpu, EVENT_INTERRUPT)))) {
 		vcpu->state = VCPU_RUNNING;
 	}
-	return vcpu->state == VCPU_RUNNING;
+	if (vcpu->answer == ANSWER_GIVEN) {
+		exit_again(vcpu);
+	}
+	return vcpu->state == VCPU_RUNNING && !vcpu->stopped;
 }
 
 /* Have the timer end a run or a sleep at `at`; the hardware is touched only for a change. */
@@ -337,6 +338,11 @@ static void run(struct vcpu *vcpu, uint64_t until)
 		vcpu->last = exit.kind;
 		exit_handle(vcpu, &exit);
 	}
+	if (vcpu->answer == ANSWER_ASKED) {
+		vcpu->asked = exit;
+		vcpu->asked.interrupted.valid = false; /* that is noted already */
+		vcpu->asked_rip = backend->get(vcpu, VCPU_RIP);
+	}
 	irq_take();
 }
 
@@ -347,8 +353,8 @@ static void serve_console(uint64_t now)
 
 	monitor_step();
 	devices_poll();
-	if (now >=
-		look_at) { /* also with an interrupt: it may be wired elsewhere than we believe */
+	/* Also with an interrupt: it may be wired elsewhere than we believe. */
+	if (now >= look_at) {
 		console_poll();
 		look_at = now + time_to_tsc(console_polled ? RUN_MAX_NS : 250000000);
 		if (now >= sample_at) {
@@ -376,10 +382,11 @@ static struct vcpu *choose(struct pcpu *cpu, uint64_t now)
 	if (vcpu == NULL) {
 		return NULL;
 	}
-	if (cpu->context != vcpu) {
+	bool barred = is_barred(vcpu); /* then its registers may be somebody else's to use */
+	if (!barred && cpu->context != vcpu) {
 		vcpu_fetch(vcpu);
 	}
-	if (!prepare(vcpu, now)) {
+	if (barred || !prepare(vcpu, now)) {
 		dispatch_next(SCHED_SLEEPS, tsc_read()); /* what it has cost is its own */
 		return NULL;
 	}

@@ -385,6 +385,18 @@ bool sched_join(struct sched_cpu *cpu, struct sched_entity *entity, uint64_t now
 	return sched_kicks(cpu, entity);
 }
 
+void sched_dismiss(struct sched_entity *entity, uint64_t now)
+{
+	struct sched_cpu *cpu = entity->cpu;
+
+	if (sched_waits(entity) || entity->state == SCHED_PARKED) {
+		sched_advance(cpu, now);
+		sched_leave(cpu, entity);
+		entity->state = SCHED_ASLEEP;
+		entity->since = cpu->now;
+	}
+}
+
 void sched_skip(struct sched_cpu *cpu, uint64_t from, uint64_t to)
 {
 	sched_advance(cpu, from);

@@ -72,12 +72,7 @@ static inline bool sched_mask_has(const struct sched_mask *mask, unsigned cpu)
 	return mask->word[cpu / 64] >> (cpu % 64) & 1;
 }
 
-enum sched_latency {
-	SCHED_BATCH,
-	SCHED_NORMAL,
-	SCHED_PROMPT,
-	SCHED_LATENCY_COUNT
-};
+enum sched_latency { SCHED_BATCH, SCHED_NORMAL, SCHED_PROMPT, SCHED_LATENCY_COUNT };
 
 struct sched_params {
 	uint32_t weight; /* 1 to SCHED_WEIGHT_MAX */
@@ -88,13 +83,7 @@ struct sched_params {
 	struct sched_mask affinity;
 };
 
-enum sched_state {
-	SCHED_ASLEEP,
-	SCHED_MOVING,
-	SCHED_PARKED,
-	SCHED_FAIR,
-	SCHED_RESERVED
-};
+enum sched_state { SCHED_ASLEEP, SCHED_MOVING, SCHED_PARKED, SCHED_FAIR, SCHED_RESERVED };
 
 /* So much time in each period. Period 0: nothing. */
 struct sched_bucket {
@@ -169,11 +158,7 @@ struct sched_decision {
 };
 
 /* How the running entity comes to the decision. */
-enum sched_how {
-	SCHED_GOES_ON,
-	SCHED_YIELDS,
-	SCHED_SLEEPS
-};
+enum sched_how { SCHED_GOES_ON, SCHED_YIELDS, SCHED_SLEEPS };
 
 /* `cpu` is all 0 but for what the caller has to set, and `machine` complete. */
 void sched_cpu_init(struct sched_cpu *cpu);
@@ -190,6 +175,9 @@ struct sched_cpu *sched_wake(struct sched_entity *entity, uint64_t now);
 
 /* Queue a SCHED_MOVING entity: true to kick `cpu`, which is locked. */
 bool sched_join(struct sched_cpu *cpu, struct sched_entity *entity, uint64_t now);
+
+/* One that waits sleeps, as it may not run. No effect on who runs. entity->cpu locked. */
+void sched_dismiss(struct sched_entity *entity, uint64_t now);
 
 /* What was between `from` and `to` is nobody's time. `cpu` locked. */
 void sched_skip(struct sched_cpu *cpu, uint64_t from, uint64_t to);

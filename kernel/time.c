@@ -4,12 +4,10 @@
  */
 #include "kernel/time.h"
 
-#include "kernel/x86.h"
+#include "kernel/basic.h"
 
 #define SHIFT      32u
 #define BACK_SHIFT 30u /* up to 17 GHz */
-
-extern uint64_t boot_entry_tsc;
 
 /* [I] after time_set_frequency: ns = ticks * scale >> SHIFT, exact to one part in 2^30 up to 4 GHz
  */

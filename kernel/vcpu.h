@@ -4,7 +4,9 @@
  */
 #pragma once
 
+#include "abi/pintle.h"
 #include "kernel/lock.h"
+#include "kernel/pieces.h"
 #include "kernel/sched.h"
 #include "kernel/stage2.h"
 #include "vdev/lapic.h"
@@ -15,7 +17,6 @@
 #define DEBUG_DR6    4u
 struct vcpu_context {
 	void *fpu; /* for XSAVE, or FXSAVE where there is none */
-	size_t frames;
 	uint64_t xcr0;
 	uint64_t debug[DEBUG_DR6 + 1]; /* DR0 to DR3, DR6 */
 	uint64_t msr[CONTEXT_MSRS];
@@ -27,12 +28,7 @@ struct vcpu_context {
 	X(RUNNING, "runs")                                                                         \
 	X(HALTED, "halted") /* HLT: until an event */                                              \
 	X(DEAD, "dead")     /* by a fault of its own */
-
-enum vcpu_state {
-#define X(id, name) VCPU_##id,
-	VCPU_STATES(X)
-#undef X
-};
+enum vcpu_state { VCPU_STATES(VCPU_ID) };
 
 /* What there is to do before a vCPU's next entry, in one word, so that an entry costs one look. The
  * first two are its own affair; for the others its CPU looks around first. */
@@ -46,7 +42,12 @@ enum vcpu_request {
 	VCPU_REQUEST_RESUME = 1u << 6,
 };
 
-/* [I] constant after create  [C] only the CPU that runs it  [A] atomic */
+/* Of an exit that only the VMM can go on with. ASKED: it stopped for it, and the exit is kept;
+ * GIVEN: that is to be handled again. */
+enum vcpu_answer { ANSWER_NONE, ANSWER_ASKED, ANSWER_GIVEN };
+
+/* [I] constant after create  [C] only the CPU that runs it  [A] atomic; [S] while it is stopped who
+ * stopped it, else [C] */
 struct vcpu {
 	struct vcpu_regs regs;       /* [C] first: enter.S knows where */
 	struct vm *vm;               /* [I] */
@@ -64,35 +65,53 @@ struct vcpu {
 	uint64_t steal;              /* [C] MSR_STEAL_TIME */
 	uint64_t stolen;             /* [C] ns, as the guest was told last */
 	unsigned ipi_target;         /* [C] index of whom it sent the last IPI */
-	void *hw;                    /* [C] the backend's: VMCS or VMCB and what goes with it */
-	struct vcpu_context context; /* [C] while another's is in the CPU */
-	unsigned flushes;            /* [C] of the VM's, those that were seen */
-	struct sched_entity sched;   /* [dispatch.c] */
-	uint32_t got;                /* [A] of a CPU's time over the last second, in thousandths */
-	uint64_t ran_then;           /* [C] CPU 0: at the last sample */
-	struct sched_node alarm;     /* [dispatch.c] while it sleeps and has a timer; in TSC */
-	uint64_t exited_at;          /* [C] TSC of the last exit */
-	uint64_t exits[EXIT_COUNT];  /* [C] */
-	uint64_t ticks[EXIT_COUNT];  /* [C] of the TSC, from exit to entry or sleep */
-	enum exit_kind last;         /* [C] */
+	struct pintle_record *record; /* [I] NULL: it has no VMM; as the two below */
+	uint64_t record_page;         /* [I] */
+	atomic_uint event;            /* [A] tells that it stopped */
+	atomic_bool busy;             /* [A] taken by who looks at what is [S] */
+	atomic_bool stopped;          /* [A] by its VMM, or for it: until PINTLE_VCPU_RUN */
+	enum pintle_exit asks;        /* [S] why it stopped */
+	enum vcpu_answer answer;      /* [S] */
+	uint64_t answer_value;        /* [S] */
+	struct vcpu_exit asked;       /* [S] the exit that it stopped for */
+	uint64_t asked_rip;           /* [S] and where that was */
+	void *hw;                     /* [C] the backend's: VMCS or VMCB and what goes with it */
+	struct vcpu_context context;  /* [C] while another's is in the CPU */
+	unsigned flushes;             /* [C] of the VM's, those that were seen */
+	struct sched_entity sched;    /* [dispatch.c] */
+	uint32_t got;                 /* [A] of a CPU's time over the last second, in thousandths */
+	uint64_t ran_then;            /* [C] CPU 0: at the last sample */
+	struct sched_node alarm;      /* [dispatch.c] while it sleeps and has a timer; in TSC */
+	uint64_t exited_at;           /* [C] TSC of the last exit */
+	uint64_t exits[EXIT_COUNT];   /* [C] */
+	uint64_t ticks[EXIT_COUNT];   /* [C] of the TSC, from exit to entry or sleep */
+	enum exit_kind last;          /* [C] */
 };
 
-#define VM_NAME_MAX 16u
+#define DOORBELLS        128u
+#define DOORBELL_EMPTY   2u /* in ->is_port */
+#define DOORBELL_REMOVED 3u
 struct vm {
-	char name[VM_NAME_MAX]; /* [I] */
-	uint32_t id;            /* [I] index in vm_table */
-	bool closed;            /* [I] a guest: has what it is given; else the service VM */
-	bool reported;          /* [A] one of its vCPUs has ended, with a report */
-	atomic_bool held;       /* [A] none of its vCPUs is entered */
-	atomic_uint flushes;    /* [A] counts vm_flush() */
-	unsigned vcpu_count;    /* [I] */
-	char said[64];          /* [vdev_lock] to the debug port, up to now; as the next three */
-	unsigned said_count;
-	unsigned said_lines;
-	uint64_t said_until;
+	const char *name;            /* [I] */
+	uint32_t id;                 /* [I] index in vm_table */
+	bool closed;                 /* [I] a guest: has what it is given; else the service VM */
+	bool reported;               /* [A] one of its vCPUs has ended, with a report */
+	atomic_bool held;            /* [A] none of its vCPUs is entered */
+	atomic_uint flushes;         /* [A] counts vm_flush() */
+	atomic_bool logs;            /* [A] PINTLE_DIRTY_LOG has been asked */
+	unsigned vcpu_count;         /* [busy] to write */
 	struct vcpu *vcpu[CPUS_MAX]; /* [I] */
 	struct stage2 stage2;        /* [vm.lock] to change */
 	struct vm_bitmaps *bitmaps;  /* [I] */
+	uint64_t handle;             /* [I] abi/pintle.h */
+	atomic_bool busy;            /* [A] taken by who changes what is guarded by it */
+	atomic_uint users;           /* [A] hypercalls that have found it */
+	struct pool pool;            /* [busy] what it costs; none: it is of Pintle's own frames */
+	struct pintle_cpuid *cpuid;  /* [busy], no vCPU runs; NULL: none */
+	unsigned cpuid_count;        /* the same */
+	struct spinlock doorbell_lock;
+	struct pintle_doorbell *doorbells; /* [doorbell_lock] of DOORBELLS */
+	atomic_uint doorbell_count;        /* [doorbell_lock] to write */
 };
 
 extern struct spinlock vm_lock; /* struct vm's stage 2 */
@@ -102,15 +121,43 @@ extern struct vm *vm_table[VMS_MAX]; /* [I] after start; the first is the servic
 extern struct vm *service_vm;        /* [I] once it runs; NULL: none */
 extern int (*service_restart)(void); /* [I] boot/'s: see there */
 
-/* vm.c. A VM without memory, or NULL; `name` is cut to fit. At boot. */
-struct vm *vm_create(const char *name, bool closed);
+/* vm.c. A VM without memory, or NULL. A guest has a pool, and lives there; the service VM has none.
+ * One at a time. */
+struct vm *vm_create(const struct pool *pool);
+
+/* `count` zeroed pages in a row of what the VM lives of; NULL: none. */
+void *vm_alloc(struct vm *vm, size_t count);
+
+/* Nobody finds the VM any more, and no CPU has anything of it. No locks, interrupts off; its `busy`
+ * and the VMs are taken. */
+void vm_destroy(struct vm *vm);
+
+/* VMs neither come nor go while this is taken: for who looks at them in a way that answers other
+ * CPUs. */
+extern atomic_bool vms_busy;
+static inline bool take(atomic_bool *busy) /* false: somebody else has it */
+{
+	return !atomic_exchange(busy, true);
+}
+
+/* Change the rights of what is mapped in the range, none: unmap; or map it to itself. As
+ * stage2_protect(); no CPU uses what was there any more. Interrupts off, no locks. */
+#define VM_IDENTITY UINT32_MAX
+int vm_protect(struct vm *vm, uint64_t gpa, uint64_t size, unsigned rights);
 
 /* The next vCPU of `vm`, in the state after power-on, asleep on the calling CPU until it is asked
- * something; or NULL. `apic_id`: its own. At boot. */
+ * something, of so many pages; or NULL. `apic_id`: its own. It is one of the VM's when it has been
+ * published. One at a time. */
 struct vcpu *vcpu_create(struct vm *vm, uint32_t apic_id, const struct sched_params *params);
+size_t vcpu_pages(void);
+void vcpu_publish(struct vcpu *vcpu);
 
 /* The state after power-on. On the CPU that has its registers. */
 void vcpu_power_on(struct vcpu *vcpu, uint32_t apic_id);
+
+/* Nothing of it is in any CPU any more: its registers can be had on this one, those of the context
+ * in memory. It is stopped. Interrupts off, no locks. */
+void vcpu_take(struct vcpu *vcpu);
 
 /* Bring the registers of a vCPU to this CPU, and put away those that were in it. In the main loop,
  * interrupts off, no locks. */
@@ -119,11 +166,9 @@ void vcpu_fetch(struct vcpu *vcpu);
 /* When one that sleeps has to be woken by its own timer, as a TSC; UINT64_MAX: never. */
 uint64_t vcpu_alarm(const struct vcpu *vcpu);
 
-/* Ask something of a vCPU, enum vcpu_request, and have it look. Any context but NMI. */
+/* Ask something of a vCPU, enum vcpu_request, and have it look. Any context but NMI. With a PAUSE a
+ * RESUME that was asked for before does not count. */
 void vcpu_request(struct vcpu *vcpu, unsigned requests);
-
-/* Have it stand still; a RESUME that was asked for before does not count. As vcpu_request(). */
-void vcpu_pause(struct vcpu *vcpu);
 
 /* The state after INIT. On its CPU. */
 void vcpu_restart(struct vcpu *vcpu);
@@ -157,11 +202,20 @@ void vm_flush(struct vm *vm);
  * on. Interrupts off or on, no locks. */
 void vm_hold(struct vm *vm, bool hold);
 
-/* context.c. Frames for the vCPU's state, from owner FRAME_VCPU: 0 or -ENOMEM. */
-int context_create(struct vcpu *vcpu);
+/* context.c. Find out what there is to move. Once, before the first vCPU. */
+void context_init(void);
 
 /* The state after power-on. On the vCPU's CPU. */
 void context_reset(struct vcpu *vcpu);
+
+/* Of a vCPU whose state is in no CPU. Its FPU state, `size` bytes as XSAVE writes them: copied out,
+ * or taken over; false: it would fault. XCR0: false when the CPU refuses it. One of the MSRs that
+ * move with it; NULL: none of them. */
+size_t context_fpu_size(void);
+void context_get_fpu(const struct vcpu *vcpu, void *to);
+bool context_set_fpu(struct vcpu *vcpu, const void *from);
+bool context_set_xcr0(struct vcpu *vcpu, uint64_t value);
+uint64_t *context_msr(struct vcpu *vcpu, uint32_t number);
 
 /* Put the state of the vCPU whose it is away, and bring that of `vcpu`; NULL: of nobody, yet. On
  * this CPU, interrupts off. */

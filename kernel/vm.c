@@ -5,75 +5,165 @@
 #include "kernel/dispatch.h"
 #include "kernel/exit.h"
 #include "kernel/frame.h"
-#include "kernel/log.h"
 
 struct vm *vm_table[VMS_MAX];
 
 STATIC_ASSERT(sizeof(struct vcpu) <= PAGE_SIZE, "a vCPU fits a frame");
 
+static uint64_t generations[VMS_MAX]; /* [vms_busy] of the handles of each place */
+atomic_bool vms_busy;
+
+void *vm_alloc(struct vm *vm, size_t count)
+{
+	return vm->pool.count != 0 ? pool_alloc(&vm->pool, count) : frame_alloc(count, FRAME_VCPU);
+}
+
 static void *stage2_page(void *context)
 {
-	return frame_alloc(1, FRAME_STAGE2);
+	struct vm *vm = context;
+	return vm->pool.count != 0 ? pool_alloc(&vm->pool, 1) : frame_alloc(1, FRAME_STAGE2);
 }
 
 static void stage2_page_free(void *context, void *page)
 {
-	frame_free(page, 1, FRAME_STAGE2);
+	struct vm *vm = context;
+	if (vm->pool.count != 0) {
+		pool_free(&vm->pool, page);
+	} else {
+		frame_free(page, 1, FRAME_STAGE2);
+	}
 }
 
-struct vm *vm_create(const char *name, bool closed)
+/* The parts of a VM that are not in struct vm. */
+static bool fill(struct vm *vm)
 {
-	static const struct stage2_pages pages = {stage2_page, stage2_page_free, NULL};
+	const struct stage2_pages pages = {stage2_page, stage2_page_free, vm};
 	bool large = (cpuid_read(0x80000001, 0).edx & BIT(26)) && backend->stage2->large_1g;
-	struct vm *vm = frame_alloc(ALIGN_UP(sizeof(*vm), PAGE_SIZE) / PAGE_SIZE, FRAME_VCPU);
-	struct vm_bitmaps *bitmaps = frame_alloc(sizeof(*bitmaps) / PAGE_SIZE, FRAME_VCPU);
 
-	for (uint32_t id = closed; id < VMS_MAX && vm != NULL && bitmaps != NULL; id++) {
-		if (vm_table[id] != NULL) {
-			continue;
-		}
-		vm->id = id;
-		vm->closed = closed;
-		for (unsigned i = 0; i < VM_NAME_MAX - 1 && name[i] != '\0'; i++) {
-			vm->name[i] = name[i];
-		}
-		vm->bitmaps = memset(bitmaps, 0xff, sizeof(*bitmaps));
-		msr_open_all(vm);
-		if (stage2_init(&vm->stage2, backend->stage2, &pages, large) != 0) {
-			return NULL;
-		}
-		return vm_table[id] = vm;
+	vm->bitmaps = vm_alloc(vm, sizeof(*vm->bitmaps) / PAGE_SIZE);
+	vm->doorbells = vm_alloc(vm, 1);
+	if (vm->bitmaps == NULL || vm->doorbells == NULL ||
+		stage2_init(&vm->stage2, backend->stage2, &pages, large) != 0) {
+		return false;
 	}
-	log_error("%s: no room for one more VM", name);
-	return NULL;
+	memset(vm->bitmaps, 0xff, sizeof(*vm->bitmaps));
+	msr_open_all(vm);
+	vm->doorbell_lock = SPINLOCK(BELLS);
+	for (unsigned i = 0; i < DOORBELLS; i++) {
+		vm->doorbells[i].is_port = DOORBELL_EMPTY;
+	}
+	return true;
+}
+
+struct vm *vm_create(const struct pool *pool)
+{
+	struct pool own = pool != NULL ? *pool : (struct pool){0};
+	size_t pages = PAGES_OF(sizeof(struct vm));
+	struct vm *vm = pool != NULL ? pool_alloc(&own, pages) : frame_alloc(pages, FRAME_VCPU);
+	uint32_t id = pool != NULL;
+
+	while (id < VMS_MAX && vm_table[id] != NULL) {
+		id++;
+	}
+	if (vm != NULL && id < VMS_MAX) {
+		vm->pool = own;
+		vm->id = id;
+		vm->closed = pool != NULL;
+		vm->name = vm->closed ? "guest" : "service VM";
+		vm->handle = ++generations[id] << 16 | id;
+		vm_table[id] = fill(vm) ? vm : NULL;
+	}
+	if (id == VMS_MAX || vm_table[id] == NULL) {
+		log_error("no room for one more VM");
+		return NULL;
+	}
+	return vm;
+}
+
+STATIC_ASSERT(DOORBELLS * sizeof(struct pintle_doorbell) <= PAGE_SIZE, "a page of doorbells");
+
+int vm_protect(struct vm *vm, uint64_t gpa, uint64_t size, unsigned rights)
+{
+	bool flush = false;
+	uint64_t flags = lock_acquire(&vm_lock);
+	int err = rights == VM_IDENTITY ? stage2_map_identity(&vm->stage2, gpa, size, &flush)
+					: stage2_protect(&vm->stage2, gpa, size, rights, &flush);
+
+	lock_release(&vm_lock, flags);
+	if (flush) {
+		vm_flush(vm);
+	}
+	return err;
+}
+
+/* Each page that was mapped is the service VM's alone again. */
+static void drop_memory(struct vm *vm)
+{
+	struct stage2_translation page;
+
+	for (uint64_t gpa = 0; stage2_next(&vm->stage2, &gpa, BIT(48), &page); gpa += page.left) {
+		pieces_drop(page.hpa.raw, page.left / PAGE_SIZE);
+	}
+}
+
+void vm_destroy(struct vm *vm)
+{
+	struct pool pool = vm->pool;
+
+	uint64_t flags = lock_acquire(&vm_lock);
+	vm_table[vm->id] = NULL;
+	lock_release(&vm_lock, flags);
+	while (vm->users != 1) { /* the caller's */
+		smp_answer();
+	}
+	for (unsigned i = 0; i < vm->vcpu_count; i++) {
+		struct vcpu *vcpu = vm->vcpu[i];
+		struct sched_params nothing = sched_defaults();
+		vcpu->stopped = true;
+		vcpu_request(vcpu, VCPU_REQUEST_LOOK);
+		dispatch_stop(vcpu);
+		dispatch_set(vcpu, &nothing); /* what it has reserved is free */
+		dispatch_stop(vcpu);
+		vcpu_take(vcpu);
+		pieces_drop(vcpu->record_page, 1);
+	}
+	smp_barrier(); /* nobody has one of them at hand any more */
+	drop_memory(vm);
+	pool_return(&pool);
+}
+
+size_t vcpu_pages(void)
+{
+	return 2 + backend->vcpu_frames + PAGES_OF(context_fpu_size());
 }
 
 struct vcpu *vcpu_create(struct vm *vm, uint32_t apic_id, const struct sched_params *params)
 {
-	struct vcpu *vcpu = frame_alloc(2, FRAME_VCPU); /* the second is its LAPIC page */
-	void *hw = frame_alloc(backend->vcpu_frames, FRAME_VCPU);
+	char *pages = NULL; /* itself, its LAPIC page, the backend's, the FPU's state */
 
-	if (vcpu == NULL || hw == NULL || vm->vcpu_count == CPUS_MAX) {
+	if (vm->vcpu_count != CPUS_MAX) {
+		pages = vm_alloc(vm, vcpu_pages());
+	}
+	if (pages == NULL) {
 		return NULL;
 	}
-	vcpu->hw = hw;
-	vcpu->lapic.reg = (void *)((char *)vcpu + PAGE_SIZE);
+	struct vcpu *vcpu = (struct vcpu *)pages;
+	vcpu->lapic.reg = (void *)(pages + PAGE_SIZE);
+	vcpu->hw = pages + 2 * PAGE_SIZE;
+	vcpu->context.fpu = pages + (2 + backend->vcpu_frames) * PAGE_SIZE;
 	vcpu->vm = vm;
 	vcpu->closed = vm->closed;
 	vcpu->index = vm->vcpu_count;
 	vcpu->cpu = this_cpu()->index;
-	if (context_create(vcpu) != 0) {
-		return NULL;
-	}
-	if (!dispatch_add(vcpu, this_cpu(), params)) {
-		struct sched_params shared = *params;
-		shared.budget = shared.period = 0;
-		dispatch_add(vcpu, this_cpu(), &shared);
-		log_error("%s: CPU %u has no room for what it reserves", vm->name, vcpu->cpu);
-	}
+	dispatch_add(vcpu, this_cpu(), params);
 	vcpu_power_on(vcpu, apic_id);
-	vm->vcpu[vm->vcpu_count++] = vcpu;
 	return vcpu;
+}
+
+void vcpu_publish(struct vcpu *vcpu)
+{
+	vcpu->vm->vcpu[vcpu->index] = vcpu;
+	__atomic_store_n(&vcpu->vm->vcpu_count, vcpu->index + 1, __ATOMIC_RELEASE);
 }
 
 void vcpu_power_on(struct vcpu *vcpu, uint32_t apic_id)

@@ -5,8 +5,6 @@
  */
 #include "svm/svm.h"
 
-#include "kernel/log.h"
-#include "kernel/paging.h"
 #include "kernel/pcpu.h"
 
 #define MSR_VM_CR    0xc0010114u

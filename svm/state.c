@@ -5,9 +5,7 @@
  */
 #include "svm/svm.h"
 
-#include "kernel/log.h"
-#include "kernel/paging.h"
-#include "kernel/x86.h"
+#include "kernel/basic.h"
 
 static const uint8_t places[SEG_COUNT] = {
 	SEG_ES, SEG_CS, SEG_SS, SEG_DS, SEG_FS, SEG_GS, VMCB_LDTR, VMCB_TR};

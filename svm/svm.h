@@ -123,11 +123,7 @@ extern const uint8_t svm_exit_kinds[SVM_EXIT_INTERCEPTS];
  * That exit comes before the IRET, which then runs without an intercept: RETURNING. The next exit
  * with another rip finds it done: OPEN.
  */
-enum nmi_state {
-	NMI_OPEN,
-	NMI_BLOCKED,
-	NMI_RETURNING
-};
+enum nmi_state { NMI_OPEN, NMI_BLOCKED, NMI_RETURNING };
 
 /* [C] one CPU's own. ASIDs 1..asid_count - 1 are given out once in a generation. */
 struct svm_cpu {

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * tools/docgen.c - the generator of docs/options.md and docs/monitor.md, from the tables that the
- * code itself reads. Runs: on the build host: `docgen options` or `docgen monitor`, the document on
- * standard output.
+ * tools/docgen.c - the generator of docs/options.md, docs/monitor.md and docs/abi.md, from the
+ * tables that the code itself reads. Runs: on the build host: `docgen options`, `monitor` or `abi`,
+ * the document on standard output.
  */
 #include <stdio.h>
 #include <string.h>
@@ -34,8 +34,7 @@ static void docgen_put_option(
 
 static void docgen_put_options(void)
 {
-	fputs("# Options of Pintle's command line\n\n" NOTE("boot/options.def and boot/guest.def"),
-		stdout);
+	fputs("# Options of Pintle's command line\n\n" NOTE("boot/options.def"), stdout);
 	fputs("Words on the `multiboot2` line of GRUB's configuration, separated by spaces, each "
 	      "`name=value`.\nWhat is unknown or malformed is reported in the log and has no effect; of "
 	      "an option given twice the last one counts.\n\n",
@@ -44,15 +43,6 @@ static void docgen_put_options(void)
 #define OPTION(kind, name, values, initial, help) docgen_put_option(#name, values, initial, help);
 #include "boot/options.def"
 #undef OPTION
-	fputs("\n# Guests that GRUB loads\n\nEach `module2 FILE guest WORDS` of GRUB's configuration is a "
-	      "guest that starts with the machine: FILE is a flat image\nthat begins as a boot sector "
-	      "does, in real mode at 0x7c00. It has its memory, vCPUs with local APICs, and a debug\n"
-	      "port, 0xe9: what it writes there is a line of the log, at most 20 in a second.\n\n",
-		stdout);
-	fputs("| Word | Values | Default | What it does |\n|---|---|---|---|\n", stdout);
-#define GUEST_WORD(name, values, initial, help) docgen_put_option(#name, values, initial, help);
-#include "boot/guest.def"
-#undef GUEST_WORD
 }
 
 static const struct docgen_command {
@@ -92,14 +82,60 @@ static void docgen_put_monitor(void)
 	}
 }
 
+static const struct docgen_call {
+	unsigned number;
+	const char *name, *right, *arguments, *value, *errors, *text;
+} docgen_calls[] = {
+#define HYPERCALL(number, name, right, arguments, value, errors, text)                             \
+	{number, #name, #right, arguments, value, errors, text},
+#include "abi/hypercalls.def"
+#undef HYPERCALL
+};
+
+static void docgen_put_abi(void)
+{
+	fputs("# Hypercalls\n\n" NOTE("abi/hypercalls.def"), stdout);
+	fputs("VMCALL (Intel) or VMMCALL (AMD) at CPL 0 of the service VM. RAX: 0x50490000 + the "
+	      "number; RDI, RSI, RDX, R10, R8: the\narguments, in their order. Back in RAX: a value, or "
+	      "a negative errno of Linux; no other register changes. abi/pintle.h\nhas the structures "
+	      "that the pages hold, and says what pieces, handles and events are.\n\n",
+		stdout);
+	fputs("Everything is checked before anything has an effect. Errors of all: EPERM not at CPL 0; "
+	      "EINVAL an argument is out of range;\nESTALE the handle is of no VM, or of one that was; "
+	      "EAGAIN somebody else has what the right names: try again.\n\n",
+		stdout);
+	fputs("What is taken while one is at work: NONE nothing; ALONE the right to make and end VMs; "
+	      "LOOK nothing, the VM only stays;\nVM the VM's memory and settings; RUNNING nothing, the "
+	      "vCPU only stays; VCPU one that has stopped. PAGE(n): argument n, counted\nfrom 0 behind "
+	      "the handles, is a page in a shared piece, else EFAULT.\n\n",
+		stdout);
+	fputs("| | Name | Takes | Arguments | Value | Errors | What it does |\n"
+	      "|---|---|---|---|---|---|---|\n",
+		stdout);
+	for (size_t i = 0; i < sizeof(docgen_calls) / sizeof(docgen_calls[0]); i++) {
+		const struct docgen_call *call = &docgen_calls[i];
+		const char *const cells[] = {
+			call->right, call->arguments, call->value, call->errors, call->text};
+		printf("| %u | `%s` |", call->number, call->name);
+		for (size_t cell = 0; cell < sizeof(cells) / sizeof(cells[0]); cell++) {
+			fputs(cells[cell][0] != '\0' ? " " : "", stdout);
+			docgen_put_cell(cells[cell]);
+			fputs(" |", stdout);
+		}
+		putchar('\n');
+	}
+}
+
 int main(int argc, char **argv)
 {
 	if (argc == 2 && strcmp(argv[1], "options") == 0) {
 		docgen_put_options();
 	} else if (argc == 2 && strcmp(argv[1], "monitor") == 0) {
 		docgen_put_monitor();
+	} else if (argc == 2 && strcmp(argv[1], "abi") == 0) {
+		docgen_put_abi();
 	} else {
-		fputs("usage: docgen options | monitor\n", stderr);
+		fputs("usage: docgen options | monitor | abi\n", stderr);
 		return 2;
 	}
 	return fflush(stdout) == 0 && !ferror(stdout) ? 0 : 1;

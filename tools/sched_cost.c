@@ -16,14 +16,7 @@
 #define ROUNDS 100u
 
 /* What is measured, told by the child between its second trap and its third. */
-enum kind {
-	NOTHING,
-	GOES_ON,
-	SWITCH,
-	SLEEP,
-	WAKE_UP,
-	KINDS
-};
+enum kind { NOTHING, GOES_ON, SWITCH, SLEEP, WAKE_UP, KINDS };
 static enum kind *kind;
 
 /*

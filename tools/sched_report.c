@@ -141,9 +141,7 @@ static int by_size(const void *a, const void *b)
 /* A sleeper of each class among 8 hogs for each CPU: the part of the wake-ups that took longer. */
 static void latency(const char *path)
 {
-	enum {
-		WAKES = 3000
-	};
+	enum { WAKES = 3000 };
 	struct plot plot = {.low = {0, -3}, .decades = {5, 3}};
 
 	plot_begin(&plot, path, "Wake-up latency among 16 hogs on 2 CPUs",

@@ -9,7 +9,6 @@
  * exits for the interrupt window, when by the manual it delivers none (30.2.1); EOIs exit while a
  * request waits; and the self-IPI register exits.
  */
-#include "kernel/paging.h"
 #include "vmx/vmx.h"
 
 void vmx_lapic_sync(struct vcpu *vcpu)

@@ -3,7 +3,6 @@
  * vmx/stage2.c - extended page tables: their format, and what the CPU keeps of them. SDM vol.
  * 3, 29.3 and 29.4.
  */
-#include "kernel/paging.h"
 #include "vmx/vmx.h"
 
 /* Table 29-1 to 29-7. The guest's own PAT still counts. */
@@ -40,9 +39,7 @@ void vmx_stage2_prepare(struct vcpu *vcpu, uint64_t *vpid_last)
 		if (vmx_controls[VMX_PROC2] & VMX_PROC2_VPID) {
 			vmcs_write(VMCS_VPID, (uint16_t)vmx->vpid);
 		}
-#define X(id, encoding, value) vmcs_write(VMCS_##id, value);
-		VMCS_OF_CPU(X)
-#undef X
+		VMCS_OF_CPU(VMCS_WRITE)
 	}
 	const uint64_t descriptor[2] = {vmx_ept_pointer(vcpu->vm), 0};
 	const uint64_t single_context = 1;

@@ -3,15 +3,17 @@
  * vmx/state.c - the guest's registers, and the events that it is given. SDM vol. 3, 25.4, 25.8.3
  * and 27.3. Runs: on the CPU that the vCPU is pinned to, interrupts off.
  */
+#include "kernel/gmem.h"
 #include "vmx/vmx.h"
-
-#define VMX_EFER_LMA BIT(10)
 
 uint64_t vmx_get(struct vcpu *vcpu, enum vcpu_register reg)
 {
 	vmx_use(vcpu);
 	if (reg == VCPU_CR2) {
 		return cr2_read();
+	}
+	if (reg >= VCPU_STAR) {
+		return vcpu->context.msr[reg - VCPU_STAR];
 	}
 	uint64_t value = vmcs_read(vcpu_register_places[reg].vmcs);
 	if (reg == VCPU_CR0) {
@@ -30,18 +32,37 @@ uint64_t vmx_get(struct vcpu *vcpu, enum vcpu_register reg)
 static void long_mode_update(void)
 {
 	bool on = (vmcs_read(VMCS_GUEST_EFER) & EFER_LME) && (vmcs_read(VMCS_GUEST_CR0) & CR0_PG);
-	vmcs_change(VMCS_GUEST_EFER, VMX_EFER_LMA, on ? VMX_EFER_LMA : 0);
+	vmcs_change(VMCS_GUEST_EFER, EFER_LMA, on ? EFER_LMA : 0);
 	vmcs_change(VMCS_ENTRY_CONTROLS, VMX_ENTRY_LONG_MODE, on ? VMX_ENTRY_LONG_MODE : 0);
 }
 
-/* In PAE paging the four PDPTEs are the CPU's affair: it loads them when the guest writes CR0, CR3
- * or CR4. */
+/* In PAE paging the CPU has the four PDPTEs in itself since the guest wrote CR0, CR3 or CR4
+ * (4.4.1); what is written here it must be given. */
+static void pdptes_load(struct vcpu *vcpu)
+{
+	uint64_t table[4];
+	bool pae = (vmcs_read(VMCS_GUEST_CR0) & CR0_PG) && (vmcs_read(VMCS_GUEST_CR4) & CR4_PAE) &&
+		!(vmcs_read(VMCS_GUEST_EFER) & EFER_LME);
+
+	if (pae &&
+		gmem_copy(vcpu->vm, vmcs_read(VMCS_GUEST_CR3) & 0xffffffe0, table, sizeof(table),
+			false)) {
+		for (unsigned i = 0; i < ARRAY_COUNT(table); i++) {
+			vmcs_write(VMCS_GUEST_PDPTES + 2 * i, table[i]);
+		}
+	}
+}
+
 void vmx_set(struct vcpu *vcpu, enum vcpu_register reg, uint64_t value)
 {
 	struct vmx_vcpu *vmx = vmx_use(vcpu);
 
 	if (reg == VCPU_CR2) {
 		cr2_write(value);
+		return;
+	}
+	if (reg >= VCPU_STAR) {
+		vcpu->context.msr[reg - VCPU_STAR] = value;
 		return;
 	}
 	if (reg == VCPU_CR0) {
@@ -59,7 +80,10 @@ void vmx_set(struct vcpu *vcpu, enum vcpu_register reg, uint64_t value)
 		long_mode_update();
 	}
 	/* As the instructions do; VPIDs keep what an entry would drop. */
-	vmx->flush |= reg == VCPU_CR0 || reg == VCPU_CR3 || reg == VCPU_CR4 || reg == VCPU_EFER;
+	if (reg == VCPU_CR0 || reg == VCPU_CR3 || reg == VCPU_CR4 || reg == VCPU_EFER) {
+		vmx->flush = true;
+		pdptes_load(vcpu);
+	}
 }
 
 /* An unusable segment keeps its DPL, which in SS is the CPL (25.4.1). */

@@ -67,6 +67,7 @@
 	X(VECTORING_EVENT, 0x4408)                                                                 \
 	X(VECTORING_EVENT_ERROR, 0x440a)                                                           \
 	X(EXIT_INSTRUCTION_LENGTH, 0x440c)                                                         \
+	X(GUEST_PDPTES, 0x280a) /* the first of four */                                            \
 	X(GUEST_INTERRUPTIBILITY, 0x4824)                                                          \
 	X(CR0_SHADOW, 0x6004)                                                                      \
 	X(CR4_SHADOW, 0x6006)                                                                      \
@@ -79,8 +80,7 @@ enum vmcs_field {
 	VMCS_VIRTUAL_APIC = 0x2012,
 	VMCS_EOI_EXITS = 0x201c, /* the first of four */
 #define X(id, encoding, ...) VMCS_##id = (encoding),
-	VMCS_SET_UP(X)
-	VMCS_OF_CPU(X) VMCS_FIELDS(X)
+	VMCS_SET_UP(X) VMCS_OF_CPU(X) VMCS_FIELDS(X)
 #undef X
 #define X(id, encoding, ...) VMCS_GUEST_##id = (encoding),
 		VCPU_REGISTERS(X)
@@ -237,6 +237,9 @@ static inline void vmcs_write(unsigned field, uint64_t value)
 {
 	__asm__ volatile("vmwrite %0, %1" : : "r"(value), "r"((uint64_t)field) : "cc", "memory");
 }
+
+/* Of VMCS_SET_UP and VMCS_OF_CPU. */
+#define VMCS_WRITE(id, encoding, value) vmcs_write(VMCS_##id, value);
 
 static inline void vmcs_change(unsigned field, uint64_t clear, uint64_t set)
 {

@@ -30,12 +30,12 @@ guest_build = importlib.util.module_from_spec(_spec)
 _spec.loader.exec_module(guest_build)
 
 
-def make_iso(elf, name, letter, folder):
+def make_iso(elf, name, letter, folder, build):
     """An ISO whose service VM is the guest `name`."""
     boot = folder / "tree" / "boot"
     (boot / "grub").mkdir(parents=True)
     shutil.copyfile(elf, boot / "pintle.elf")
-    shutil.copyfile(guest_build.build(name, folder), boot / "guest")
+    shutil.copyfile(build(name, folder), boot / "guest")
     (boot / "grub" / "grub.cfg").write_text(
         mkiso.TERMINALS + "set timeout=0\nmenuentry guest {\n\tmultiboot2 /boot/pintle.elf\n"
         f"\tmodule2 /boot/guest kernel {letter}\n}}\n")
@@ -48,12 +48,12 @@ def make_iso(elf, name, letter, folder):
     return iso
 
 
-def start(bench, name, letter, **setup):
+def start(bench, name, letter, build=guest_build.build, **setup):
     """Switch a machine on that runs the guest; it is the bench's."""
     bench.stop()
     folder = pathlib.Path(tempfile.mkdtemp(prefix="guest-", dir=bench.log.parent))
     try:
-        iso = make_iso(bench.workshop.elf, name, letter, folder)
+        iso = make_iso(bench.workshop.elf, name, letter, folder, build)
         bench.machine = Machine(emulator.Setup(iso=iso, vms=True, **setup))
         bench.machine.emulator.start()
         if bench.machine.setup.gdb:
@@ -65,11 +65,11 @@ def start(bench, name, letter, **setup):
     return bench.machine
 
 
-def run_guest(bench, name, machine):
-    """The guest finds nothing wrong, and the monitor lives."""
+def run_guest(bench, name, machine, times=1):
+    """The guest finds nothing wrong, and the monitor lives; it may take so many times the usual."""
     running = start(bench, name, **machine)
     said = running.wait_for(rf"(?:{SUMMARY}|vcpu 0: [^\n]*stopped)",
-                            SECONDS[running.setup.emulator])
+                            SECONDS[running.setup.emulator] * times)
     failures = re.findall(r"FAIL [^\n]*", running.screen.text)
     if said.group(1) is None:
         raise Failure(f"the guest was ended: {said.group()}; {'; '.join(failures)}")

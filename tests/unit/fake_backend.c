@@ -21,6 +21,7 @@
 #include "kernel/pcpu.h"
 #include "kernel/time.h"
 #include "kernel/trap.h"
+#include "tests/unit/stage2_end.h"
 
 struct vm fake_vm;
 struct vcpu fake_vcpu[FAKE_VCPUS];
@@ -53,6 +54,10 @@ uint32_t fake_port_value, fake_port_step, fake_port_written[FAKE_PORT_LOG];
 uint64_t fake_stage2_gpa;
 struct vlapic_effect fake_effect;
 jmp_buf fake_reset;
+bool fake_port_asks;
+unsigned fake_stops, fake_hypercalls, fake_events;
+enum pintle_exit fake_stop;
+uint64_t fake_stop_value;
 
 static struct pcpu this_one;
 static _Alignas(4096) uint8_t apic_pages[FAKE_VCPUS][4096]; /* of the vCPUs' APICs */
@@ -340,7 +345,7 @@ void smp_call_all(void (*function)(void *argument), void *argument)
 		uint64_t gpa = 4 * MIB;
 		stage2_map(
 			&fake_vm.stage2, gpa, hpa(gpa), PAGE_SIZE, STAGE2_ALL, STAGE2_WB, &flush);
-		stage2_unmap(&fake_vm.stage2, gpa, PAGE_SIZE, &flush);
+		stage2_protect(&fake_vm.stage2, gpa, PAGE_SIZE, 0, &flush);
 	}
 	fake_retire = false;
 }
@@ -395,16 +400,38 @@ void devices_poll(void)
 {
 }
 
-uint32_t devices_port(struct vcpu *vcpu, uint16_t port, uint8_t size, bool write, uint32_t value)
+bool devices_port(struct vcpu *vcpu, uint16_t port, uint8_t size, bool write, uint32_t *value)
 {
+	if (fake_port_asks) {
+		return false;
+	}
 	fake_port = port;
 	fake_port_size = size;
 	++*(write ? &fake_port_writes : &fake_port_reads);
 	if (write) {
-		fake_port_value = value;
-		fake_port_written[(fake_port_writes - 1) % FAKE_PORT_LOG] = value;
+		fake_port_value = *value;
+		fake_port_written[(fake_port_writes - 1) % FAKE_PORT_LOG] = *value;
 	}
-	return fake_port_value + (write ? 0 : fake_port_step * (fake_port_reads - 1));
+	*value = fake_port_value + (write ? 0 : fake_port_step * (fake_port_reads - 1));
+	return true;
+}
+
+/* Weak, as what is below: a test may link the real ones. */
+__attribute__((weak)) void vmm_stop(struct vcpu *vcpu, enum pintle_exit exit, uint64_t value)
+{
+	fake_stops++;
+	fake_stop = exit;
+	fake_stop_value = value;
+}
+
+__attribute__((weak)) void hypercall_handle(struct vcpu *vcpu)
+{
+	fake_hypercalls++;
+}
+
+void devices_event(unsigned cpu)
+{
+	fake_events |= 1u << cpu;
 }
 
 bool devices_stage2_fault(struct vcpu *vcpu, struct vcpu_exit *exit)
@@ -474,6 +501,8 @@ static void begin_cpu(void)
 	fake_msr_reads = fake_msr_writes = fake_opened_count = fake_cpuid_reads = fake_wbinvds =
 		fake_irq_takes = 0;
 	fake_port_step = 0;
+	fake_port_asks = false;
+	fake_stops = fake_hypercalls = fake_events = 0;
 	fake_yields = fake_woken = fake_timer_arms = fake_focus_taken = 0;
 	fake_port_reads = fake_port_writes = fake_stage2_faults = fake_effects = fake_drops = 0;
 }
@@ -521,7 +550,7 @@ int fake_vm_setup(void **state)
 
 int fake_vm_teardown(void **state)
 {
-	stage2_destroy(&fake_vm.stage2);
+	stage2_end(&fake_vm.stage2);
 	return fake_teardown(state);
 }
 

@@ -86,6 +86,11 @@ extern uint32_t fake_port_value; /* read from all, written to all */
 extern uint32_t fake_port_step;  /* each read gives so much more */
 #define FAKE_PORT_LOG 32u
 extern uint32_t fake_port_written[FAKE_PORT_LOG];
+extern bool fake_port_asks; /* the VMM is asked: no answer yet */
 extern uint64_t fake_stage2_gpa;
 extern struct vlapic_effect fake_effect;
+/* By vmm_stop(), hypercall_handle() and devices_event(), a bit each. */
+extern unsigned fake_stops, fake_hypercalls, fake_events;
+extern enum pintle_exit fake_stop;
+extern uint64_t fake_stop_value;
 extern jmp_buf fake_reset; /* where a reset of the machine goes */

@@ -5,6 +5,7 @@
  */
 #include "tests/unit/fake.h"
 #include "tests/unit/stage2_world.h"
+#include "tests/unit/stage2_end.h"
 
 #include "kernel/errno.h"
 #include "kernel/paging.h"
@@ -114,7 +115,7 @@ void world_begin(const struct stage2_format *format, bool large_1g)
 
 void world_end(void)
 {
-	stage2_destroy(&world);
+	stage2_end(&world);
 	CHECK(world.tables == 0 && world_pages_used == 0);
 }
 
@@ -244,11 +245,7 @@ void world_check(void)
 	CHECK((world.retired == NULL) == (world.tables == tables));
 }
 
-enum step_kind {
-	STEP_MAP,
-	STEP_UNMAP,
-	STEP_PROTECT
-};
+enum step_kind { STEP_MAP, STEP_UNMAP, STEP_PROTECT };
 struct step {
 	enum step_kind kind;
 	uint64_t gpa, size, hpa;
@@ -289,7 +286,7 @@ static int tables_step(const struct step *step, bool *flush)
 		return stage2_map(&world, step->gpa, hpa(step->hpa), step->size, step->rights,
 			step->cache, flush);
 	case STEP_UNMAP:
-		return stage2_unmap(&world, step->gpa, step->size, flush);
+		return stage2_protect(&world, step->gpa, step->size, 0, flush);
 	default:
 		return stage2_protect(&world, step->gpa, step->size, step->rights, flush);
 	}

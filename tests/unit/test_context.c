@@ -99,8 +99,9 @@ static int setup(void **state)
 	xcr0 = 1;
 	fake_cpuid = (struct cpuid){.eax = X87_AND_SSE, .ecx = 2 * PAGE_SIZE};
 	this_cpu()->context = NULL;
+	context_init();
 	for (unsigned i = 0; i < FAKE_VCPUS; i++) {
-		assert_int_equal(context_create(&fake_vcpu[i]), 0);
+		fake_vcpu[i].context.fpu = frame_alloc(2, FRAME_VCPU);
 		context_reset(&fake_vcpu[i]);
 	}
 	return 0;
@@ -109,7 +110,7 @@ static int setup(void **state)
 static int teardown(void **state)
 {
 	for (unsigned i = 0; i < FAKE_VCPUS; i++) {
-		frame_free(fake_vcpu[i].context.fpu, fake_vcpu[i].context.frames, FRAME_VCPU);
+		frame_free(fake_vcpu[i].context.fpu, 2, FRAME_VCPU);
 	}
 	return fake_vm_teardown(state);
 }

@@ -52,6 +52,10 @@ void *frame_alloc(size_t count, enum frame_owner owner)
 {
 	return distances;
 }
+uint64_t tsc_read(void)
+{
+	return now;
+}
 struct cpuid cpuid_read(uint32_t leaf, uint32_t subleaf)
 {
 	static const struct cpuid threads = {1, 2, 0x100, 0}, cores = {2, 4, 0x201, 0};
@@ -295,6 +299,46 @@ static void one_that_spins_lets_a_waiting_one_run(void **state)
 	assert_false(cpus[0].yields);
 }
 
+static unsigned answers;
+
+/* While one CPU waits CPU 1 goes on: at the third time its vCPU goes to sleep. */
+void smp_answer(void)
+{
+	if (++answers == 3) {
+		on(1);
+		cpus[1].vcpu->requests = 0;
+		next(1, SCHED_SLEEPS);
+		on(0);
+	}
+}
+
+static void one_that_is_stopped_sleeps(void **state)
+{
+	(void)state;
+	struct vcpu *asleep = add(0, 0, 1), *waits = add(1, 0, 1), *runs = add(2, 1, 2);
+	struct vcpu *own = add(3, 0, 1);
+	on(0);
+	dispatch_wake(own);
+	assert_ptr_equal(next(0, SCHED_GOES_ON), own);
+	dispatch_wake(waits);
+	dispatch_wake(runs);
+	on(1);
+	assert_ptr_equal(next(1, SCHED_GOES_ON), runs);
+	on(0);
+	dispatch_stop(asleep);
+	dispatch_stop(waits);
+	assert_int_equal(waits->sched.state, SCHED_ASLEEP);
+	assert_int_equal(answers, 0);
+	dispatch_stop(runs); /* waits for CPU 1 */
+	assert_int_equal(answers, 3);
+	assert_int_equal(runs->sched.state, SCHED_ASLEEP);
+	atomic_fetch_or(&own->requests, VCPU_REQUEST_LOOK);
+	dispatch_stop(own);
+	assert_int_equal(own->sched.state, SCHED_ASLEEP);
+	assert_null(cpus[0].vcpu);
+	assert_null(next(0, SCHED_GOES_ON));
+}
+
 static void what_a_vcpu_got_counts_up_to_now(void **state)
 {
 	(void)state;
@@ -330,6 +374,7 @@ int main(void)
 		TEST(the_timer_of_one_that_sleeps_goes_with_it),
 		TEST(settings_that_cannot_be_are_refused),
 		TEST(one_that_spins_lets_a_waiting_one_run),
+		TEST(one_that_is_stopped_sleeps),
 		TEST(what_a_vcpu_got_counts_up_to_now),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

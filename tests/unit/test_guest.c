@@ -48,13 +48,7 @@ bool gmem_copy(struct vm *vm, uint64_t gpa, void *to, size_t size, bool write)
 	return true;
 }
 
-enum mode {
-	NONE,
-	M32,
-	PAE,
-	L4,
-	L5
-};
+enum mode { NONE, M32, PAE, L4, L5 };
 static struct guest_paging paging_of(enum mode mode)
 {
 	struct guest_paging p = {.cr0 = CR0_PE | CR0_WP | (mode == NONE ? 0 : CR0_PG)};

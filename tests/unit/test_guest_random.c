@@ -206,12 +206,7 @@ static uint64_t random_entry(void)
 	return entry & (random_bits() % 4 ? ~0ull : ~0x7e000ull);
 }
 
-enum mode {
-	M32,
-	PAE,
-	L4,
-	L5
-};
+enum mode { M32, PAE, L4, L5 };
 static struct guest_paging random_paging(enum mode mode)
 {
 	struct guest_paging p = {.cr0 = CR0_PE | CR0_PG | (random_bits() & CR0_WP)};

@@ -432,9 +432,7 @@ static unsigned depth(const struct sched_node *node)
 
 static void trees_stay_shallow(void **state)
 {
-	enum {
-		COUNT = 20000
-	};
+	enum { COUNT = 20000 };
 	struct sched_node *nodes = calloc(COUNT, sizeof(*nodes));
 
 	(void)state;
@@ -459,9 +457,7 @@ static void trees_stay_shallow(void **state)
 /* Searches against looking at everyone. */
 static void searches_find_the_first(void **state)
 {
-	enum {
-		COUNT = 60
-	};
+	enum { COUNT = 60 };
 	struct sched_node nodes[COUNT];
 	struct sched_tree tree = {0};
 

@@ -390,10 +390,7 @@ static void every_segment_keeps_its_own_value(void **state)
 static void no_asid_is_used_for_two_without_a_flush(void **state)
 {
 	(void)state;
-	enum {
-		VCPUS = 7,
-		ASIDS = 5
-	};
+	enum { VCPUS = 7, ASIDS = 5 };
 	static struct vmcb other[VCPUS];
 	struct svm_cpu cpu = {.generation = 1, .next_asid = ASIDS, .asid_count = ASIDS};
 	const struct vmcb *user[ASIDS] = {0}; /* whose entries the TLB may hold */

@@ -62,7 +62,7 @@ static void handler(void)
 }
 
 /* An interrupt that the local APIC has put into service, or, spurious, has not. */
-static void take(unsigned vector, bool spurious)
+static void take_vector(unsigned vector, bool spurious)
 {
 	in_service = spurious ? -1 : (int)vector;
 	trap_interrupt(vector);
@@ -83,7 +83,7 @@ static void a_message_with_a_vector_of_ours_is_ended_and_not_the_guests(void **s
 {
 	(void)state;
 	for (unsigned vector = VECTOR_OWN_FIRST; vector < 256; vector++) {
-		take(vector, false);
+		take_vector(vector, false);
 	}
 	assert_int_equal(offered, 0);
 	assert_int_equal(here.spurious, VECTOR_OWN_COUNT);
@@ -92,9 +92,9 @@ static void a_message_with_a_vector_of_ours_is_ended_and_not_the_guests(void **s
 static void a_spurious_interrupt_gets_no_eoi(void **state)
 {
 	(void)state;
-	take(VECTOR_SPURIOUS, true);
+	take_vector(VECTOR_SPURIOUS, true);
 	is_guests = false;
-	take(0x27, true); /* as an 8259's */
+	take_vector(0x27, true); /* as an 8259's */
 	assert_int_equal(here.spurious, 2);
 }
 
@@ -102,7 +102,7 @@ static void a_vector_with_a_handler_is_its_own(void **state)
 {
 	(void)state;
 	trap_set_handler(VECTOR_CALL, handler, "a test");
-	take(VECTOR_CALL, false);
+	take_vector(VECTOR_CALL, false);
 	assert_int_equal(handled, 1);
 	assert_int_equal(here.interrupts[VECTOR_CALL - VECTOR_OWN_FIRST], 1);
 	assert_int_equal(here.spurious, 0);
@@ -112,12 +112,12 @@ static void all_other_vectors_are_the_guests_if_there_is_one(void **state)
 {
 	(void)state;
 	for (unsigned vector = 32; vector < VECTOR_OWN_FIRST; vector++) {
-		take(vector, false);
+		take_vector(vector, false);
 	}
 	assert_int_equal(offered, VECTOR_OWN_FIRST - 32);
 	assert_int_equal(here.spurious, 0);
 	is_guests = false;
-	take(0x41, false);
+	take_vector(0x41, false);
 	assert_int_equal(here.spurious, 1);
 }
 

@@ -265,17 +265,7 @@ static void software_disable_masks_the_lvts_and_blocks_new_interrupts(void **sta
 
 /* Priorities ---------------------------------------------------------------------------------- */
 
-enum op {
-	END,
-	EDGE,
-	LEVEL,
-	AGAIN,
-	PENDING,
-	TAKE,
-	TPR,
-	PPR,
-	EOI
-};
+enum op { END, EDGE, LEVEL, AGAIN, PENDING, TAKE, TPR, PPR, EOI };
 static const struct {
 	const char *name;
 	struct {
@@ -521,13 +511,7 @@ static void a_self_ipi_is_an_ipi_to_self(void **state)
 }
 
 /* The senders and receivers of the cases. */
-enum who {
-	MSI,
-	X1,
-	X2,
-	SELF,
-	OFF
-};
+enum who { MSI, X1, X2, SELF, OFF };
 
 static const struct {
 	enum who to;

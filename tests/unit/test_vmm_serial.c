@@ -8,16 +8,7 @@
 
 #include "service/vmm/serial.h"
 
-enum {
-	DATA,
-	IER,
-	IIR,
-	LCR,
-	MCR,
-	LSR,
-	MSR,
-	SCRATCH
-};
+enum { DATA, IER, IIR, LCR, MCR, LSR, MSR, SCRATCH };
 
 static struct serial uart;
 

@@ -9,17 +9,7 @@
 
 #include "vdev/uart.h"
 
-enum {
-	DATA,
-	IER,
-	IIR,
-	LCR,
-	MCR,
-	LSR,
-	MSR,
-	SCRATCH,
-	FCR = IIR
-};
+enum { DATA, IER, IIR, LCR, MCR, LSR, MSR, SCRATCH, FCR = IIR };
 
 static struct vuart uart;
 
