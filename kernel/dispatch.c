@@ -78,7 +78,7 @@ static void kick(struct pcpu *cpu)
 	if (cpu != this_cpu()) {
 		smp_wake(cpu->index);
 	} else if (cpu->vcpu != NULL) {
-		atomic_fetch_or(&cpu->vcpu->requests, VCPU_REQUEST_LOOK);
+		atomic_fetch_or(&cpu->vcpu->requests, VCPU_REQUEST_KICK);
 	}
 }
 
@@ -153,6 +153,20 @@ void dispatch_alarm(uint64_t now)
 			vcpu_request(vcpu, VCPU_REQUEST_LOOK);
 		}
 	}
+}
+
+void dispatch_attract(struct vcpu *vcpu)
+{
+	struct sched_entity *entity = &vcpu->sched;
+	struct sched_cpu *here = &this_cpu()->sched;
+	uint64_t flags;
+	struct pcpu *cpu = lock_home(entity, &flags);
+
+	if (entity->state == SCHED_ASLEEP && entity->params.budget == 0 &&
+		sched_mask_has(&entity->params.affinity, here->index)) {
+		entity->target = here;
+	}
+	lock_release(&cpu->sched_lock, flags);
 }
 
 void dispatch_wake(struct vcpu *vcpu)

@@ -26,6 +26,10 @@ bool dispatch_add(struct vcpu *vcpu, struct pcpu *cpu, const struct sched_params
  * has room for the reservation; -EAGAIN: it is on its way somewhere. No locks. */
 int dispatch_set(struct vcpu *vcpu, const struct sched_params *params);
 
+/* A vCPU that sleeps wakes on this CPU next, if it may be here: this CPU's is about to sleep. No
+ * locks. */
+void dispatch_attract(struct vcpu *vcpu);
+
 /* A vCPU that was asked something may have to run. Any context but NMI; no locks of rank SCHED. */
 void dispatch_wake(struct vcpu *vcpu);
 

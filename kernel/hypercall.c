@@ -324,12 +324,26 @@ static int64_t call_VCPU_CREATE(const struct call *c)
 	return vcpu->index;
 }
 
+/* It sleeps until the vCPU does, or there is an interrupt. */
+static int64_t call_VCPU_WAIT(const struct call *c)
+{
+	struct vcpu *self = this_cpu()->vcpu;
+
+	c->vcpu->waiter = self;
+	if (c->vcpu->stopped || c->vcpu->sched.state == SCHED_ASLEEP) {
+		return 1;
+	}
+	self->state = VCPU_WAITS;
+	vcpu_request(self, VCPU_REQUEST_LOOK);
+	return 0;
+}
+
 static int64_t call_VCPU_RUN(const struct call *c)
 {
 	struct vcpu *vcpu = c->vcpu;
-	uint64_t only_answer = c->argument[0];
+	uint64_t how = c->argument[0];
 
-	if (only_answer > PINTLE_RUN_ANSWER) {
+	if (how > PINTLE_RUN_WAIT) {
 		return -EINVAL;
 	}
 	vcpu->asks = PINTLE_EXIT_NONE;
@@ -337,10 +351,15 @@ static int64_t call_VCPU_RUN(const struct call *c)
 		vcpu->answer_value = __atomic_load_n(&vcpu->record->value, __ATOMIC_RELAXED);
 		vcpu->answer = ANSWER_GIVEN;
 	}
-	if (!only_answer) {
+	if (how != PINTLE_RUN_ANSWER) {
 		vcpu->stopped = false;
+		if (how == PINTLE_RUN_WAIT) {
+			dispatch_attract(vcpu);
+		}
 		vcpu_request(vcpu, VCPU_REQUEST_LOOK);
-	} else if (vcpu->answer == ANSWER_GIVEN) {
+		return how == PINTLE_RUN_WAIT ? call_VCPU_WAIT(c) : 0;
+	}
+	if (vcpu->answer == ANSWER_GIVEN) {
 		vcpu_take(vcpu);
 		exit_again(vcpu);
 	}
@@ -366,6 +385,7 @@ static int64_t call_VCPU_STOP(const struct call *c)
 static int64_t call_VCPU_STEER(const struct call *c)
 {
 	c->vcpu->event = (uint32_t)c->argument[0];
+	c->vcpu->waiter = NULL;
 	return 0;
 }
 

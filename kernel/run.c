@@ -129,9 +129,14 @@ void vcpu_fetch(struct vcpu *vcpu)
 	}
 }
 
+static bool is_asleep(const struct vcpu *vcpu)
+{
+	return vcpu->state == VCPU_HALTED || vcpu->state == VCPU_WAITS;
+}
+
 uint64_t vcpu_alarm(const struct vcpu *vcpu)
 {
-	bool sleeps = vcpu->state == VCPU_HALTED && !(vcpu->requests & VCPU_REQUEST_PAUSE) &&
+	bool sleeps = is_asleep(vcpu) && !(vcpu->requests & VCPU_REQUEST_PAUSE) &&
 		!vcpu->vm->held && !vcpu->stopped;
 	uint64_t next = sleeps ? vlapic_timer_next(&vcpu->lapic) : UINT64_MAX;
 	/* Alarms are compared by differences; one that comes too early does no harm. */
@@ -215,6 +220,9 @@ static void heed_requests(struct vcpu *vcpu)
 
 	if (vcpu->state == VCPU_DEAD) {
 		return;
+	}
+	if ((requests & VCPU_REQUEST_GO) && vcpu->state == VCPU_WAITS) {
+		vcpu->state = VCPU_RUNNING;
 	}
 	if (requests & VCPU_REQUEST_INIT) {
 		vcpu_restart(vcpu);
@@ -304,10 +312,11 @@ static bool prepare(struct vcpu *vcpu, uint64_t now)
 	if (vcpu->requests & ~(unsigned)VCPU_REQUEST_EVENT) {
 		heed_requests(vcpu);
 	}
-	if (vcpu->state == VCPU_HALTED &&
+	if (is_asleep(vcpu) &&
 		((vcpu->requests & VCPU_REQUEST_NMI) ||
 			(vlapic_pending(&vcpu->lapic) >= 0 &&
-				backend->can_take(vcpu, EVENT_INTERRUPT)))) {
+				(vcpu->state == VCPU_WAITS ||
+					backend->can_take(vcpu, EVENT_INTERRUPT))))) {
 		vcpu->state = VCPU_RUNNING;
 	}
 	if (vcpu->answer == ANSWER_GIVEN) {
@@ -397,6 +406,10 @@ static struct vcpu *choose(struct pcpu *cpu, uint64_t now)
 		vcpu_fetch(vcpu);
 	}
 	if (barred || !prepare(vcpu, now)) {
+		struct vcpu *waiter = vcpu->waiter;
+		if (waiter != NULL) {
+			vcpu_request(waiter, VCPU_REQUEST_GO);
+		}
 		dispatch_next(SCHED_SLEEPS, tsc_read()); /* what it has cost is its own */
 		return NULL;
 	}

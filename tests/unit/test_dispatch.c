@@ -168,6 +168,24 @@ static void another_cpu_is_woken_by_ipi(void **state)
 	assert_false(cpus[2].resched);
 }
 
+static void one_that_is_attracted_wakes_here_if_it_may(void **state)
+{
+	(void)state;
+	struct vcpu *busy = add(0, 1, 2), *vcpu = add(1, 0, 7), *other = add(2, 0, 4);
+	on(1);
+	dispatch_wake(busy);
+	next(1, SCHED_GOES_ON);
+	dispatch_attract(vcpu);
+	dispatch_wake(vcpu);
+	assert_ptr_equal(vcpu->sched.cpu, &cpus[1].sched); /* though CPU 0 is idle */
+	assert_null(vcpu->sched.target);
+	dispatch_attract(other);
+	dispatch_wake(other);
+	assert_ptr_equal(other->sched.cpu, &cpus[2].sched);
+	busy->requests = 0; /* it has looked */
+	assert_ptr_equal(next(1, SCHED_SLEEPS), vcpu);
+}
+
 static void what_was_asked_before_the_sleep_is_not_slept_over(void **state)
 {
 	(void)state;
@@ -367,6 +385,7 @@ int main(void)
 		TEST(the_topology_is_that_of_the_cpus_ids),
 		TEST(one_that_is_woken_runs),
 		TEST(another_cpu_is_woken_by_ipi),
+		TEST(one_that_is_attracted_wakes_here_if_it_may),
 		TEST(what_was_asked_before_the_sleep_is_not_slept_over),
 		TEST(timers_wake_who_sleeps_in_their_order),
 		TEST(a_cpu_without_work_takes_what_waits_elsewhere),
