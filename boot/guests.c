@@ -6,18 +6,15 @@
 #include "boot/guests.h"
 
 #include "kernel/dispatch.h"
-#include "kernel/exit.h"
 #include "kernel/fmt.h"
 #include "kernel/frame.h"
-#include "kernel/gmem.h"
 #include "kernel/log.h"
 #include "kernel/machine.h"
 #include "kernel/paging.h"
 #include "kernel/sched_words.h"
 
 #define LOAD_ADDRESS 0x7c00u
-#define COPY_SIZE    (256 * KIB) /* through one window */
-#define MEMORY_MAX   1024u       /* MiB */
+#define MEMORY_MAX   1024u /* MiB */
 #define VCPUS_MAX    64u
 #define FRAMES_LEFT  256u /* of Pintle's, for the service VM's tables */
 
@@ -66,13 +63,8 @@ static void place(struct guest *guest, const struct boot_module *module)
 		.vcpu_count = 1,
 		.params = sched_defaults()};
 	memcpy(args, module->args, sizeof(args));
-	while (next != NULL && *next != '\0') {
-		char *word = next;
-		next = strchr(word, ' ');
-		if (next != NULL) {
-			*next++ = '\0';
-		}
-		if (*word != '\0' && !read_word(guest, word)) {
+	for (char *word; (word = fmt_next_word(&next)) != NULL;) {
+		if (!read_word(guest, word)) {
 			log_warning("guest %s: \"%s\" means nothing here", guest->name, word);
 		}
 	}
@@ -121,21 +113,7 @@ static bool fill(const struct guest *guest)
 		memset(paging_peek(hpa(guest->base + at)), 0, PAGE_SIZE);
 		irq_restore(flags);
 	}
-	for (uint64_t done = 0; done < guest->size; done += COPY_SIZE) {
-		uint64_t part = min_u64(COPY_SIZE, guest->size - done);
-		void *from = window_map(hpa(guest->image + done), part, 0);
-		if (from == NULL) {
-			return false;
-		}
-		uint64_t flags = irq_save();
-		bool good = gmem_copy(guest->vm, LOAD_ADDRESS + done, from, part, true);
-		irq_restore(flags);
-		window_unmap(from, part);
-		if (!good) {
-			return false;
-		}
-	}
-	return true;
+	return boot_copy(guest->base + LOAD_ADDRESS, guest->image, guest->size) == 0;
 }
 
 static bool start(struct guest *guest, unsigned number)

@@ -10,5 +10,8 @@
 /* Keep memory for them, before the service VM is given its own. Once. */
 void guests_place(const struct boot_info *info);
 
+/* Copy from one host-physical place to another, through windows: 0 or -ENOMEM. (service.c) */
+int boot_copy(uint64_t to, uint64_t from, uint64_t size);
+
 /* Make and start them. Once, when the CPUs can run guests. */
 void guests_start(void);

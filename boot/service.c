@@ -7,15 +7,14 @@
 
 #include "boot/console.h"
 #include "boot/guests.h"
+#include "drivers/clock.h"
 #include "drivers/pci.h"
-#include "drivers/rtc.h"
 #include "kernel/dispatch.h"
 #include "kernel/exit.h"
 #include "kernel/frame.h"
 #include "kernel/gmem.h"
 #include "kernel/machine.h"
 #include "kernel/paging.h"
-#include "kernel/pcpu.h"
 #include "kernel/vmm.h"
 
 #define COPY_SIZE (256 * KIB) /* through one window */
@@ -66,8 +65,7 @@ static struct vm *make_vm(void)
 	return vm->vcpu_count == smp_online_count() ? vm : NULL;
 }
 
-/* From one host-physical place to another, through windows. */
-static int copy(uint64_t to, uint64_t from, uint64_t size)
+int boot_copy(uint64_t to, uint64_t from, uint64_t size)
 {
 	for (uint64_t done = 0; done < size; done += COPY_SIZE) {
 		uint64_t part = min_u64(COPY_SIZE, size - done);
@@ -84,12 +82,11 @@ static int copy(uint64_t to, uint64_t from, uint64_t size)
  */
 static int make_plan(void)
 {
-	const void *image = window_map(hpa(boot_info->kernel.base), LINUX_HEAD_SIZE, 0);
-	if (image == NULL) {
+	uint8_t head[LINUX_HEAD_SIZE];
+	if (!acpi_copy(head, hpa(boot_info->kernel.base), sizeof(head))) {
 		return trace_err(-ENOMEM);
 	}
-	int err = linux_check(image, boot_info->kernel.size, &kernel);
-	window_unmap(image, LINUX_HEAD_SIZE);
+	int err = linux_check(head, boot_info->kernel.size, &kernel);
 	err = err ?: linux_plan(&kernel, &machine.memmap, boot_info->initrd.size);
 	return err ?: memmap_set(&machine.memmap, kernel.params, LINUX_PARAMS_SIZE, MEM_ACPI);
 }
@@ -145,9 +142,10 @@ static int launch(struct vm *vm)
 	kernel.rsdp = acpi ? kernel.params + LINUX_ACPI : 0;
 	int err = linux_write_params(&kernel, boot_info, &machine.memmap, params);
 	window_unmap(params, LINUX_PARAMS_SIZE);
-	err = err ?: copy(kernel.initrd, boot_info->initrd.base, kernel.initrd_size);
+	err = err ?: boot_copy(kernel.initrd, boot_info->initrd.base, kernel.initrd_size);
 	err = err
-		?: copy(kernel.base, boot_info->kernel.base + kernel.payload, kernel.payload_size);
+		?: boot_copy(kernel.base, boot_info->kernel.base + kernel.payload,
+			   kernel.payload_size);
 	for (unsigned i = vm->vcpu_count; i-- > 0 && err == 0;) {
 		smp_call(vm->vcpu[i]->cpu, reset_here, vm->vcpu[i]);
 	}
@@ -224,7 +222,7 @@ void service_start(struct boot_info *info)
 		return;
 	}
 	guests_place(info);
-	pvclock_set_date(rtc_read());
+	pvclock_set_date(clock_date());
 	if (has_kernel) {
 		start_linux();
 	}

@@ -137,6 +137,19 @@ static bool guest_answer(uint32_t leaf, uint32_t subleaf, struct cpuid *r)
 	return false;
 }
 
+/* What Pintle itself says of a leaf. */
+static void add_shown(uint32_t leaf, struct cpuid *r)
+{
+	const struct policy *p = &policies[SLOT(leaf)];
+
+	if (p->leaf == leaf) {
+		r->eax |= p->show.eax;
+		r->ebx |= p->show.ebx;
+		r->ecx |= p->show.ecx;
+		r->edx |= p->show.edx;
+	}
+}
+
 /* Leaves that say how CPUs are arranged, which is the VMM's to say: caches, topology, frequencies.
  */
 static bool is_free(uint32_t leaf)
@@ -157,17 +170,12 @@ struct pintle_cpuid cpuid_cut(const struct pintle_cpuid *row)
 	struct cpuid may = {0}, all = {ALL};
 
 	memcpy(&cut, row, sizeof(cut));
-	const struct policy *p = &policies[SLOT(cut.leaf)];
 	bool named = guest_answer(cut.leaf, cut.subleaf, &may);
 	if (is_free(cut.leaf) ||
 		(named && (cut.leaf == 0 || cut.leaf - 0x80000000 < 7) && cut.leaf != 0x80000001)) {
 		may = all;
-	} else if (p->leaf == cut.leaf) {
-		may.eax |= p->show.eax;
-		may.ebx |= p->show.ebx;
-		may.ecx |= p->show.ecx;
-		may.edx |= p->show.edx;
 	}
+	add_shown(cut.leaf, &may);
 	if (cut.leaf == 1) { /* family, id and count; HTT is topology */
 		may.eax = may.ebx = UINT32_MAX;
 		may.edx |= BIT(28);
@@ -208,7 +216,6 @@ static struct cpuid from_table(const struct vcpu *vcpu, uint32_t leaf, uint32_t 
 /* Of guests without a VMM each vCPU is a package of its own: they move, and are near to nothing. */
 static struct cpuid from_cpu(const struct vcpu *vcpu, uint32_t leaf, uint32_t subleaf)
 {
-	const struct policy *p = &policies[SLOT(leaf)];
 	struct cpuid r = {0};
 	uint32_t id = vcpu->lapic.id;
 
@@ -220,12 +227,7 @@ static struct cpuid from_cpu(const struct vcpu *vcpu, uint32_t leaf, uint32_t su
 	} else if (leaf == 1) {
 		r.ebx |= 1 << 16 | id << 24;
 	}
-	if (p->leaf == leaf && (leaf != 7 || subleaf == 0)) {
-		r.eax |= p->show.eax;
-		r.ebx |= p->show.ebx;
-		r.ecx |= p->show.ecx;
-		r.edx |= p->show.edx;
-	}
+	add_shown(leaf, &r); /* of leaf 7 nothing */
 	return r;
 }
 

@@ -126,11 +126,7 @@ static uint32_t config_access(uint16_t port, uint8_t size, bool write, uint32_t 
 	uint64_t base = pcifn_base(&function);
 	lock_release(&vdev_lock, flags);
 	if (base != before && base != 0) { /* the machine's own memory was there before */
-		bool flush = false;
-		flags = lock_acquire(&vm_lock);
-		stage2_unmap(&owner->stage2, base, PCIFN_BAR_SIZE, &flush);
-		lock_release(&vm_lock, flags);
-		vm_flush(owner);
+		vm_protect(owner, base, PCIFN_BAR_SIZE, 0);
 	}
 	return value;
 }
@@ -143,16 +139,14 @@ static bool is_function(uint64_t gpa)
 
 static uint64_t function_access(uint64_t gpa, bool write, uint64_t value)
 {
-	uint64_t flags = lock_acquire(&vdev_lock);
+	LOCK_HOLD(&vdev_lock);
 	unsigned offset = (unsigned)(gpa - pcifn_base(&function)) & ~3u;
 
 	if (write) {
 		pcifn_write(&function, offset, (uint32_t)value);
 		raise_waiting();
 	}
-	value = pcifn_read(&function, offset);
-	lock_release(&vdev_lock, flags);
-	return value;
+	return pcifn_read(&function, offset);
 }
 
 static bool is_uart(uint32_t port)
@@ -205,7 +199,7 @@ void devices_init(struct vm *vm, uint16_t port, uint32_t gsi)
 	wake_port = event != 0 ? event + 1u : NO_PORT;
 	for (uint32_t at = 0; at < NO_PORT; at++) {
 		if (!is_uart(at) && !is_config(at) && at != sleep_port[0] && at != sleep_port[1] &&
-		    at != wake_port) {
+			at != wake_port) {
 			vm->bitmaps->ports[at / 8] &= (uint8_t) ~(1u << at % 8);
 		}
 	}
@@ -353,7 +347,7 @@ static void update_line(void)
 
 static uint32_t uart_access(unsigned reg, bool write, uint32_t value)
 {
-	uint64_t flags = lock_acquire(&vdev_lock);
+	LOCK_HOLD(&vdev_lock);
 	int byte = write ? vuart_write(&uart, reg, (uint8_t)value) : -1;
 	if (byte >= 0) {
 		console_guest_put((char)byte);
@@ -367,7 +361,6 @@ static uint32_t uart_access(unsigned reg, bool write, uint32_t value)
 		vcpu_request(owner->vcpu[0], VCPU_REQUEST_LOOK);
 	}
 	update_line();
-	lock_release(&vdev_lock, flags);
 	return value;
 }
 
@@ -454,32 +447,27 @@ void devices_poll(void)
 	if (owner == NULL || uart.room || !console_guest_room()) {
 		return;
 	}
-	uint64_t flags = lock_acquire(&vdev_lock);
+	LOCK_HOLD(&vdev_lock);
 	vuart_set_room(&uart, true);
 	update_line();
-	lock_release(&vdev_lock, flags);
 }
 
 bool devices_uart_input(uint8_t byte)
 {
-	uint64_t flags = lock_acquire(&vdev_lock);
-	bool taken = vuart_receive(&uart, byte);
-	uart_full = !taken;
+	LOCK_HOLD(&vdev_lock);
+	uart_full = !vuart_receive(&uart, byte);
 	update_line();
-	lock_release(&vdev_lock, flags);
-	return taken;
+	return !uart_full;
 }
 
 static uint32_t ioapic_access(unsigned n, unsigned offset, bool write, uint32_t value)
 {
-	uint64_t flags = lock_acquire(&vdev_lock);
+	LOCK_HOLD(&vdev_lock);
 	int pin = write ? vioapic_write(&ioapics[n].twin, offset, value) : -1;
 	if (pin >= 0) {
 		bring_entry(n, (unsigned)pin);
 	}
-	value = vioapic_read(&ioapics[n].twin, offset);
-	lock_release(&vdev_lock, flags);
-	return value;
+	return vioapic_read(&ioapics[n].twin, offset);
 }
 
 /* Does Pintle keep anything of [base, base + size) of memory to itself? */
@@ -607,21 +595,15 @@ static bool map_identity(struct vcpu *vcpu, uint64_t gpa)
 	uint64_t size =
 		is_kept(vcpu, ALIGN_DOWN(gpa, LARGE_SIZE), LARGE_SIZE) ? PAGE_SIZE : LARGE_SIZE;
 	uint64_t base = ALIGN_DOWN(gpa, size);
-	bool flush = false;
-	if (gpa >= BIT(48) || vcpu->vm->stage2.tables >= 512 || is_kept(vcpu, base, size)) {
-		return false;
-	}
-	uint64_t flags = lock_acquire(&vm_lock);
-	int err = stage2_map_identity(&vcpu->vm->stage2, base, size, &flush);
-	lock_release(&vm_lock, flags);
-	if (flush) {
-		vm_flush(vcpu->vm);
-	}
-	return err == 0;
+	return gpa < BIT(48) && vcpu->vm->stage2.tables < 512 && !is_kept(vcpu, base, size) &&
+		vm_protect(vcpu->vm, base, size, VM_IDENTITY) == 0;
 }
 
 bool devices_stage2_fault(struct vcpu *vcpu, struct vcpu_exit *exit)
 {
-	bool mapped = !vcpu->closed && map_identity(vcpu, exit->fault.gpa);
-	return !mapped && emulate(vcpu, exit);
+	uint64_t gpa = exit->fault.gpa;
+	bool again = !vcpu->closed
+		? map_identity(vcpu, gpa)
+		: vcpu->vm->logs && exit->fault.write && gmem_open(vcpu->vm, gpa);
+	return !again && emulate(vcpu, exit);
 }

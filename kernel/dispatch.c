@@ -145,7 +145,7 @@ void dispatch_alarm(uint64_t now)
 		struct sched_node *first = sched_tree_eligible(&cpu->alarms, 0);
 		struct vcpu *vcpu = NULL;
 		if (first != NULL && now >= first->key) {
-			vcpu = (void *)((char *)first - offsetof(struct vcpu, alarm));
+			vcpu = OWNER_OF(first, struct vcpu, alarm);
 			set_alarm(cpu, vcpu, UINT64_MAX);
 		}
 		lock_release(&cpu->sched_lock, flags);
@@ -194,16 +194,15 @@ void dispatch_wake(struct vcpu *vcpu)
 }
 
 /* What of a decision needs other CPUs' locks. True: somebody came here. */
-static bool settle(
-	struct pcpu *cpu, const struct sched_decision *decision, struct sched_cpu *spread)
+static bool settle(struct pcpu *cpu, const struct sched_decision *picked, struct sched_cpu *spread)
 {
-	if (decision->leaving != NULL) {
-		carry(decision->leaving, decision->leaving->target);
+	if (picked->leaving != NULL) {
+		carry(picked->leaving, picked->leaving->target);
 	}
 	if (spread != NULL) {
 		pull(spread, &cpu->sched);
 	}
-	if (decision->run != NULL) {
+	if (picked->run != NULL) {
 		return false;
 	}
 	struct sched_cpu *busy = sched_busiest(&cpu->sched);
@@ -236,10 +235,7 @@ struct vcpu *dispatch_next(enum sched_how how, uint64_t now)
 	if (decision.until != UINT64_MAX) {
 		cpu->until = now + time_to_tsc(max_u64(decision.until, ns) - ns) + 1;
 	}
-	cpu->vcpu = NULL;
-	if (decision.run != NULL) {
-		cpu->vcpu = (void *)((char *)decision.run - offsetof(struct vcpu, sched));
-	}
+	cpu->vcpu = decision.run != NULL ? OWNER_OF(decision.run, struct vcpu, sched) : NULL;
 	if (cpu->vcpu != old && cpu->vcpu != NULL) {
 		cpu->vcpu->exited_at = now; /* the time without the CPU is no exit's cost */
 	}
@@ -248,32 +244,29 @@ struct vcpu *dispatch_next(enum sched_how how, uint64_t now)
 
 bool dispatch_add(struct vcpu *vcpu, struct pcpu *cpu, const struct sched_params *params)
 {
-	uint64_t flags = lock_acquire(&cpu->sched_lock);
+	LOCK_HOLD(&cpu->sched_lock);
 	sched_entity_init(&vcpu->sched, &cpu->sched);
-	bool fits = sched_set(&vcpu->sched, params, &cpu->sched, time_ns());
-	lock_release(&cpu->sched_lock, flags);
-	return fits;
+	return sched_set(&vcpu->sched, params, &cpu->sched, time_ns());
 }
 
 int dispatch_set(struct vcpu *vcpu, const struct sched_params *params)
 {
-	struct sched_entity *entity = &vcpu->sched;
+	struct sched_entity *e = &vcpu->sched;
 
 	if (!sched_valid(params, &dispatch_machine)) {
 		return trace_err(-EINVAL);
 	}
 	for (unsigned tries = 0; tries < 1000; tries++) {
 		uint64_t flags;
-		struct pcpu *from = lock_home(entity, &flags);
-		struct sched_cpu *target = sched_target(entity, params);
+		struct pcpu *from = lock_home(e, &flags);
+		struct sched_cpu *target = sched_target(e, params);
 		lock_release(&from->sched_lock, flags);
 		if (target == NULL) {
 			return trace_err(-ENOSPC);
 		}
 		struct pcpu *to = cpu_of(target);
 		flags = lock_acquire_both(&from->sched_lock, &to->sched_lock);
-		bool done =
-			entity->cpu == &from->sched && sched_set(entity, params, target, time_ns());
+		bool done = e->cpu == &from->sched && sched_set(e, params, target, time_ns());
 		if (done && from != to && vcpu->alarm.chance != 0) {
 			uint64_t at = vcpu->alarm.key;
 			set_alarm(from, vcpu, UINT64_MAX);
@@ -293,10 +286,9 @@ int dispatch_set(struct vcpu *vcpu, const struct sched_params *params)
 void dispatch_skip(uint64_t from)
 {
 	struct pcpu *cpu = this_cpu();
-	uint64_t flags = lock_acquire(&cpu->sched_lock);
+	LOCK_HOLD(&cpu->sched_lock);
 
 	sched_skip(&cpu->sched, time_from_tsc(from), time_ns());
-	lock_release(&cpu->sched_lock, flags);
 }
 
 void dispatch_yield(struct vcpu *vcpu)

@@ -36,11 +36,11 @@ struct command {
 	const char *usage; /* its argument, in brackets when it may be left out; "" when there is
 			      none */
 	const char *help;  /* one sentence */
-	void (*run)(const char *argument); /* "" without one */
+	void (*run)(char *argument); /* "" without one */
 };
 
 /* The functions of kernel/commands.def. */
-#define COMMAND(name, needs, usage, help, more) void command_##name(const char *argument);
+#define COMMAND(name, needs, usage, help, more) void command_##name(char *argument);
 #include "kernel/commands.def"
 #undef COMMAND
 

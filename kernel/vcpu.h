@@ -111,6 +111,7 @@ struct vm {
 	bool reported;          /* [A] one of its vCPUs has ended, with a report */
 	atomic_bool held;       /* [A] none of its vCPUs is entered */
 	atomic_uint flushes;    /* [A] counts vm_flush() */
+	atomic_bool logs;       /* [A] PINTLE_DIRTY_LOG has been asked */
 	unsigned vcpu_count;    /* [busy] to write */
 	char said[64];          /* [vdev_lock] to the debug port, up to now; as the next three */
 	unsigned said_count;
@@ -149,10 +150,18 @@ void *vm_alloc(struct vm *vm, size_t count);
  * and the VMs are taken. */
 void vm_destroy(struct vm *vm);
 
-/* VMs neither come nor go while they are taken: for who looks at them in a way that answers other
- * CPUs. False: somebody else has them. */
-bool vms_take(void);
-void vms_release(void);
+/* VMs neither come nor go while this is taken: for who looks at them in a way that answers other
+ * CPUs. */
+extern atomic_bool vms_busy;
+static inline bool take(atomic_bool *busy) /* false: somebody else has it */
+{
+	return !atomic_exchange(busy, true);
+}
+
+/* Change the rights of what is mapped in the range, none: unmap; or map it to itself. As
+ * stage2_protect(); no CPU uses what was there any more. Interrupts off, no locks. */
+#define VM_IDENTITY UINT32_MAX
+int vm_protect(struct vm *vm, uint64_t gpa, uint64_t size, unsigned rights);
 
 /* The next vCPU of `vm`, in the state after power-on, asleep on the calling CPU until it is asked
  * something, of so many pages; or NULL. `apic_id`: its own. It is one of the VM's when it has been

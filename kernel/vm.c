@@ -13,8 +13,8 @@ struct vm *vm_table[VMS_MAX];
 
 STATIC_ASSERT(sizeof(struct vcpu) <= PAGE_SIZE, "a vCPU fits a frame");
 
-static uint64_t generations[VMS_MAX]; /* [taken] of the handles of each place */
-static atomic_bool taken;             /* [A] one VM at a time comes or goes */
+static uint64_t generations[VMS_MAX]; /* [vms_busy] of the handles of each place */
+atomic_bool vms_busy;
 
 void *vm_alloc(struct vm *vm, size_t count)
 {
@@ -61,7 +61,7 @@ static bool fill(struct vm *vm)
 struct vm *vm_create(const char *name, bool closed, const struct pool *pool)
 {
 	struct pool own = pool != NULL ? *pool : (struct pool){0};
-	size_t pages = ALIGN_UP(sizeof(struct vm), PAGE_SIZE) / PAGE_SIZE;
+	size_t pages = PAGES_OF(sizeof(struct vm));
 	struct vm *vm = pool != NULL ? pool_alloc(&own, pages) : frame_alloc(pages, FRAME_VCPU);
 	uint32_t id = closed;
 
@@ -88,26 +88,28 @@ struct vm *vm_create(const char *name, bool closed, const struct pool *pool)
 
 STATIC_ASSERT(DOORBELLS * sizeof(struct pintle_doorbell) <= PAGE_SIZE, "a page of doorbells");
 
+int vm_protect(struct vm *vm, uint64_t gpa, uint64_t size, unsigned rights)
+{
+	bool flush = false;
+	uint64_t flags = lock_acquire(&vm_lock);
+	int err = rights == VM_IDENTITY ? stage2_map_identity(&vm->stage2, gpa, size, &flush)
+					: stage2_protect(&vm->stage2, gpa, size, rights, &flush);
+
+	lock_release(&vm_lock, flags);
+	if (flush) {
+		vm_flush(vm);
+	}
+	return err;
+}
+
 /* Each page that was mapped is the service VM's alone again. */
 static void drop_memory(struct vm *vm)
 {
 	struct stage2_translation page;
 
-	for (uint64_t gpa = 0; gpa < BIT(48); gpa = ALIGN_DOWN(gpa, page.size) + page.size) {
-		if (stage2_query(&vm->stage2, gpa, &page)) {
-			pieces_drop(page.hpa.raw, page.size / PAGE_SIZE);
-		}
+	for (uint64_t gpa = 0; stage2_next(&vm->stage2, &gpa, BIT(48), &page); gpa += page.left) {
+		pieces_drop(page.hpa.raw, page.left / PAGE_SIZE);
 	}
-}
-
-bool vms_take(void)
-{
-	return !atomic_exchange(&taken, true);
-}
-
-void vms_release(void)
-{
-	taken = false;
 }
 
 void vm_destroy(struct vm *vm)
@@ -138,7 +140,7 @@ void vm_destroy(struct vm *vm)
 
 size_t vcpu_pages(void)
 {
-	return 2 + backend->vcpu_frames + ALIGN_UP(context_fpu_size(), PAGE_SIZE) / PAGE_SIZE;
+	return 2 + backend->vcpu_frames + PAGES_OF(context_fpu_size());
 }
 
 struct vcpu *vcpu_create(struct vm *vm, uint32_t apic_id, const struct sched_params *params)

@@ -595,7 +595,7 @@ static void a_flush_reaches_every_vcpu_of_the_vm_and_gives_tables_back(void **st
 	assert_int_equal(stage2_map(&fake_vm.stage2, MIB * 4, hpa(MIB * 4), PAGE_SIZE, STAGE2_ALL,
 				 STAGE2_WB, &flush),
 		0);
-	assert_int_equal(stage2_unmap(&fake_vm.stage2, MIB * 4, PAGE_SIZE, &flush), 0);
+	assert_int_equal(stage2_protect(&fake_vm.stage2, MIB * 4, PAGE_SIZE, 0, &flush), 0);
 	assert_true(flush);
 	assert_true(fake_vm.stage2.tables > tables);
 	fake_retire = true; /* as another CPU may, meanwhile */

@@ -245,7 +245,7 @@ static void doorbells_ring_as_the_model_says(void **state)
 			write_somewhere();
 		} else if (below(10) < (grows ? 8u : 2u)) {
 			int wanted = found >= 0 ? -EEXIST : model_count == DOORBELLS ? -ENOSPC : 0;
-			assert_int_equal(vmm_doorbell_add(&fake_vm, &bell), wanted);
+			assert_int_equal(vmm_doorbell(&fake_vm, &bell, true), wanted);
 			if (wanted == 0) {
 				model[model_count++] = bell;
 			}
@@ -255,7 +255,7 @@ static void doorbells_ring_as_the_model_says(void **state)
 				found = model_find(&bell);
 			}
 			assert_int_equal(
-				vmm_doorbell_remove(&fake_vm, &bell), found >= 0 ? 0 : -ENOENT);
+				vmm_doorbell(&fake_vm, &bell, false), found >= 0 ? 0 : -ENOENT);
 			if (found >= 0) {
 				model[found] = model[--model_count];
 			}
@@ -269,7 +269,7 @@ static void a_doorbell_does_not_stop_the_vcpu(void **state)
 	(void)state;
 	uint64_t value = 1;
 	const struct pintle_doorbell bell = {.address = 0x99, .is_port = 1, .event = EVENT};
-	assert_int_equal(vmm_doorbell_add(&fake_vm, &bell), 0);
+	assert_int_equal(vmm_doorbell(&fake_vm, &bell, true), 0);
 	record.exit = 77;
 	assert_true(ask(PINTLE_EXIT_IO, 0x99, 1, true, &value));
 	assert_false(vcpu->stopped);
