@@ -297,18 +297,33 @@ static int64_t call_VCPU_CREATE(const struct call *c)
 	return vcpu->index;
 }
 
-/* It sleeps until the vCPU does, or there is an interrupt. */
-static int64_t call_VCPU_WAIT(const struct call *c)
+/* Who calls sleeps until the vCPU does, or there is an interrupt; `begin`: it begins to run, in its
+ * place if possible. */
+static int64_t lend(struct vcpu *vcpu, bool begin)
 {
 	struct vcpu *self = this_cpu()->vcpu;
 
-	c->vcpu->waiter = self;
-	if (c->vcpu->stopped || c->vcpu->sched.state == SCHED_ASLEEP) {
+	vcpu->waiter = self;
+	if (!begin && (vcpu->stopped || vcpu->sched.state == SCHED_ASLEEP)) {
 		return 1;
 	}
 	self->state = VCPU_WAITS;
+	if (begin && self->requests == 0 && vlapic_pending(&self->lapic) < 0 &&
+		dispatch_swap(vcpu, tsc_read())) {
+		atomic_fetch_or(&self->requests, VCPU_REQUEST_KICK);
+		return 0;
+	}
+	if (begin) {
+		atomic_fetch_or(&vcpu->requests, VCPU_REQUEST_LOOK);
+		dispatch_wake_at(vcpu, this_cpu());
+	}
 	vcpu_request(self, VCPU_REQUEST_LOOK);
 	return 0;
+}
+
+static int64_t call_VCPU_WAIT(const struct call *c)
+{
+	return lend(c->vcpu, false);
 }
 
 static int64_t call_VCPU_RUN(const struct call *c)
@@ -327,10 +342,10 @@ static int64_t call_VCPU_RUN(const struct call *c)
 	if (how != PINTLE_RUN_ANSWER) {
 		vcpu->stopped = false;
 		if (how == PINTLE_RUN_WAIT) {
-			dispatch_attract(vcpu);
+			return lend(vcpu, true);
 		}
 		vcpu_request(vcpu, VCPU_REQUEST_LOOK);
-		return how == PINTLE_RUN_WAIT ? call_VCPU_WAIT(c) : 0;
+		return 0;
 	}
 	if (vcpu->answer == ANSWER_GIVEN) {
 		vcpu_take(vcpu);

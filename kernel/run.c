@@ -387,36 +387,51 @@ static void serve_console(uint64_t now)
 	}
 }
 
-/* Whom this CPU runs now; NULL: nobody, or to be asked again. */
+/* The CPU holds the vCPU's registers, and it is to be entered now. */
+static bool is_ready(struct pcpu *cpu, struct vcpu *vcpu, uint64_t now)
+{
+	if (is_barred(vcpu)) { /* then its registers may be somebody else's to use */
+		return false;
+	}
+	if (cpu->context != vcpu) {
+		vcpu_fetch(vcpu);
+	}
+	return prepare(vcpu, now);
+}
+
+/* Whom this CPU runs now; NULL: nobody, or to be asked again. Who goes to sleep makes place for
+ * another one at once: often it is whom it waits for, or who waits for it. */
 static struct vcpu *choose(struct pcpu *cpu, uint64_t now)
 {
 	struct vcpu *vcpu = cpu->vcpu;
+	bool lends = vcpu != NULL && vcpu->state == VCPU_WAITS;
 
 	if (now >= cpu->alarm_at) {
 		dispatch_alarm(now);
 	}
-	if (cpu->resched || cpu->yields || now >= cpu->until) {
+	if (!lends && (cpu->resched || cpu->yields || now >= cpu->until)) {
 		vcpu = dispatch_next(cpu->yields ? SCHED_YIELDS : SCHED_GOES_ON, now);
 	}
-	if (vcpu == NULL) {
-		return NULL;
-	}
-	bool barred = is_barred(vcpu); /* then its registers may be somebody else's to use */
-	if (!barred && cpu->context != vcpu) {
-		vcpu_fetch(vcpu);
-	}
-	if (barred || !prepare(vcpu, now)) {
+	for (unsigned tries = 2; vcpu != NULL && tries != 0; tries--) {
+		if (is_ready(cpu, vcpu, now)) {
+			if (vcpu->steal != 0 && vcpu->stolen != vcpu->sched.waited) {
+				pvclock_tell_steal(vcpu);
+			}
+			return vcpu;
+		}
 		struct vcpu *waiter = vcpu->waiter;
+		now = tsc_read(); /* what it has cost is its own */
 		if (waiter != NULL) {
+			atomic_fetch_or(&waiter->requests, VCPU_REQUEST_GO);
+			if (dispatch_swap(waiter, now)) {
+				vcpu = waiter;
+				continue;
+			}
 			vcpu_request(waiter, VCPU_REQUEST_GO);
 		}
-		dispatch_next(SCHED_SLEEPS, tsc_read()); /* what it has cost is its own */
-		return NULL;
+		vcpu = dispatch_next(SCHED_SLEEPS, now);
 	}
-	if (vcpu->steal != 0 && vcpu->stolen != vcpu->sched.waited) {
-		pvclock_tell_steal(vcpu);
-	}
-	return vcpu;
+	return NULL;
 }
 
 void cpu_loop(void)

@@ -110,6 +110,7 @@ static void tell(struct vcpu *vcpu, enum pintle_exit exit)
 {
 	uint64_t exits = 0;
 
+#pragma GCC unroll 64
 	for (unsigned kind = 0; kind < EXIT_COUNT; kind++) {
 		exits += vcpu->exits[kind];
 	}
