@@ -143,7 +143,7 @@ enum pintle_bulk {
 	PINTLE_BULK_LAPIC, /* 1 KiB: the registers as on the APIC's page */
 };
 
-/* For PINTLE_CPUID_SET: a page of these. Registers are cut to what Pintle lets guests have. */
+/* For PINTLE_CPUID_SET: a page of these. */
 struct pintle_cpuid {
 	uint32_t leaf, subleaf;
 	uint32_t any_subleaf; /* 1: `subleaf` does not count */

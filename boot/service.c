@@ -6,7 +6,6 @@
 #include "boot/linux.h"
 
 #include "boot/console.h"
-#include "boot/guests.h"
 #include "drivers/clock.h"
 #include "drivers/pci.h"
 #include "kernel/dispatch.h"
@@ -55,7 +54,7 @@ static void make_vcpu(void *vm)
 
 static struct vm *make_vm(void)
 {
-	struct vm *vm = vm_create("service VM", false, NULL);
+	struct vm *vm = vm_create(NULL);
 	if (vm == NULL || map_memory(vm) != 0 || pieces_init() != 0) {
 		return NULL;
 	}
@@ -65,7 +64,8 @@ static struct vm *make_vm(void)
 	return vm->vcpu_count == smp_online_count() ? vm : NULL;
 }
 
-int boot_copy(uint64_t to, uint64_t from, uint64_t size)
+/* From one host-physical place to another, through windows. */
+static int copy(uint64_t to, uint64_t from, uint64_t size)
 {
 	for (uint64_t done = 0; done < size; done += COPY_SIZE) {
 		uint64_t part = min_u64(COPY_SIZE, size - done);
@@ -142,10 +142,9 @@ static int launch(struct vm *vm)
 	kernel.rsdp = acpi ? kernel.params + LINUX_ACPI : 0;
 	int err = linux_write_params(&kernel, boot_info, &machine.memmap, params);
 	window_unmap(params, LINUX_PARAMS_SIZE);
-	err = err ?: boot_copy(kernel.initrd, boot_info->initrd.base, kernel.initrd_size);
+	err = err ?: copy(kernel.initrd, boot_info->initrd.base, kernel.initrd_size);
 	err = err
-		?: boot_copy(kernel.base, boot_info->kernel.base + kernel.payload,
-			   kernel.payload_size);
+		?: copy(kernel.base, boot_info->kernel.base + kernel.payload, kernel.payload_size);
 	for (unsigned i = vm->vcpu_count; i-- > 0 && err == 0;) {
 		smp_call(vm->vcpu[i]->cpu, reset_here, vm->vcpu[i]);
 	}
@@ -212,19 +211,11 @@ static void start_linux(void)
 
 void service_start(struct boot_info *info)
 {
-	bool has_kernel = info->kernel.size != 0;
-
 	boot_info = info;
-	if (!has_kernel) {
+	if (info->kernel.size == 0) {
 		log_info("service VM: none: there is no boot module \"kernel\"");
-	}
-	if ((!has_kernel && info->guest_count == 0) || !virtualise()) {
-		return;
-	}
-	guests_place(info);
-	pvclock_set_date(clock_date());
-	if (has_kernel) {
+	} else if (virtualise()) {
+		pvclock_set_date(clock_date());
 		start_linux();
 	}
-	guests_start();
 }

@@ -20,7 +20,7 @@ struct vm_range vm_range_read(const char *text)
 {
 	const char *dot = strchr(text, '.');
 	size_t length = dot != NULL ? (size_t)(dot - text) : strlen(text);
-	uint64_t id = vm_table[0] == NULL, index = 0;
+	uint64_t id = 0, index = 0;
 	bool all = dot == NULL;
 
 	bool good = (*text == '\0' || fmt_parse_u64(text, length, &id) == 0) && id < VMS_MAX &&

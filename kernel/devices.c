@@ -23,9 +23,6 @@
 #define MODE_LOWEST  1u
 #define MODE_STARTUP 6u
 
-#define DEBUG_PORT      0xe9u /* as in Bochs and QEMU */
-#define DEBUG_LINES_MAX 20u   /* a second */
-
 static struct vm *owner; /* [I] */
 static struct spinlock vdev_lock = SPINLOCK(VDEV);
 static struct {
@@ -77,24 +74,25 @@ static struct pcifn function;   /* [V] */
 static uint32_t function_place; /* [I] as in the address register; 0: there is none */
 static uint32_t config_address; /* [V] */
 
-void devices_event(unsigned cpu)
+static void raise(unsigned vector)
 {
-	uint64_t flags = lock_acquire(&vdev_lock);
-	uint64_t icr = pcifn_raise(&function, cpu);
-	lock_release(&vdev_lock, flags);
+	uint64_t icr = pcifn_raise(&function, vector);
 	if (icr != 0) {
 		devices_message(owner, icr, false);
 	}
+}
+
+void devices_event(unsigned cpu)
+{
+	LOCK_HOLD(&vdev_lock);
+	raise(cpu);
 }
 
 /* What waited while it was masked. */
 static void raise_waiting(void)
 {
 	for (int vector; (vector = pcifn_waiting(&function)) >= 0;) {
-		uint64_t icr = pcifn_raise(&function, (unsigned)vector);
-		if (icr != 0) {
-			devices_message(owner, icr, false);
-		}
+		raise((unsigned)vector);
 	}
 }
 
@@ -380,31 +378,6 @@ static bool is_sleep(uint16_t port, uint8_t size, uint32_t value)
 	return sleeps;
 }
 
-/* A guest's ports: nobody is there, but what it writes to the debug port is a line of the log, some
- * lines a second. */
-static uint32_t guest_port(struct vm *vm, uint16_t port, bool write, char value)
-{
-	if (!write || port != DEBUG_PORT) {
-		return UINT32_MAX;
-	}
-	uint64_t flags = lock_acquire(&vdev_lock), now = time_ns();
-	if (now >= vm->said_until) {
-		vm->said_until = now + NS_PER_SECOND;
-		vm->said_lines = 0;
-	}
-	if (value != '\n' && vm->said_count < sizeof(vm->said) - 1) {
-		vm->said[vm->said_count++] = value >= ' ' && value <= '~' ? value : '.';
-	} else if (value == '\n') { /* what did not fit is left out */
-		vm->said[vm->said_count] = '\0';
-		vm->said_count = 0;
-		if (vm->said_lines++ < DEBUG_LINES_MAX) {
-			log_info("%s: %s", vm->name, vm->said);
-		}
-	}
-	lock_release(&vdev_lock, flags);
-	return 0;
-}
-
 static uint32_t service_port(uint16_t port, uint8_t size, bool write, uint32_t value)
 {
 	if (is_uart(port) || is_uart(port + size - 1u)) {
@@ -434,8 +407,6 @@ bool devices_port(struct vcpu *vcpu, uint16_t port, uint8_t size, bool write, ui
 	if (vcpu->record != NULL) {
 		done = vmm_ask(vcpu, PINTLE_EXIT_IO, port, size, write, &wide);
 		*value = (uint32_t)wide;
-	} else if (vcpu->closed) {
-		*value = guest_port(vcpu->vm, port, write, (char)*value);
 	} else {
 		*value = service_port(port, size, write, *value);
 	}
@@ -473,7 +444,7 @@ static uint32_t ioapic_access(unsigned n, unsigned offset, bool write, uint32_t 
 /* Does Pintle keep anything of [base, base + size) of memory to itself? */
 static bool is_hidden(uint64_t base, uint64_t size)
 {
-	unsigned types = 1u << MEM_OWN | 1u << MEM_IMAGE | 1u << MEM_MODULE | 1u << MEM_GUEST;
+	unsigned types = 1u << MEM_OWN | 1u << MEM_IMAGE | 1u << MEM_MODULE;
 	bool hidden = piece_is_deposited(base);
 
 	if (size > PAGE_SIZE) { /* a large page of device memory must not take RAM along */
@@ -525,7 +496,7 @@ static bool access(struct vcpu *vcpu, uint64_t gpa, uint8_t size, bool write, ui
 	if (vcpu->record != NULL) {
 		return vmm_ask(vcpu, PINTLE_EXIT_MMIO, gpa, size, write, value);
 	}
-	*value = vcpu->closed ? UINT64_MAX : service_access(gpa, write, *value);
+	*value = service_access(gpa, write, *value);
 	return true;
 }
 

@@ -96,17 +96,6 @@ static int64_t call_EVENT_PAGE(const struct call *c)
 	return 0;
 }
 
-static int64_t call_CPUID_CUT(const struct call *c)
-{
-	struct pintle_cpuid *rows = c->page;
-	uint64_t count = c->argument[1];
-
-	for (unsigned i = 0; i < count && count <= PINTLE_CPUID_MAX; i++) {
-		rows[i] = cpuid_cut(&rows[i]);
-	}
-	return count <= PINTLE_CPUID_MAX ? 0 : -EINVAL;
-}
-
 /* VMs ----------------------------------------------------------------------------------------- */
 
 static int64_t call_VM_CREATE(const struct call *c)
@@ -115,7 +104,7 @@ static int64_t call_VM_CREATE(const struct call *c)
 
 	pool = (struct pool){0};
 	int err = pool_add(&pool, c->argument[0]);
-	struct vm *vm = err == 0 ? vm_create("guest", true, &pool) : NULL;
+	struct vm *vm = err == 0 ? vm_create(&pool) : NULL;
 	if (err == 0 && vm == NULL) {
 		pool_return(&pool);
 		err = -ENOSPC;
@@ -417,7 +406,6 @@ static int64_t call_SCHED_SET(const struct call *c)
 
 static int64_t call_CPUID_SET(const struct call *c)
 {
-	const struct pintle_cpuid *rows = c->page;
 	uint64_t count = c->argument[1];
 	struct vm *vm = c->vm;
 
@@ -429,9 +417,7 @@ static int64_t call_CPUID_SET(const struct call *c)
 		return -ENOMEM;
 	}
 	vm->cpuid_count = 0; /* a vCPU that runs meanwhile sees none */
-	for (unsigned i = 0; i < count; i++) {
-		own[i] = cpuid_cut(&rows[i]);
-	}
+	memcpy(own, c->page, count * sizeof(*own));
 	vm->cpuid = own;
 	vm->cpuid_count = (unsigned)count;
 	return 0;
@@ -515,7 +501,7 @@ static struct vm *vm_find(uint64_t handle)
 	LOCK_HOLD(&vm_lock);
 	struct vm *vm = id != 0 && id < VMS_MAX ? vm_table[id] : NULL;
 
-	if (vm == NULL || vm->handle != handle || vm->pool.count == 0) {
+	if (vm == NULL || vm->handle != handle) {
 		return NULL;
 	}
 	vm->users++;
@@ -586,7 +572,8 @@ void hypercall_handle(struct vcpu *vcpu)
 	backend->get_segment(vcpu, SEG_SS, &stack);
 	if (stack.attributes & SEGMENT_DPL) {
 		gpr[GPR_RAX] = (uint64_t)-EPERM;
-	} else if (call.number - PINTLE_CALL >= ARRAY_COUNT(calls)) {
+	} else if (call.number - PINTLE_CALL >= ARRAY_COUNT(calls) ||
+		calls[call.number - PINTLE_CALL].run == NULL) {
 		gpr[GPR_RAX] = (uint64_t)-ENOSYS;
 	} else {
 		gpr[GPR_RAX] = (uint64_t)call_any(&call);
@@ -599,7 +586,7 @@ void hypercall_reset(void)
 
 	for (unsigned id = 1; id < VMS_MAX; id++) {
 		struct vm *vm = vm_table[id];
-		if (vm != NULL && vm->pool.count != 0) {
+		if (vm != NULL) {
 			vm->users++;
 			vm_destroy(vm);
 		}

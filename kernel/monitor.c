@@ -45,8 +45,6 @@ static void execute(char *argument)
 		console_printf("Usage: %s %s\n", name, command->usage);
 	} else if ((command->needs & NEEDS_SERVICE) && service_vm == NULL) {
 		console_printf("There is no service VM.\n");
-	} else if ((command->needs & NEEDS_VM) && vm_table[0] == NULL && vm_table[1] == NULL) {
-		console_printf("There is no VM.\n");
 	} else if ((command->needs & NEEDS_LIFE) && console_phase == CONSOLE_PANIC) {
 		console_printf("This machine has panicked, and %s needs a live one.\n", name);
 	} else if (console_phase == CONSOLE_PANIC) {

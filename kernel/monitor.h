@@ -23,10 +23,8 @@ NORETURN void monitor_after_panic(void);
 /* What a command needs to be of use. */
 enum command_needs {
 	NEEDS_NOTHING,
-	NEEDS_VM = 1,      /* a VM */
-	NEEDS_LIFE = 2,    /* a machine that has not panicked */
-	NEEDS_SERVICE = 4, /* the service VM */
-	NEEDS_LIVE_VM = NEEDS_VM | NEEDS_LIFE,
+	NEEDS_LIFE = 1,    /* a machine that has not panicked */
+	NEEDS_SERVICE = 2, /* the service VM */
 	NEEDS_LIVE_SERVICE = NEEDS_SERVICE | NEEDS_LIFE
 };
 

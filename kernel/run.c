@@ -190,15 +190,13 @@ void vcpu_kill(struct vcpu *vcpu, const char *why)
 		return;
 	}
 	vcpu->state = VCPU_DEAD;
-	log_error("%s: vcpu %u: %s; the VM is stopped%s", vm->name, vcpu->index, why,
-		vm == service_vm ? ", restart boots it again" : "");
+	log_error("%s: vcpu %u: %s; the VM is stopped, restart boots it again", vm->name,
+		vcpu->index, why);
 	vcpu_show(vcpu, print_error);
 	for (unsigned i = 0; i < vm->vcpu_count; i++) {
 		vcpu_pause(vm->vcpu[i]);
 	}
-	if (vm == service_vm) {
-		monitor_take_focus();
-	}
+	monitor_take_focus();
 }
 
 void vcpu_restart(struct vcpu *vcpu)

@@ -100,23 +100,18 @@ struct vcpu {
 	enum exit_kind last;          /* [C] */
 };
 
-#define VM_NAME_MAX      16u
 #define DOORBELLS        128u
 #define DOORBELL_EMPTY   2u /* in ->is_port */
 #define DOORBELL_REMOVED 3u
 struct vm {
-	char name[VM_NAME_MAX]; /* [I] */
-	uint32_t id;            /* [I] index in vm_table */
-	bool closed;            /* [I] a guest: has what it is given; else the service VM */
-	bool reported;          /* [A] one of its vCPUs has ended, with a report */
-	atomic_bool held;       /* [A] none of its vCPUs is entered */
-	atomic_uint flushes;    /* [A] counts vm_flush() */
-	atomic_bool logs;       /* [A] PINTLE_DIRTY_LOG has been asked */
-	unsigned vcpu_count;    /* [busy] to write */
-	char said[64];          /* [vdev_lock] to the debug port, up to now; as the next three */
-	unsigned said_count;
-	unsigned said_lines;
-	uint64_t said_until;
+	const char *name;            /* [I] */
+	uint32_t id;                 /* [I] index in vm_table */
+	bool closed;                 /* [I] a guest: has what it is given; else the service VM */
+	bool reported;               /* [A] one of its vCPUs has ended, with a report */
+	atomic_bool held;            /* [A] none of its vCPUs is entered */
+	atomic_uint flushes;         /* [A] counts vm_flush() */
+	atomic_bool logs;            /* [A] PINTLE_DIRTY_LOG has been asked */
+	unsigned vcpu_count;         /* [busy] to write */
 	struct vcpu *vcpu[CPUS_MAX]; /* [I] */
 	struct stage2 stage2;        /* [vm.lock] to change */
 	struct vm_bitmaps *bitmaps;  /* [I] */
@@ -124,9 +119,8 @@ struct vm {
 	atomic_bool busy;            /* [A] taken by who changes what is guarded by it */
 	atomic_uint users;           /* [A] hypercalls that have found it */
 	struct pool pool;            /* [busy] what it costs; none: it is of Pintle's own frames */
-	struct pintle_cpuid
-		*cpuid;       /* [busy], no vCPU runs; NULL: the table for guests without VMM */
-	unsigned cpuid_count; /* the same */
+	struct pintle_cpuid *cpuid;  /* [busy], no vCPU runs; NULL: none */
+	unsigned cpuid_count;        /* the same */
 	struct spinlock doorbell_lock;
 	struct pintle_doorbell *doorbells; /* [doorbell_lock] of DOORBELLS */
 	atomic_uint doorbell_count;        /* [doorbell_lock] to write */
@@ -139,9 +133,9 @@ extern struct vm *vm_table[VMS_MAX]; /* [I] after start; the first is the servic
 extern struct vm *service_vm;        /* [I] once it runs; NULL: none */
 extern int (*service_restart)(void); /* [I] boot/'s: see there */
 
-/* vm.c. A VM without memory, or NULL; `name` is cut to fit. With a pool it lives there. `closed`: a
- * guest. One at a time. */
-struct vm *vm_create(const char *name, bool closed, const struct pool *pool);
+/* vm.c. A VM without memory, or NULL. A guest has a pool, and lives there; the service VM has none.
+ * One at a time. */
+struct vm *vm_create(const struct pool *pool);
 
 /* `count` zeroed pages in a row of what the VM lives of; NULL: none. */
 void *vm_alloc(struct vm *vm, size_t count);

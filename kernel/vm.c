@@ -58,32 +58,29 @@ static bool fill(struct vm *vm)
 	return true;
 }
 
-struct vm *vm_create(const char *name, bool closed, const struct pool *pool)
+struct vm *vm_create(const struct pool *pool)
 {
 	struct pool own = pool != NULL ? *pool : (struct pool){0};
 	size_t pages = PAGES_OF(sizeof(struct vm));
 	struct vm *vm = pool != NULL ? pool_alloc(&own, pages) : frame_alloc(pages, FRAME_VCPU);
-	uint32_t id = closed;
+	uint32_t id = pool != NULL;
 
 	while (id < VMS_MAX && vm_table[id] != NULL) {
 		id++;
 	}
-	if (vm == NULL || id == VMS_MAX) {
-		log_error("%s: no room for one more VM", name);
+	if (vm != NULL && id < VMS_MAX) {
+		vm->pool = own;
+		vm->id = id;
+		vm->closed = pool != NULL;
+		vm->name = vm->closed ? "guest" : "service VM";
+		vm->handle = ++generations[id] << 16 | id;
+		vm_table[id] = fill(vm) ? vm : NULL;
+	}
+	if (id == VMS_MAX || vm_table[id] == NULL) {
+		log_error("no room for one more VM");
 		return NULL;
 	}
-	vm->pool = own;
-	vm->id = id;
-	vm->closed = closed;
-	vm->handle = ++generations[id] << 16 | id;
-	for (unsigned i = 0; i < VM_NAME_MAX - 1 && name[i] != '\0'; i++) {
-		vm->name[i] = name[i];
-	}
-	if (!fill(vm)) {
-		log_error("%s: no memory for one more VM", name);
-		return NULL;
-	}
-	return vm_table[id] = vm;
+	return vm;
 }
 
 STATIC_ASSERT(DOORBELLS * sizeof(struct pintle_doorbell) <= PAGE_SIZE, "a page of doorbells");
@@ -161,12 +158,7 @@ struct vcpu *vcpu_create(struct vm *vm, uint32_t apic_id, const struct sched_par
 	vcpu->closed = vm->closed;
 	vcpu->index = vm->vcpu_count;
 	vcpu->cpu = this_cpu()->index;
-	if (!dispatch_add(vcpu, this_cpu(), params)) {
-		struct sched_params shared = *params;
-		shared.budget = shared.period = 0;
-		dispatch_add(vcpu, this_cpu(), &shared);
-		log_error("%s: CPU %u has no room for what it reserves", vm->name, vcpu->cpu);
-	}
+	dispatch_add(vcpu, this_cpu(), params);
 	vcpu_power_on(vcpu, apic_id);
 	return vcpu;
 }

@@ -41,8 +41,8 @@ def switches(bench, name, machine, cpu):
 
     On CPU 0 the monitor has its look in between. Returns the median, in a dictionary.
     """
-    guests = [vms.Guest("switch", guest, f"affinity={cpu}") for guest in ("a", "b")]
-    running = bench.start(modules=tuple(guest.module() for guest in guests), memory=256, **machine)
+    guests = [vms.Guest("switch", guest, cpu=cpu) for guest in ("a", "b")]
+    running = bench.start(modules=vms.modules(guests, ROOT / "build" / "vms"), memory=256, **machine)
     for _ in guests:
         running.wait_for("gaps are told", test_guests.SECONDS["bochs"])
     gaps = {guest.name: [vms.numbers(line) for line in vms.speech(running.screen.text, guest.name)

@@ -379,12 +379,14 @@ static void ends(void)
 	EXPECT(0, QUERY(PIECES));
 }
 
-static uint64_t contended;
+static uint64_t contended, contended_vm;
 
-static void cut_there(void)
+static void set_there(void)
 {
+	uint64_t page = contended + 17 * PAGE;
+
 	while (!stop_it) {
-		note(1, CALL(CPUID_CUT, contended + 17 * PAGE, PINTLE_CPUID_MAX), 0, -EFAULT);
+		note(1, CALL(CPUID_SET, contended_vm, page, PINTLE_CPUID_MAX), 0, -EFAULT);
 	}
 }
 
@@ -395,7 +397,8 @@ static void unshare(void)
 	CASE("a piece goes while the other CPU uses a page of it");
 	forget();
 	contended = spare;
-	begin(cut_there);
+	contended_vm = (uint64_t)CALL(VM_CREATE, rams[0]);
+	begin(set_there);
 	for (unsigned i = 0; i < ROUNDS / 2; i++) {
 		int64_t vm;
 		EXPECT(0, CALL(SHARE, spare));
@@ -406,6 +409,7 @@ static void unshare(void)
 		EXPECT(0, CALL(VM_DESTROY, vm));
 	}
 	end();
+	EXPECT(0, CALL(VM_DESTROY, contended_vm));
 	EXPECT(0, wrong[1]);
 	EXPECT_TRUE(done[1] > 0);
 }
