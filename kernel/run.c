@@ -412,6 +412,9 @@ static struct vcpu *choose(struct pcpu *cpu, uint64_t now)
 	}
 	for (unsigned tries = 2; vcpu != NULL && tries != 0; tries--) {
 		if (is_ready(cpu, vcpu, now)) {
+			if (lends && cpu->resched) {
+				return NULL; /* it goes on: there is something to choose */
+			}
 			if (vcpu->steal != 0 && vcpu->stolen != vcpu->sched.waited) {
 				pvclock_tell_steal(vcpu);
 			}
