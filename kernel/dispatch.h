@@ -36,8 +36,8 @@ void dispatch_wake_at(struct vcpu *vcpu, struct pcpu *place);
  * NULL: nobody. In the main loop, interrupts off. */
 struct vcpu *dispatch_next(enum sched_how how, uint64_t now);
 
-/* As dispatch_next(SCHED_SLEEPS), for when `next`, which sleeps here, has to run in its place: false
- * when it is not as simple as that, and nothing has changed. */
+/* As dispatch_next(SCHED_SLEEPS), for when `next`, which sleeps here, has to run in its place:
+ * false when it is not as simple as that, and nothing has changed. */
 bool dispatch_swap(struct vcpu *next, uint64_t now);
 
 /* Wake those of this CPU whose timers have come, at TSC `now`. In the main loop, interrupts off. */
