@@ -36,9 +36,9 @@ bool gmem_copy(struct vm *vm, uint64_t gpa, void *bytes, size_t size, bool write
 		if (write && vm->logs) {
 			gmem_open(vm, gpa);
 		}
-		uint64_t flags = lock_acquire(&vm_lock);
+		/* Without a lock, as the CPU itself walks: tables that are taken out stay until
+		 * every CPU has answered (vm_flush()), and this one answers later. */
 		bool there = stage2_query(&vm->stage2, gpa, &page);
-		lock_release(&vm_lock, flags);
 		if (!there || !(page.rights & (write ? STAGE2_WRITE : STAGE2_READ)) ||
 			(write && page.cache != STAGE2_WB)) {
 			return false;

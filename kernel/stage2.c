@@ -280,7 +280,8 @@ bool stage2_query(const struct stage2 *s, uint64_t gpa, struct stage2_translatio
 	uint64_t entry = gpa < LIMIT ? root_entry(s) : 0;
 	while (is_table(s, entry, level)) {
 		level--;
-		entry = table_of(entry)[gpa / span_of(level) % ENTRIES];
+		entry = __atomic_load_n(
+			&table_of(entry)[gpa / span_of(level) % ENTRIES], __ATOMIC_RELAXED);
 	}
 	uint64_t execute = (entry ^ f->execute) & (f->execute | f->no_execute);
 	translation->hpa = hpa((entry & ADDRESS) + gpa % span_of(level));

@@ -5,6 +5,7 @@
  */
 #include "svm/svm.h"
 
+#include "kernel/gmem.h"
 #include "kernel/insn.h"
 #include "kernel/x86.h"
 
@@ -104,6 +105,16 @@ static void decode_cr8(const struct vcpu *vcpu, struct vcpu_exit *exit)
 	}
 }
 
+/* In a shadow, in front of a HLT that would be carried out. */
+static bool is_held_at_hlt(struct vcpu *vcpu)
+{
+	const struct vmcb *vmcb = vcpu->hw;
+	uint8_t bytes[INSN_MAX];
+
+	return (vmcb->shadow & SVM_SHADOW) && vmcb->cpl == 0 && gmem_fetch(vcpu, bytes) != 0 &&
+		bytes[0] == 0xf4;
+}
+
 void svm_decode(struct vcpu *vcpu, struct vcpu_exit *exit)
 {
 	struct vmcb *vmcb = vcpu->hw;
@@ -122,6 +133,15 @@ void svm_decode(struct vcpu *vcpu, struct vcpu_exit *exit)
 		exit->length = length_to(vmcb, vmcb->next_rip);
 	}
 	switch (exit->kind) {
+	case EXIT_INTERRUPT:
+	case EXIT_NMI:
+		/* QEMU's VMRUN forgets the shadow: an interrupt would come between STI and HLT,
+		 * and the guest sleep over what it is woken for. */
+		if (is_held_at_hlt(vcpu)) {
+			exit->kind = EXIT_HLT;
+			exit->length = 1;
+		}
+		break;
 	case EXIT_WINDOW:
 		vmcb->interrupt_control &= ~VIRQ_PENDING;
 		vmcb->clean &= (uint32_t)~CLEAN_INTERRUPT;

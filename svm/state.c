@@ -9,8 +9,6 @@
 #include "kernel/paging.h"
 #include "kernel/x86.h"
 
-#define SHADOW BIT(0)
-
 static const uint8_t places[SEG_COUNT] = {
 	SEG_ES, SEG_CS, SEG_SS, SEG_DS, SEG_FS, SEG_GS, VMCB_LDTR, VMCB_TR};
 
@@ -95,7 +93,7 @@ void svm_skip(struct vcpu *vcpu, uint8_t length)
 	struct vmcb *vmcb = vcpu->hw;
 
 	vmcb->rip += length;
-	vmcb->shadow &= ~SHADOW;
+	vmcb->shadow &= ~SVM_SHADOW;
 	if (vmcb->rflags &
 		RFLAGS_TF) { /* the trap that the instruction had caused (APM vol. 2, 15.12.2) */
 		vmcb->dr6 |= DR6_STEP;
@@ -124,7 +122,7 @@ bool svm_can_take(struct vcpu *vcpu, enum event_type type)
 	const struct vmcb *vmcb = vcpu->hw;
 	bool open = type == EVENT_NMI ? vmcb->nmi_state == NMI_OPEN : vmcb->rflags & RFLAGS_IF;
 
-	return open && !(vmcb->shadow & SHADOW) && !(vmcb->inject & EVENT_VALID);
+	return open && !(vmcb->shadow & SVM_SHADOW) && !(vmcb->inject & EVENT_VALID);
 }
 
 /*
@@ -142,7 +140,7 @@ void svm_window(struct vcpu *vcpu, enum event_type type)
 		return;
 	}
 	if (type == EVENT_NMI && vmcb->nmi_state == NMI_RETURNING) {
-		vmcb->shadow |= SHADOW;
+		vmcb->shadow |= SVM_SHADOW;
 	}
 	/* The priority and IGNORE_TPR: QEMU compares priorities otherwise than hardware does. */
 	vmcb->interrupt_control |= VIRQ_PENDING | VIRQ_PRIORITY_MAX | VIRQ_IGNORE_TPR;

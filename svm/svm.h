@@ -16,6 +16,8 @@
 #define SVM_PAUSE_FILTER   BIT(10)
 extern uint32_t svm_features; /* [I] after probe */
 
+#define SVM_SHADOW BIT(0) /* of vmcb.shadow (15.21.5) */
+
 /* Segment registers of the VMCB: enum segment_name as far as SEG_GS, GDTR, LDTR, IDTR, TR. */
 #define VMCB_LDTR 7
 #define VMCB_TR   9

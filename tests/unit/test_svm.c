@@ -20,6 +20,14 @@ const struct backend *backend = &svm_backend;
 static struct vcpu_exit ended;
 static struct vm_bitmaps bitmaps;
 static void (*guest)(void); /* what the guest does in a run */
+static uint8_t code_byte;   /* what stands at its rip; 0: it cannot be read */
+
+size_t gmem_fetch(struct vcpu *one, uint8_t *bytes)
+{
+	assert_ptr_equal(one, &vcpu);
+	*bytes = code_byte;
+	return code_byte != 0;
+}
 
 bool msr_try_write(uint32_t msr, uint64_t value)
 {
@@ -55,6 +63,7 @@ static int setup(void **state)
 	memset(&vcpu, 0, sizeof(vcpu));
 	svm_features = 0;
 	guest = NULL;
+	code_byte = 0;
 	vm.stage2.root = root;
 	vcpu.vm = &vm;
 	vm.bitmaps = memset(&bitmaps, 0xff, sizeof(bitmaps));
@@ -316,6 +325,25 @@ static void a_window_is_asked_for_once_and_closes_when_it_came(void **state)
 	assert_false(svm_can_take(&vcpu, EVENT_INTERRUPT));
 }
 
+static void an_interrupt_between_sti_and_hlt_comes_behind_the_hlt(void **state)
+{
+	(void)state;
+	code_byte = 0xf4;
+	assert_int_equal(decode(0x60, 0, 0), EXIT_INTERRUPT);
+	vmcb->shadow = 1;
+	assert_int_equal(decode(0x60, 0, 0), EXIT_HLT);
+	assert_int_equal(ended.length, 1);
+	assert_int_equal(decode(0x61, 0, 0), EXIT_HLT);
+	assert_int_equal(decode(0x64, 0, 0), EXIT_WINDOW);
+	vmcb->cpl = 3; /* there it is a #GP, which the CPU will raise */
+	assert_int_equal(decode(0x60, 0, 0), EXIT_INTERRUPT);
+	vmcb->cpl = 0;
+	code_byte = 0x90;
+	assert_int_equal(decode(0x60, 0, 0), EXIT_INTERRUPT);
+	code_byte = 0;
+	assert_int_equal(decode(0x60, 0, 0), EXIT_INTERRUPT);
+}
+
 static void every_register_keeps_its_own_value(void **state)
 {
 	(void)state;
@@ -492,6 +520,7 @@ int main(void)
 		SVM_TEST(an_interrupted_event_is_handed_over_unless_its_instruction_raises_it_anew),
 		SVM_TEST(an_nmi_masks_others_until_its_iret_is_done),
 		SVM_TEST(a_window_is_asked_for_once_and_closes_when_it_came),
+		SVM_TEST(an_interrupt_between_sti_and_hlt_comes_behind_the_hlt),
 		SVM_TEST(every_register_keeps_its_own_value),
 		SVM_TEST(every_segment_keeps_its_own_value),
 		SVM_TEST(no_asid_is_used_for_two_without_a_flush),
