@@ -54,6 +54,9 @@ enum pintle_query {
  * string instruction may then ask again in the record. */
 #define PINTLE_RUN_ANSWER 1u
 
+/* Another: run it in the place of the vCPU that calls, which sleeps as by PINTLE_VCPU_WAIT. */
+#define PINTLE_RUN_WAIT 2u
+
 /* Rights of a mapping. */
 #define PINTLE_READ    1u
 #define PINTLE_WRITE   2u

@@ -76,7 +76,7 @@ static void kick(struct pcpu *cpu)
 	if (cpu != this_cpu()) {
 		smp_wake(cpu->index);
 	} else if (cpu->vcpu != NULL) {
-		atomic_fetch_or(&cpu->vcpu->requests, VCPU_REQUEST_LOOK);
+		atomic_fetch_or(&cpu->vcpu->requests, VCPU_REQUEST_KICK);
 	}
 }
 
@@ -123,6 +123,9 @@ static bool pull(struct sched_cpu *to, struct sched_cpu *from)
 /* The timer of one that sleeps is its CPU's affair. The CPU is locked. */
 static void set_alarm(struct pcpu *cpu, struct vcpu *vcpu, uint64_t at)
 {
+	if (vcpu->alarm.chance == 0 && at == UINT64_MAX) {
+		return;
+	}
 	if (vcpu->alarm.chance != 0) {
 		sched_tree_remove(&cpu->alarms, &vcpu->alarm);
 	}
@@ -155,10 +158,20 @@ void dispatch_alarm(uint64_t now)
 
 void dispatch_wake(struct vcpu *vcpu)
 {
+	dispatch_wake_at(vcpu, NULL);
+}
+
+void dispatch_wake_at(struct vcpu *vcpu, struct pcpu *place)
+{
 	struct sched_entity *entity = &vcpu->sched;
 	uint64_t now = time_ns(), flags;
 	struct pcpu *cpu = lock_home(entity, &flags);
 	bool runs = cpu->sched.running == entity, kicks = false;
+
+	if (place != NULL && entity->state == SCHED_ASLEEP && entity->params.budget == 0 &&
+		sched_mask_has(&entity->params.affinity, place->index)) {
+		entity->target = &place->sched;
+	}
 	struct sched_cpu *to = sched_wake(entity, now);
 
 	if (to != NULL) {
@@ -226,6 +239,25 @@ struct vcpu *dispatch_next(enum sched_how how, uint64_t now)
 		cpu->vcpu->exited_at = now; /* the time without the CPU is no exit's cost */
 	}
 	return cpu->vcpu;
+}
+
+bool dispatch_swap(struct vcpu *next, uint64_t now)
+{
+	struct pcpu *cpu = this_cpu();
+	struct vcpu *old = cpu->vcpu;
+	uint64_t flags = lock_acquire(&cpu->sched_lock);
+	bool done = !cpu->resched && !(old->requests & VCPU_REQUEST_LOOK) &&
+		sched_swap(&cpu->sched, &next->sched, time_from_tsc(now));
+
+	if (done) {
+		set_alarm(cpu, next, UINT64_MAX);
+		set_alarm(cpu, old, vcpu_alarm(old));
+		cpu->vcpu = next;
+		cpu->until = UINT64_MAX;
+		next->exited_at = now;
+	}
+	lock_release(&cpu->sched_lock, flags);
+	return done;
 }
 
 bool dispatch_add(struct vcpu *vcpu, struct pcpu *cpu, const struct sched_params *params)
@@ -314,7 +346,8 @@ void dispatch_stop(struct vcpu *vcpu)
 		atomic_fetch_and(&vcpu->requests, ~(unsigned)VCPU_REQUEST_LOOK);
 		dispatch_next(SCHED_SLEEPS, tsc_read());
 	}
-	for (bool asleep = false; !asleep;) {
+	/* Who sleeps has nothing left to do with a CPU's lock: a look is enough. */
+	for (bool asleep = vcpu->sched.state == SCHED_ASLEEP; !asleep;) {
 		uint64_t flags;
 		struct pcpu *cpu = lock_home(&vcpu->sched, &flags);
 		if (cpu->sched.running != &vcpu->sched) {

@@ -271,12 +271,41 @@ static int64_t call_VCPU_CREATE(const struct call *c)
 	return vcpu->index;
 }
 
+/* Who calls sleeps until the vCPU does, or there is an interrupt; `begin`: it begins to run, in its
+ * place if possible. */
+static int64_t lend(struct vcpu *vcpu, bool begin)
+{
+	struct vcpu *self = this_cpu()->vcpu;
+
+	vcpu->waiter = self;
+	if (!begin && (vcpu->stopped || vcpu->sched.state == SCHED_ASLEEP)) {
+		return 1;
+	}
+	self->state = VCPU_WAITS;
+	if (begin && self->requests == 0 && vlapic_pending(&self->lapic) < 0 &&
+		dispatch_swap(vcpu, tsc_read())) {
+		atomic_fetch_or(&self->requests, VCPU_REQUEST_KICK);
+		return 0;
+	}
+	if (begin) {
+		atomic_fetch_or(&vcpu->requests, VCPU_REQUEST_LOOK);
+		dispatch_wake_at(vcpu, this_cpu());
+	}
+	vcpu_request(self, VCPU_REQUEST_LOOK);
+	return 0;
+}
+
+static int64_t call_VCPU_WAIT(const struct call *c)
+{
+	return lend(c->vcpu, false);
+}
+
 static int64_t call_VCPU_RUN(const struct call *c)
 {
 	struct vcpu *vcpu = c->vcpu;
-	uint64_t only_answer = c->argument[0];
+	uint64_t how = c->argument[0];
 
-	if (only_answer > PINTLE_RUN_ANSWER) {
+	if (how > PINTLE_RUN_WAIT) {
 		return -EINVAL;
 	}
 	vcpu->asks = PINTLE_EXIT_NONE;
@@ -284,10 +313,15 @@ static int64_t call_VCPU_RUN(const struct call *c)
 		vcpu->answer_value = __atomic_load_n(&vcpu->record->value, __ATOMIC_RELAXED);
 		vcpu->answer = ANSWER_GIVEN;
 	}
-	if (!only_answer) {
+	if (how != PINTLE_RUN_ANSWER) {
 		vcpu->stopped = false;
+		if (how == PINTLE_RUN_WAIT) {
+			return lend(vcpu, true);
+		}
 		vcpu_request(vcpu, VCPU_REQUEST_LOOK);
-	} else if (vcpu->answer == ANSWER_GIVEN) {
+		return 0;
+	}
+	if (vcpu->answer == ANSWER_GIVEN) {
 		vcpu_take(vcpu);
 		exit_again(vcpu);
 	}
@@ -312,6 +346,7 @@ static int64_t call_VCPU_STOP(const struct call *c)
 static int64_t call_VCPU_STEER(const struct call *c)
 {
 	c->vcpu->event = (uint32_t)c->argument[0];
+	c->vcpu->waiter = NULL;
 	return 0;
 }
 

@@ -26,8 +26,9 @@ struct vcpu_context {
 #define VCPU_STATES(X)                                                                             \
 	X(WAIT_SIPI, "waits for SIPI") /* after INIT; not the first */                             \
 	X(RUNNING, "runs")                                                                         \
-	X(HALTED, "halted") /* HLT: until an event */                                              \
-	X(DEAD, "dead")     /* by a fault of its own */
+	X(HALTED, "halted")           /* HLT: until an event */                                    \
+	X(WAITS, "waits for a guest") /* PINTLE_VCPU_WAIT: or an interrupt, whatever IF says */    \
+	X(DEAD, "dead")               /* by a fault of its own */
 enum vcpu_state { VCPU_STATES(VCPU_ID) };
 
 /* What there is to do before a vCPU's next entry, in one word, so that an entry costs one look. The
@@ -40,6 +41,8 @@ enum vcpu_request {
 	VCPU_REQUEST_SIPI = 1u << 4,  /* vector in ->sipi_vector */
 	VCPU_REQUEST_PAUSE = 1u << 5, /* stands, and all others wait, until RESUME */
 	VCPU_REQUEST_RESUME = 1u << 6,
+	VCPU_REQUEST_GO = 1u << 7,   /* whom it waited for sleeps */
+	VCPU_REQUEST_KICK = 1u << 8, /* it runs on, but its CPU has to choose again */
 };
 
 /* Of an exit that only the VMM can go on with. ASKED: it stopped for it, and the exit is kept;
@@ -68,6 +71,7 @@ struct vcpu {
 	struct pintle_record *record; /* [I] NULL: it has no VMM; as the two below */
 	uint64_t record_page;         /* [I] */
 	atomic_uint event;            /* [A] tells that it stopped */
+	struct vcpu *_Atomic waiter;  /* [A] the service VM's, woken when this sleeps; no event */
 	atomic_bool busy;             /* [A] taken by who looks at what is [S] */
 	atomic_bool stopped;          /* [A] by its VMM, or for it: until PINTLE_VCPU_RUN */
 	enum pintle_exit asks;        /* [S] why it stopped */

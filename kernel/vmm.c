@@ -103,17 +103,20 @@ static void tell(struct vcpu *vcpu, enum pintle_exit exit)
 {
 	uint64_t exits = 0;
 
+#pragma GCC unroll 64
 	for (unsigned kind = 0; kind < EXIT_COUNT; kind++) {
 		exits += vcpu->exits[kind];
 	}
 	vcpu->record->ran = vcpu->sched.ran;
 	vcpu->record->waited = vcpu->sched.waited;
 	vcpu->record->exits = exits;
-	__atomic_store_n(&vcpu->record->exit, exit, __ATOMIC_RELEASE);
 	vcpu->asks = exit;
 	vcpu_request(vcpu, VCPU_REQUEST_LOOK);
-	/* Who stops it at the same time finds the record, and needs no event. */
-	if (!atomic_exchange(&vcpu->stopped, true)) {
+	bool stopped = atomic_exchange(&vcpu->stopped, true);
+	/* Who sees this may let it run again, and needs no event: so this is before the look. */
+	__atomic_store_n(&vcpu->record->exit, exit, __ATOMIC_SEQ_CST);
+	/* Who stops it at the same time finds the record; who waits is woken when it sleeps. */
+	if (!stopped && vcpu->waiter == NULL) {
 		vmm_event(vcpu->event);
 	}
 }

@@ -139,6 +139,22 @@ static void steer(void)
 	guest_end(&g);
 }
 
+static void lend(void)
+{
+	CASE("WAIT for one that runs on the other CPU alone is back when it stops there");
+	g = NEW(64, outs);
+	EXPECT(0, pin(g.vm, 0, 1));
+	for (unsigned i = 0; i < 20; i++) {
+		g.record->exit = PINTLE_EXIT_NONE;
+		EXPECT_TRUE(CALL(VCPU_RUN, g.vm, 0, PINTLE_RUN_WAIT) >= 0);
+		while (g.record->exit == PINTLE_EXIT_NONE && CALL(VCPU_WAIT, g.vm, 0) >= 0) {
+		}
+		EXPECT(PINTLE_EXIT_IO, g.record->exit);
+	}
+	EXPECT_TRUE(!event_is_set(0, g.event));
+	guest_end(&g);
+}
+
 GUEST(reader, 64, "sti; 1: mov 0x400000, %rax; mov %rax, 0x10000; incq 0x10008; jmp 1b");
 
 static void unmap(void)
@@ -443,6 +459,7 @@ void service(void)
 	EXPECT(2, QUERY(CPUS));
 	stop_elsewhere();
 	steer();
+	lend();
 	unmap();
 	destroy();
 	maps();

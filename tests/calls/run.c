@@ -212,7 +212,7 @@ static void answer_only(void)
 	EXPECT_EXIT(&g, IO, 0x9a, 1, 1, 0x42);
 
 	CASE("RUN refuses other flags, and a vCPU that runs");
-	EXPECT(-EINVAL, CALL(VCPU_RUN, g.vm, 0, 2));
+	EXPECT(-EINVAL, CALL(VCPU_RUN, g.vm, 0, 3));
 	EXPECT(-EINVAL, CALL(VCPU_RUN, g.vm, 0, 1ull << 32 | 1));
 	EXPECT(-EINVAL, CALL(VCPU_RUN, g.vm, 1, 0));
 	EXPECT(-EINVAL, CALL(VCPU_RUN, g.vm, UINT64_MAX, 0));

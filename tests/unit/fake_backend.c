@@ -296,6 +296,11 @@ void dispatch_wake(struct vcpu *other)
 	fake_woken |= 1u << other->index;
 }
 
+bool dispatch_swap(struct vcpu *next, uint64_t now)
+{
+	return false;
+}
+
 struct vcpu *dispatch_next(enum sched_how how, uint64_t now)
 {
 	return NULL;

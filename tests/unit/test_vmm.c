@@ -111,6 +111,18 @@ static void who_was_stopped_meanwhile_gets_no_event(void **state)
 	assert_int_equal(fake_events, 0);
 }
 
+static void who_waits_gets_no_event(void **state)
+{
+	(void)state;
+	uint64_t value = 0;
+	vcpu->waiter = &fake_vcpu[1];
+	assert_false(ask(PINTLE_EXIT_IO, 0x99, 1, true, &value));
+	assert_true(vcpu->stopped);
+	assert_int_equal(record.exit, PINTLE_EXIT_IO);
+	assert_int_equal(fake_events, 0);
+	vcpu->waiter = NULL;
+}
+
 static void the_record_counts(void **state)
 {
 	(void)state;
@@ -295,6 +307,7 @@ int main(void)
 		TEST(a_read_is_asked_and_answered_in_its_size),
 		TEST(a_write_is_told_in_its_size_and_done_when_it_was_answered),
 		TEST(who_was_stopped_meanwhile_gets_no_event),
+		TEST(who_waits_gets_no_event),
 		TEST(the_record_counts),
 		TEST(an_event_is_told_until_it_was_taken),
 		TEST(a_doorbell_does_not_stop_the_vcpu),
