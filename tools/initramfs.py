@@ -55,7 +55,7 @@ class Archive:
         for folder in list(pathlib.PurePosixPath(name).parents)[:-1]:
             self._entries.setdefault(str(folder), (stat.S_IFDIR | 0o755, b""))
 
-    def packed(self, level=9):
+    def packed(self, level=6):
         """The archive, compressed."""
         # A folder comes before what is in it: so do their names in this order.
         entries = [(name, *entry) for name, entry in sorted(self._entries.items())]

@@ -18,13 +18,14 @@ GUEST_KERNEL = "linux-image-cloud-amd64"
 # The demo guest's drivers, in the order in which they are asked for.
 GUEST_MODULES = ("virtio_pci", "virtio_blk", "virtio_net", "virtio_console", "virtio_rng", "ext4", "button", "evdev")
 
-# Programs besides busybox: package, file in it, name in the image.
+XTABLES = "usr/lib/x86_64-linux-gnu/xtables/"
+# Programs besides busybox, and a plugin of one: package, file in it, name in the image.
 PROGRAMS = (
-    ("e2fsprogs", "sbin/mke2fs", "mke2fs"),
-    ("e2fsprogs", "sbin/e2fsck", "e2fsck"),
-    ("iptables", "usr/sbin/xtables-legacy-multi", "iptables"),
+    ("e2fsprogs", "sbin/mke2fs", "sbin/mke2fs"),
+    ("e2fsprogs", "sbin/e2fsck", "sbin/e2fsck"),
+    ("iptables", "usr/sbin/xtables-legacy-multi", "sbin/iptables"),
+    ("iptables", XTABLES + "libxt_NAT.so", XTABLES + "libxt_MASQUERADE.so"),
 )
-PLUGINS = (("iptables", "usr/lib/x86_64-linux-gnu/xtables/libxt_NAT.so", "usr/lib/x86_64-linux-gnu/xtables/libxt_MASQUERADE.so"),)
 LIBRARIES = ("libc6", "libext2fs2", "libcom-err2", "libblkid1", "libuuid1", "libxtables12", "libip4tc2", "libip6tc2")
 LOADER = "lib64/ld-linux-x86-64.so.2"
 
@@ -42,18 +43,17 @@ def add_modules(archive, folder, more):
     """
     release = next((folder / "lib" / "modules").iterdir()).name
     files = debian.module_order(folder, module_list(IMAGE / "modules")) + list(more)
-    paths = {debian.module_name(path.stem): path for path in files}
+    names = [debian.module_name(path.stem) for path in files]
 
-    def closure(path):
-        """The modules that this one needs, in modprobe's order: the nearest first."""
-        needed = []
-        for name in debian.module_needs(path):
-            needed += [name, *closure(paths[debian.module_name(name)])]
-        return list(dict.fromkeys(needed))
+    def needed_by(path):
+        """The places in `files` of all that this one needs."""
+        places = {names.index(debian.module_name(name)) for name in debian.module_needs(path)}
+        return places.union(*(needed_by(files[place]) for place in places))
 
     depends, aliases = [], []
     for path in files:
-        needs = [paths[debian.module_name(name)].name for name in closure(path)]
+        # modprobe begins at the end of the line.
+        needs = [files[place].name for place in sorted(needed_by(path), reverse=True)]
         depends.append(f"{path.name}:" + "".join(f" {name}" for name in needs) + "\n")
         aliases += [f"alias {alias} {path.stem}\n" for alias in debian.module_facts(path, "alias")]
         archive.add_file(f"lib/modules/{release}/{path.name}", path)
@@ -64,9 +64,9 @@ def add_modules(archive, folder, more):
 def add_programs(archive):
     """Debian's programs with the libraries that they need."""
     folders = [debian.unpack(package) for package in LIBRARIES]
-    for package, name, place in (*PROGRAMS, *PLUGINS):
+    for package, name, place in PROGRAMS:
         path = debian.unpack(package) / name
-        archive.add_file(place if "/" in place else f"bin/{place}", path, 0o755)
+        archive.add_file(place, path, 0o755)
         for library, file in debian.libraries(path, folders).items():
             archive.add_file(f"lib/x86_64-linux-gnu/{library}", file, 0o755)
     archive.add_file(LOADER, folders[0] / LOADER, 0o755)
@@ -91,7 +91,7 @@ def make_initrd(folder, pintle_ko, more=()):
     archive = initramfs.Archive()
     busybox = debian.unpack("busybox-static") / "bin" / "busybox"
     guest = debian.unpack_kernel(GUEST_KERNEL)
-    for name in ("dev", "proc", "sys", "run", "tmp", "mnt", "root", "sbin", "var/lib/pintle"):
+    for name in ("dev", "proc", "sys", "run", "tmp", "mnt", "root", "var/lib/pintle"):
         archive.add_folder(name)
     archive.add_link("var/run", "/run")
     archive.add_link("sbin/modprobe", "/bin/modprobe")  # which is the path that the kernel calls
