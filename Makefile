@@ -116,6 +116,21 @@ run: build/pintle.iso ## boot it (EMU=qemu|bochs FIRMWARE=bios|uefi CPUS= MEM=Mi
 debug: build/pintle.iso ## boot it stopped, with gdb attached and symbols loaded
 	@python3 tools/run.py --debug --emu qemu --firmware $(FIRMWARE) --cpus $(CPUS) --mem $(MEM) --iso $<
 
+# pintle.ko, for the service VM ----------------------------------------------------------------------------------------
+
+.PHONY: module dkms
+module: | deps ## build build/module/{cloud,generic}/pintle.ko, for Debian's kernels (/dev/kvm on Pintle)
+	@python3 tools/module.py
+
+DKMS := build/dkms/pintle-0.1
+dkms: ## lay out pintle.ko as DKMS source: build/dkms/pintle-0.1
+	@rm -rf $(DKMS)
+	@mkdir -p $(DKMS)/abi $(DKMS)/service/module
+	@cp abi/pintle.h abi/hypercalls.def $(DKMS)/abi
+	@cp service/module/*.[ch] service/module/Kbuild service/module/README.md $(DKMS)/service/module
+	@cp -r service/module/dkms.conf LICENSES $(DKMS)
+	@echo "$(DKMS): dkms install $(DKMS)"
+
 # Tests ----------------------------------------------------------------------------------------------------------------
 
 HOST_CFLAGS := -std=gnu17 -g -O1 -fno-omit-frame-pointer -fno-sanitize-recover=all $(filter-out -Wmissing-prototypes,$(WARNINGS)) \
@@ -168,7 +183,7 @@ fuzz: $(FUZZ_TESTS) ## each fuzz target for FUZZ_SECONDS, from its seeds
 bench: build/pintle.elf ## what exits and a boot cost, in instructions counted by Bochs
 	@python3 tests/bench/run.py
 
-system: build/pintle.iso build/pintle-vmm ## system tests in QEMU and Bochs
+system: build/pintle.iso build/pintle-vmm module ## system tests in QEMU and Bochs
 	@python3 tests/system/run.py
 
 builds: ## both compilers and flavours build without a warning
@@ -182,7 +197,7 @@ size: build/pintle.elf ## code lines for each folder, and the image's bytes
 layers: ## check that includes follow the design's layers
 	@sh tools/layers.sh
 
-FORMATTED := $(wildcard $(addsuffix /*.[ch],$(HV_FOLDERS) service/vmm tests/unit tests/fuzz tests/vms tests/calls tests/bench tools))
+FORMATTED := $(wildcard $(addsuffix /*.[ch],$(HV_FOLDERS) service/vmm service/module tests/unit tests/fuzz tests/vms tests/calls tests/bench tools))
 format: ## apply the house style
 	clang-format -i $(FORMATTED)
 format-check: | deps

@@ -90,6 +90,7 @@ def main():
         check(counts, "gcc and clang build debug and release without a warning", "make", "-j2", "builds")
         check(counts, "the image builds", "make", "iso")
         check(counts, "pintle-vmm builds", "make", "vmm")
+        check(counts, "pintle.ko builds for both kernels without a warning", "make", "module")
         check(counts, "size is within the limits", "make", "size")
         check(counts, "includes follow the layers", "make", "layers")
         check(counts, "the sources are formatted", "make", "format-check")

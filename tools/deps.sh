@@ -15,6 +15,7 @@ need() {
 need gcc gcc
 need /usr/include/stdlib.h libc6-dev
 need ld binutils
+need /usr/lib/x86_64-linux-gnu/libelf.so.1 libelf1
 need clang clang
 need clang-format clang-format
 need /usr/lib/llvm-14/lib/clang/14.0.6/lib/linux/libclang_rt.fuzzer-x86_64.a libclang-rt-14-dev
