@@ -20,6 +20,7 @@ import subprocess
 import tempfile
 import threading
 import tty
+import typing
 
 OVMF_CODE = "/usr/share/OVMF/OVMF_CODE_4M.fd"
 OVMF_VARS = "/usr/share/OVMF/OVMF_VARS_4M.fd"
@@ -56,7 +57,9 @@ class Setup:
     accel: str = "tcg"  # tcg | kvm, QEMU only
     com: int = 1  # the COM port at the other end of our line; 0: the machine has none
     gdb: bool = False  # QEMU only: a GDB stub, and the machine waits for it before its first step
-    devices: bool = False  # empty disks of each kind that the emulator knows, and a network card
+    network: bool = False  # a network card, with the host's network behind it
+    devices: bool = False  # that, and empty disks of each kind that the emulator knows
+    data: typing.Optional[pathlib.Path] = None  # one disk, not together with those
     extra: tuple = ()  # further QEMU arguments or bochsrc lines
 
 
@@ -249,11 +252,11 @@ class Emulator:
                 "-drive", f"if=pflash,format=raw,unit=0,readonly=on,file={OVMF_CODE}",
                 "-drive", f"if=pflash,format=raw,unit=1,file={variables}"]
         arguments += self._qemu_lines()
-        if setup.devices:
+        if setup.devices or setup.network:
             arguments += ["-netdev", "user,id=net", "-device", "e1000e,netdev=net"]
-            for name, path in self._make_disks():
-                arguments += ["-drive", f"if=none,id={name},format=raw,file={path}",
-                              "-device", f"{DISKS['qemu'][name]},drive={name}"]
+        for name, path in self._disks():
+            arguments += ["-drive", f"if=none,id={name},format=raw,file={path}",
+                          "-device", f"{DISKS['qemu'][name]},drive={name}"]
         if setup.gdb:
             arguments += ["-S", "-gdb", f"unix:{self.gdb_path()},server=on,wait=off"]
         return [*arguments, *setup.extra]
@@ -304,16 +307,20 @@ class Emulator:
             *setup.extra]
 
     def _bochs_device_lines(self):
-        if not self.setup.devices:
-            return []
         disks = [f"{DISKS['bochs'][name]}: type=disk, path={path}, mode=flat"
-                 for name, path in self._make_disks()]
+                 for name, path in self._disks()]
+        if not self.setup.devices and not self.setup.network:
+            return disks
         return [*disks, "plugin_ctrl: e1000=1", "pci: enabled=1, chipset=i440fx, slot1=e1000",
                 "e1000: enabled=1, mac=52:54:00:12:34:56, ethmod=slirp, script=''"]
 
-    def _make_disks(self):
-        """The empty disks of this machine: (name, path) of each."""
-        for name in DISKS[self.setup.emulator]:
+    def _disks(self):
+        """The disks of this machine: (name, path) of each."""
+        if self.setup.data is not None:
+            link = self.folder / "data.img"  # as Bochs leaves a lock beside it when it is killed
+            link.symlink_to(self.setup.data.resolve())
+            yield "sda", link
+        for name in DISKS[self.setup.emulator] if self.setup.devices else ():
             path = self.folder / f"{name}.img"
             with open(path, "wb") as file:
                 file.truncate(DISK_BYTES)

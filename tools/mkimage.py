@@ -30,6 +30,14 @@ LIBRARIES = ("libc6", "libext2fs2", "libcom-err2", "libblkid1", "libuuid1", "lib
 LOADER = "lib64/ld-linux-x86-64.so.2"
 
 
+def stripped(path, what="-s"):
+    """A copy of what we built, without what only a debugger reads."""
+    OUT.mkdir(parents=True, exist_ok=True)
+    copy = OUT / path.name
+    debian.output_of("strip", what, "-o", str(copy), str(path))
+    return copy
+
+
 def module_list(path):
     """The names in a list of modules."""
     lines = (line.split("#")[0].strip() for line in path.read_text().splitlines())
@@ -98,9 +106,9 @@ def make_initrd(folder, pintle_ko, more=()):
     archive.add_tree(IMAGE / "root")
     archive.add_file("bin/busybox", busybox)
     archive.add_file("bin/pintle", ROOT / "service" / "pintle" / "pintle")
-    archive.add_file("bin/pintle-vmm", ROOT / "build" / "pintle-vmm")
+    archive.add_file("bin/pintle-vmm", stripped(ROOT / "build" / "pintle-vmm"))
     add_programs(archive)
-    add_modules(archive, folder, [pintle_ko] if pintle_ko else [])
+    add_modules(archive, folder, [stripped(pintle_ko, "-g")] if pintle_ko else [])
     demo = "usr/share/pintle/demo/"
     archive.add_file(demo + "make-disk", IMAGE / "demo" / "make-disk")
     archive.add_tree(IMAGE / "demo" / "root", demo + "root/")
