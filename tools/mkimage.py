@@ -12,6 +12,7 @@ from debian import ROOT, DebianError
 
 IMAGE = ROOT / "service" / "image"
 OUT = ROOT / "build" / "image"
+FILES = ("vmlinuz", "initrd.img")  # kernel and initial file system, in OUT
 KERNEL = "linux-image-amd64"
 GUEST_KERNEL = "linux-image-cloud-amd64"
 
@@ -127,7 +128,7 @@ def make_image(out=OUT, kernel=KERNEL, more=()):
     folder = debian.unpack_kernel(kernel)
     kind = "cloud" if "cloud" in kernel else "generic"
     pintle_ko = ROOT / "build" / "module" / kind / "pintle.ko"
-    paths = pathlib.Path(out) / "vmlinuz", pathlib.Path(out) / "initrd.img"
+    paths = [pathlib.Path(out) / name for name in FILES]
     initramfs.write(paths[1], make_initrd(folder, pintle_ko if pintle_ko.is_file() else None, more))
     initramfs.write(paths[0], debian.kernel_file(folder).read_bytes())
     return paths

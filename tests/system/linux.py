@@ -33,17 +33,11 @@ CONSOLE = "console=ttyS0,115200 quiet"
 FAST = "cryptomgr.notests tsc=reliable mitigations=off no_timer_check nokaslr audit=0"
 
 # A command loop in place of an interactive shell: no echo, no prompt and no line editing come
-# between a command and its output.
-LOOP = """\
-stty -echo
-echo "SERVICE-VM-UP cpus=$(nproc) memory=$(awk '/MemTotal/ {print $2}' /proc/meminfo) $(uname -r)"
-while :; do
-	while read -r line; do
-		eval "$line"
-		echo "=$?=DONE"
-	done
-done
-"""
+# between a command and its output. One line, which can also be typed.
+LOOP = (
+    "stty -echo; echo \"SERVICE-VM-UP cpus=$(nproc)"
+    " memory=$(awk '/MemTotal/ {print $2}' /proc/meminfo) $(uname -r)\";"
+    " while :; do while read -r line; do eval \"$line\"; echo \"=$?=DONE\"; done; done\n")
 
 INIT = """\
 #!/bin/busybox sh
