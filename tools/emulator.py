@@ -36,6 +36,7 @@ BOCHS_CPU = "corei7_haswell_4770"
 DISKS = {  # with Setup.devices: Linux' name of each disk, and QEMU's device or Bochs's place for it
     "qemu": {"sda": "ide-hd,bus=ide.0", "nvme0n1": "nvme,serial=1", "vda": "virtio-blk-pci"},
     "bochs": {"sda": "ata0-slave"}}
+DATA_BYTES = 4160 * 16 * 63 * 512  # about 2 GiB, of which holes take no room
 DISK_BYTES = 130 * 16 * 63 * 512  # whole cylinders, which Bochs wants; about 64 MiB
 
 POLL_SECONDS = 0.2  # how often a silent machine is checked for having ended
@@ -43,6 +44,19 @@ POLL_SECONDS = 0.2  # how often a silent machine is checked for having ended
 
 class EmulatorError(Exception):
     """The emulator cannot do what was asked, or has ended unexpectedly."""
+
+
+def make_data_disk(path):
+    """An empty disk, of which the service VM knows by its label what it is for."""
+    try:
+        with open(path, "xb") as file:
+            file.truncate(DATA_BYTES)
+    except OSError as error:
+        raise EmulatorError(f"cannot make {path}: {error.strerror}") from error
+    done = subprocess.run(["mke2fs", "-q", "-t", "ext4", "-L", "PINTLE-DATA", path], check=False)
+    if done.returncode != 0:
+        path.unlink()
+        raise EmulatorError(f"mke2fs cannot make a file system on {path}")
 
 
 @dataclasses.dataclass(frozen=True)

@@ -6,14 +6,13 @@ import argparse
 import contextlib
 import os
 import pathlib
-import subprocess
 import sys
 import termios
 import tty
 
 import emulator
 
-KEYS = """
+HELP = """
 You are at the serial line of a machine that starts now: Pintle, then its service VM, then the demo guest in that.
   Ctrl-\\    between the service VM's console and Pintle's monitor (`help` lists its commands)
   Ctrl-X    from a guest's console back to the service VM (`pintle console demo` goes there)
@@ -24,8 +23,6 @@ SECONDS = {"qemu": 30, "bochs": 200}
 
 PREFIX = 0x01  # Ctrl-A
 QUIT = b"xX"
-
-DATA_BYTES = 4160 * 16 * 63 * 512  # whole cylinders, which Bochs wants; about 2 GiB, of which holes take no room
 
 
 @contextlib.contextmanager
@@ -115,20 +112,10 @@ def read_options():
     return options
 
 
-def make_data_disk(path):
-    """An empty disk, of which the service VM knows by its label what it is for."""
-    with open(path, "xb") as file:
-        file.truncate(DATA_BYTES)
-    done = subprocess.run(["mke2fs", "-q", "-t", "ext4", "-L", "PINTLE-DATA", path], check=False)
-    if done.returncode != 0:
-        path.unlink()
-        raise emulator.EmulatorError(f"mke2fs cannot make a file system on {path}")
-
-
 def run(options):
     """Run the machine; returns the exit status."""
     if options.data and not options.data.exists():
-        make_data_disk(options.data)
+        emulator.make_data_disk(options.data)
     setup = emulator.Setup(
         iso=options.iso.resolve(), emulator=options.emu, firmware=options.firmware,
         cpus=options.cpus, memory=options.mem, accel=options.accel, gdb=options.debug,
@@ -139,7 +126,7 @@ def run(options):
             print("The machine waits for:  gdb build/pintle.elf "
                   f"-ex 'target remote {machine.gdb_path()}'")
         if sys.stdin.isatty():
-            print(KEYS.format(seconds=SECONDS[options.emu]), flush=True)
+            print(HELP.format(seconds=SECONDS[options.emu]), flush=True)
         with raw_terminal():
             by_user = connect(machine)
         print()

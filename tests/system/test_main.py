@@ -2,11 +2,14 @@
 """The main job: the ISO brings up the service VM, and that runs guests whose devices it serves."""
 
 import functools
+import pathlib
 import re
+import tempfile
 
 import image
+import mkimage
 import service
-from harness import add_group, check
+from harness import add_group, check, emulator, test
 
 # MiB of the file on a guest's disk, and of what goes over its network.
 SIZES = {"qemu": (64, 16), "bochs": (8, 2)}
@@ -224,3 +227,32 @@ add_machine("main_qemu_bios")
 add_machine("main_qemu_uefi", firmware="uefi", long=True)
 add_machine("main_bochs", emulator="bochs", cpus=1, memory=1024, long=True, cost=600)
 add_machine("main_kvm", native=True, long=True)  # the kernel's own KVM, without Pintle
+
+
+@test(cost=10)
+def the_image_is_the_same_each_time(_):
+    """Both of its files, byte by byte."""
+    paths = image.make()
+    with tempfile.TemporaryDirectory() as folder:
+        for ours, again in zip(paths, mkimage.make_image(folder)):
+            check(ours.read_bytes() == pathlib.Path(again).read_bytes(), f"{ours.name} differs")
+
+
+@test(long=True, cost=60)
+def guests_on_the_data_disk_outlive_the_machine(bench):
+    """Disks and configurations."""
+    with tempfile.TemporaryDirectory() as folder:
+        data = pathlib.Path(folder) / "data.img"
+        emulator.make_data_disk(data)
+        image.start(bench, data=data)
+        check("/dev/sda on /var/lib/pintle" in bench.outer.run("mount"), "the disk is not used")
+        with image.at_console(bench, "demo") as shell:
+            shell.run("echo kept > /root/file; sync")
+        bench.outer.run("sed -i s/autostart.*/autostart=no/ /etc/pintle/demo.conf")
+        bench.machine.send(b"poweroff\n")
+        bench.machine.wait_until_off()
+        image.start(bench, data=data)
+        check(image.state(bench, "demo") == "stopped", "the configuration is that of the image")
+        image.start_guest(bench, "demo")
+        with image.at_console(bench, "demo") as shell:
+            check(shell.run("cat /root/file") == "kept\n", "what was written is not there")
