@@ -41,7 +41,7 @@ class Console:
     def log_in(self):
         """As a person does, once the guest asks; then a command loop takes the place of the shell."""
         machine = self.bench.machine
-        type_until(self.bench, "\n", "login: ", 120)
+        type_until(self.bench, "\n", "login: ", 400)
         machine.send(b"root\n")
         machine.wait_for("# ", seconds_for(self.bench, 60))
         machine.send(linux.LOOP.encode())
