@@ -186,12 +186,15 @@ def a_killed_vmm_harms_nobody(bench):
 
 
 def all_is_back_when_they_are_off(bench):
-    """One is told to, one switches itself off."""
+    """One is told to, one switches itself off, one is ended in its boot."""
     bench.consoles["two"].open()
     bench.machine.send(b"poweroff\n")
     bench.machine.wait_for("two has ended", image.seconds_for(bench, 90))
     bench.outer.answer()
     bench.outer.run("pintle stop one", image.seconds_for(bench, 90))
+    image.start_guest(bench, "demo")
+    bench.outer.run("pintle kill demo")
+    check("somebody asked" in bench.outer.run("sleep 1; pintle info demo"), "its end is not told")
     check(image.counts(bench) == bench.before, f"VMs and pieces were {bench.before}, are {image.counts(bench)}")
     bench.outer.check_log()
 
