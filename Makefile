@@ -217,7 +217,7 @@ format-check: | deps
 	@clang-format --dry-run -Werror $(FORMATTED)
 
 # Documents made from the tables that they describe.
-build/docgen: tools/docgen.c boot/options.def boot/guest.def kernel/commands.def abi/hypercalls.def | deps
+build/docgen: tools/docgen.c boot/options.def kernel/commands.def abi/hypercalls.def | deps
 	@mkdir -p $(@D)
 	$(Q)gcc -std=gnu17 $(filter-out -Wmissing-prototypes,$(WARNINGS)) -I. -o $@ $<
 docs: build/docgen ## write docs/options.md, docs/monitor.md and docs/abi.md from their tables

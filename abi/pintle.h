@@ -54,6 +54,9 @@ enum pintle_query {
  * string instruction may then ask again in the record. */
 #define PINTLE_RUN_ANSWER 1u
 
+/* Another: run it in the place of the vCPU that calls, which sleeps as by PINTLE_VCPU_WAIT. */
+#define PINTLE_RUN_WAIT 2u
+
 /* Rights of a mapping. */
 #define PINTLE_READ    1u
 #define PINTLE_WRITE   2u
@@ -140,7 +143,7 @@ enum pintle_bulk {
 	PINTLE_BULK_LAPIC, /* 1 KiB: the registers as on the APIC's page */
 };
 
-/* For PINTLE_CPUID_SET: a page of these. Registers are cut to what Pintle lets guests have. */
+/* For PINTLE_CPUID_SET: a page of these. */
 struct pintle_cpuid {
 	uint32_t leaf, subleaf;
 	uint32_t any_subleaf; /* 1: `subleaf` does not count */

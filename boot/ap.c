@@ -70,11 +70,10 @@ static void prepare_all(unsigned wanted, bool can_start)
 
 void ap_start(unsigned wanted)
 {
-	uint64_t trampoline;
+	uint64_t at;
 	/* Above what BIOSes scribble on, below an EBDA that they forget to list. */
-	int err = memmap_find(
-		&machine.memmap, PAGE_SIZE, PAGE_SIZE, 64 * KIB, 512 * KIB, &trampoline);
-	char *page = err == 0 ? window_map(hpa(trampoline), PAGE_SIZE, PAGING_WRITE) : NULL;
+	int err = memmap_find(&machine.memmap, PAGE_SIZE, PAGE_SIZE, 64 * KIB, 512 * KIB, &at);
+	char *page = err == 0 ? window_map(hpa(at), PAGE_SIZE, PAGING_WRITE) : NULL;
 	prepare_all(wanted, page != NULL);
 	if (cpu_count == 1) {
 		return;
@@ -84,7 +83,7 @@ void ap_start(unsigned wanted)
 	starting(LAPIC_INIT);
 	time_delay(10000000);
 	for (unsigned try = 0; try < 2; try++) {
-		starting(LAPIC_STARTUP(trampoline));
+		starting(LAPIC_STARTUP(at));
 		time_delay(200000);
 	}
 	uint64_t start = time_ns();

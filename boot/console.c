@@ -73,13 +73,3 @@ void boot_console_open(const struct option_console *option, const struct boot_sc
 	log_warning("console: there is no serial port: Pintle shows its log here and takes no "
 		    "commands");
 }
-
-void boot_console_interrupt(void)
-{
-	const struct acpi_line *line = &boot_console_line;
-	if (line->gsi != UINT32_MAX && machine.acpi.ioapic_count != 0 &&
-		console_use_interrupt(line->gsi, line->level, line->active_low) != 0) {
-		log_warning(
-			"console: its interrupt, GSI %u, cannot be used: it is polled", line->gsi);
-	}
-}

@@ -20,6 +20,3 @@ void boot_console_open(const struct option_console *option, const struct boot_sc
  * not known). */
 extern uint16_t boot_console_port;
 extern struct acpi_line boot_console_line;
-
-/* Have the console's interrupt delivered, where it is known; needs the I/O APICs. */
-void boot_console_interrupt(void);

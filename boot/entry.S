@@ -213,13 +213,10 @@ boot_gdt_end:
 	.section .boot.bss, "aw", @nobits
 	.balign 4096
 	.globl boot_pt_window
-boot_pml4:      .skip 4096
-boot_pdpt_low:  .skip 4096
-boot_pdpt_high: .skip 4096
-boot_pd_image:  .skip 4096
-boot_pd_window: .skip 4096
-boot_pt_window: .skip 4096
-boot_pd_low:    .skip 4 * 4096
-	.skip 16384
+	.irp table, boot_pml4, boot_pdpt_low, boot_pdpt_high, boot_pd_image, boot_pd_window, boot_pt_window, boot_pd_low
+\table:
+	.skip 4096
+	.endr
+	.skip 3 * 4096 + 16384          /* the other three of boot_pd_low, and the stack */
 boot_stack_top:
 	.section .note.GNU-stack, "", @progbits

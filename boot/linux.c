@@ -132,13 +132,12 @@ static size_t maps_write(const struct boot_info *boot, const struct memmap *map,
 
 /* What the loader left when it is of this type, fits in Linux' fields, and its lines fit in its
  * pitch; else no screen. */
-static const struct boot_screen *screen_of(
-	const struct boot_screen *screen, uint8_t type, uint32_t max)
+static const struct boot_screen *screen_of(const struct boot_screen *s, uint8_t type, uint32_t max)
 {
 	static const struct boot_screen none;
-	bool fits = screen->type == type && screen->width <= max && screen->height <= max &&
-		screen->pitch <= UINT16_MAX && screen->width * screen->bpp <= 8 * screen->pitch;
-	return fits ? screen : &none;
+	bool fits = s->type == type && s->width <= max && s->height <= max &&
+		s->pitch <= UINT16_MAX && s->width * s->bpp <= 8 * s->pitch;
+	return fits ? s : &none;
 }
 
 int linux_write_params(const struct linux_kernel *kernel, const struct boot_info *boot,

@@ -18,7 +18,7 @@ static void seal(uint8_t *bytes, size_t size, size_t where)
 }
 
 /* Disable the CPUs that the guest does not have. Behind a broken entry nobody reads on. */
-static void madt_filter(uint8_t *madt, size_t size, const uint32_t *apic_ids, unsigned cpu_count)
+static void madt_filter(uint8_t *madt, size_t size, const uint32_t *ids, unsigned cpu_count)
 {
 	/* An entry has its type and its length, and those of CPUs their id and flags, which say
 	 * enabled and online capable: 5.2.12.2, and in 5.2.12.12 for x2APICs. */
@@ -29,8 +29,7 @@ static void madt_filter(uint8_t *madt, size_t size, const uint32_t *apic_ids, un
 		bool hidden =
 			(wide || entry[0] == 0) && entry[1] >= flags + 4u && at + entry[1] <= size;
 		for (unsigned i = 0; i < cpu_count && hidden; i++) {
-			hidden = wide ? memcmp(entry + 4, &apic_ids[i], 4) != 0
-				      : entry[3] != apic_ids[i];
+			hidden = wide ? memcmp(entry + 4, &ids[i], 4) != 0 : entry[3] != ids[i];
 		}
 		if (hidden) {
 			entry[flags] &= (uint8_t)~3u;

@@ -17,7 +17,6 @@
 #include "kernel/vcpu.h"
 
 struct machine machine;
-extern uint64_t image_base;
 extern const char image_end[];
 
 static struct boot_info boot_info;
@@ -118,7 +117,9 @@ static void boot_on_own_stack(void)
 	cpu_prepare(&cpu_boot, 0, cpu_boot.apic_id, cpu_boot.acpi_uid);
 	ioapic_init(machine.acpi.ioapic, machine.acpi.ioapic_count);
 	smp_init();
-	boot_console_interrupt();
+	if (boot_console_line.gsi != UINT32_MAX && machine.acpi.ioapic_count != 0) {
+		console_use_interrupt(&boot_console_line);
+	}
 	irq_enable();
 	ap_start(cpus_wanted);
 	unsigned online = smp_online_count();

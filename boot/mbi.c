@@ -45,7 +45,7 @@ static bool mbi_copy_text(char *to, size_t size, const char *text)
 	return text[kept] == '\0';
 }
 
-/* Whatever it is called, its memory is held; "kernel", "initrd" and each "guest" are remembered. */
+/* Whatever it is called, its memory is held; "kernel" and "initrd" are remembered. */
 static bool mbi_read_module(struct boot_info *info, const struct mbi_tag *tag)
 {
 	struct {
@@ -65,9 +65,6 @@ static bool mbi_read_module(struct boot_info *info, const struct mbi_tag *tag)
 		module = &info->kernel;
 	} else if (length == 6 && memcmp(name, "initrd", 6) == 0) {
 		module = &info->initrd;
-	} else if (length == 5 && memcmp(name, "guest", 5) == 0 &&
-		info->guest_count < BOOT_GUESTS_MAX) {
-		module = &info->guest[info->guest_count++];
 	}
 	if (module == NULL) {
 		return true;

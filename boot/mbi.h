@@ -42,15 +42,12 @@ struct efi_memory {
 #define EFI_MEMORY_FREE 7u /* types 1 to 4 are as free as 7 when the firmware is done */
 #define EFI_MEMORY_WB   BIT(3)
 #define BOOT_EFI_MAX    64u
-#define BOOT_GUESTS_MAX 16u
 
 struct boot_info {
 	char cmdline[BOOT_CMDLINE_MAX];
 	char loader[64];
 	struct memmap memmap;              /* the firmware's, and all modules */
 	struct boot_module kernel, initrd; /* the modules with these names */
-	struct boot_module guest[BOOT_GUESTS_MAX];
-	unsigned guest_count; /* further ones are left out */
 	uint8_t rsdp[BOOT_RSDP2_SIZE];
 	unsigned rsdp_size; /* bytes: 20 (ACPI 1), 36 (ACPI 2) or 0: none; the newer wins */
 	struct boot_screen screen;

@@ -6,16 +6,14 @@
 #include "boot/linux.h"
 
 #include "boot/console.h"
-#include "boot/guests.h"
+#include "drivers/clock.h"
 #include "drivers/pci.h"
-#include "drivers/rtc.h"
 #include "kernel/dispatch.h"
 #include "kernel/exit.h"
 #include "kernel/frame.h"
 #include "kernel/gmem.h"
 #include "kernel/machine.h"
 #include "kernel/paging.h"
-#include "kernel/pcpu.h"
 #include "kernel/vmm.h"
 
 #define COPY_SIZE (256 * KIB) /* through one window */
@@ -56,7 +54,7 @@ static void make_vcpu(void *vm)
 
 static struct vm *make_vm(void)
 {
-	struct vm *vm = vm_create("service VM", false, NULL);
+	struct vm *vm = vm_create(NULL);
 	if (vm == NULL || map_memory(vm) != 0 || pieces_init() != 0) {
 		return NULL;
 	}
@@ -84,12 +82,11 @@ static int copy(uint64_t to, uint64_t from, uint64_t size)
  */
 static int make_plan(void)
 {
-	const void *image = window_map(hpa(boot_info->kernel.base), LINUX_HEAD_SIZE, 0);
-	if (image == NULL) {
+	uint8_t head[LINUX_HEAD_SIZE];
+	if (!acpi_copy(head, hpa(boot_info->kernel.base), sizeof(head))) {
 		return trace_err(-ENOMEM);
 	}
-	int err = linux_check(image, boot_info->kernel.size, &kernel);
-	window_unmap(image, LINUX_HEAD_SIZE);
+	int err = linux_check(head, boot_info->kernel.size, &kernel);
 	err = err ?: linux_plan(&kernel, &machine.memmap, boot_info->initrd.size);
 	return err ?: memmap_set(&machine.memmap, kernel.params, LINUX_PARAMS_SIZE, MEM_ACPI);
 }
@@ -214,19 +211,11 @@ static void start_linux(void)
 
 void service_start(struct boot_info *info)
 {
-	bool has_kernel = info->kernel.size != 0;
-
 	boot_info = info;
-	if (!has_kernel) {
+	if (info->kernel.size == 0) {
 		log_info("service VM: none: there is no boot module \"kernel\"");
-	}
-	if ((!has_kernel && info->guest_count == 0) || !virtualise()) {
-		return;
-	}
-	guests_place(info);
-	pvclock_set_date(rtc_read());
-	if (has_kernel) {
+	} else if (virtualise()) {
+		pvclock_set_date(clock_date());
 		start_linux();
 	}
-	guests_start();
 }

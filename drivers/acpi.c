@@ -51,12 +51,11 @@ static uint64_t get(struct span span, size_t offset, size_t size)
 }
 
 /* Report what does not hold, and is left out; hostile firmware does not fill the log. */
-static bool check(
-	struct acpi *acpi, const char *table, bool holds, const char *otherwise, uint64_t where)
+static bool check(struct acpi *acpi, const char *table, bool holds, const char *why, uint64_t where)
 {
 	acpi->refused += !holds;
 	if (!holds && acpi->refused <= ACPI_REFUSED_SHOWN) {
-		log_warning("ACPI: %s: %s 0x%lx", table, otherwise, where);
+		log_warning("ACPI: %s: %s 0x%lx", table, why, where);
 	} else if (!holds && acpi->refused == ACPI_REFUSED_SHOWN + 1) {
 		log_warning("ACPI: more faults in the tables are not shown");
 	}
@@ -194,8 +193,7 @@ static void decode_segment(struct acpi *acpi, struct span entry) /* PCI Firmware
 static void decode_remapper(struct acpi *acpi, struct span entry)
 {
 	uint64_t base = get(entry, 8, 8);
-	bool sound =
-		base != 0 && base % PAGE_SIZE == 0 && acpi->remapper_count < ACPI_REMAPPERS_MAX;
+	bool sound = base != 0 && !(base & PAGE_MASK) && acpi->remapper_count < ACPI_REMAPPERS_MAX;
 	for (unsigned i = 0; i < acpi->remapper_count; i++) {
 		if (acpi->remapper[i].raw == base) {
 			return; /* IVRS describes each IOMMU once for every generation of IVHD */
@@ -212,8 +210,7 @@ static void decode_remapper(struct acpi *acpi, struct span entry)
  */
 static void decode_entries(struct acpi *acpi, struct span table)
 {
-	bool madt = table.table[0] == 'A', dmar = table.table[0] == 'D',
-	     mcfg = table.table[0] == 'M';
+	bool madt = *table.table == 'A', dmar = *table.table == 'D', mcfg = *table.table == 'M';
 	size_t half = madt ? 1 : 2;
 	for (size_t at = madt || mcfg ? 44 : 48, size; at < table.size; at += size) {
 		struct span entry = {table.table, table.at + at, table.size - at};
@@ -257,7 +254,7 @@ static bool s5_take(struct acpi_fadt *fadt, struct span aml, size_t at)
 static void decode_aml(struct acpi *acpi, struct span table)
 {
 	/* The DSDT comes last, and its \_S5 goes before that of an SSDT. */
-	bool found = acpi->fadt.has_s5 && table.table[0] == 'S';
+	bool found = acpi->fadt.has_s5 && *table.table == 'S';
 	for (size_t at = ACPI_HEADER_SIZE; at < table.size && !found; at++) {
 		size_t name = at + 1 + (get(table, at + 1, 1) == '\\');
 		found = table.at[at] == 0x08 && get(table, name, 4) == 0x5f35535f && /* "_S5_" */

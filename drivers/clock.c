@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * drivers/clock.c - the TSC's frequency, from CPUID or measured against a timer of known frequency.
+ * drivers/clock.c - the TSC's frequency, from CPUID or measured against a timer of known frequency;
+ * and the date. Runs: on the boot CPU, before guests have the ports.
  */
 #include "drivers/clock.h"
 
@@ -80,7 +81,7 @@ static uint32_t hpet_read(void)
 static uint64_t hpet_hz(const struct acpi *acpi)
 {
 	if (acpi->hpet.raw != 0) {
-		hpet = window_map(acpi->hpet, 0x400, PAGING_WRITE | PAGING_UNCACHED);
+		hpet = window_map(acpi->hpet, 0x400, PAGING_DEVICE);
 	}
 	uint64_t period = hpet != NULL ? mmio_read64(hpet, 0) >> 32 : 0; /* femtoseconds */
 	if (period == 0 || period > 100000000) {
@@ -167,4 +168,35 @@ const char *clock_calibrate(const struct acpi *acpi, unsigned want)
 		}
 	}
 	return NULL;
+}
+
+/* The MC146818 (its data sheet; ICH9 data sheet, 13.6). */
+static unsigned cmos_read(uint8_t reg, bool binary)
+{
+	port_write8(0x70, reg);
+	unsigned raw = port_read8(0x71);
+	return binary ? raw : (raw >> 4) * 10 + (raw & 15);
+}
+
+uint64_t clock_date(void)
+{
+	unsigned looks = 200, mode = cmos_read(0x0b, true);
+	bool binary = mode & 4, counts_24_hours = mode & 2;
+
+	/* While it is being updated, which takes 2 ms at most. */
+	for (; (cmos_read(0x0a, true) & 0x80) && looks != 0; looks--) {
+		time_delay(100000);
+	}
+	/* There are 244 us for it now. A year begins in March, so that a leap day is its last. */
+	unsigned second = cmos_read(0, binary), minute = cmos_read(2, binary);
+	unsigned hour = cmos_read(4, binary), day = cmos_read(7, binary);
+	unsigned month = cmos_read(8, binary), year = cmos_read(9, binary) + 4;
+	if (looks == 0 || !counts_24_hours || month - 1 > 11) {
+		return 0;
+	}
+	year -= month < 3;
+	month = (month + 9) % 12;
+	/* March 1996 began 9556 days after 1970. */
+	uint64_t days = 9556 + year * 365 + year / 4 + (month * 153 + 2) / 5 + day - 1;
+	return ((days * 24 + hour) * 60 + minute) * 60 + second;
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * drivers/clock.h - how fast the TSC ticks.
+ * drivers/clock.h - how fast the TSC ticks, and what the date is.
  */
 #pragma once
 
@@ -13,3 +13,7 @@
  * CPU. Returns the name of the source, or NULL when there is none that works.
  */
 const char *clock_calibrate(const struct acpi *acpi, unsigned want);
+
+/* Seconds since 1970, the clock taken for UTC and this century's; 0: there is none that counts 24
+ * hours. At most 20 ms. Once, boot CPU. */
+uint64_t clock_date(void);

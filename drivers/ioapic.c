@@ -30,7 +30,7 @@ static void write_register(unsigned n, unsigned reg, uint32_t value)
 
 void ioapic_set_entry(unsigned n, unsigned pin, uint64_t entry)
 {
-	uint64_t flags = lock_acquire(&ioapic_lock);
+	LOCK_HOLD(&ioapic_lock);
 	/* Delivered as an SMI it is the firmware's own. */
 	if ((read_register(n, REG_ENTRY(pin)) & 0x700) != 0x200) {
 		/* Masked first, so that no half-written entry is ever live. */
@@ -38,16 +38,13 @@ void ioapic_set_entry(unsigned n, unsigned pin, uint64_t entry)
 		write_register(n, REG_ENTRY(pin) + 1, (uint32_t)(entry >> 32));
 		write_register(n, REG_ENTRY(pin), (uint32_t)entry);
 	}
-	lock_release(&ioapic_lock, flags);
 }
 
 uint64_t ioapic_entry(unsigned n, unsigned pin)
 {
-	uint64_t flags = lock_acquire(&ioapic_lock);
+	LOCK_HOLD(&ioapic_lock);
 	uint64_t low = read_register(n, REG_ENTRY(pin));
-	uint64_t high = read_register(n, REG_ENTRY(pin) + 1);
-	lock_release(&ioapic_lock, flags);
-	return high << 32 | low;
+	return (uint64_t)read_register(n, REG_ENTRY(pin) + 1) << 32 | low;
 }
 
 void ioapic_init(const struct acpi_ioapic *list, unsigned count)
@@ -55,7 +52,7 @@ void ioapic_init(const struct acpi_ioapic *list, unsigned count)
 	for (unsigned i = 0; i < count; i++) {
 		struct ioapic_info *ioapic = &ioapics[ioapic_count];
 		*ioapic = (struct ioapic_info){list[i].id, list[i].base, list[i].gsi_base, 0,
-			window_map(list[i].base, 0x20, PAGING_WRITE | PAGING_UNCACHED)};
+			window_map(list[i].base, 0x20, PAGING_DEVICE)};
 		/* The version register; where nothing answers it is all ones. */
 		uint32_t version =
 			ioapic->registers != NULL ? read_register(ioapic_count, 1) : UINT32_MAX;
@@ -71,12 +68,12 @@ void ioapic_init(const struct acpi_ioapic *list, unsigned count)
 	}
 }
 
-int ioapic_route(uint32_t gsi, uint8_t vector, uint32_t apic_id, bool level, bool active_low)
+int ioapic_route(const struct acpi_line *line, uint8_t vector, uint32_t apic_id)
 {
-	uint64_t entry = vector | (uint64_t)apic_id << 56 | (level ? IOAPIC_LEVEL : 0) |
-		(active_low ? IOAPIC_ACTIVE_LOW : 0);
+	uint64_t entry = vector | (uint64_t)apic_id << 56 | (line->level ? IOAPIC_LEVEL : 0) |
+		(line->active_low ? IOAPIC_ACTIVE_LOW : 0);
 	for (unsigned n = 0; n < ioapic_count && apic_id < 0xff; n++) {
-		uint32_t pin = gsi - ioapics[n].gsi_base;
+		uint32_t pin = line->gsi - ioapics[n].gsi_base;
 		if (pin < ioapics[n].pins) {
 			ioapic_set_entry(n, pin, entry);
 			return 0;

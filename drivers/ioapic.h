@@ -12,10 +12,11 @@
 void ioapic_init(const struct acpi_ioapic *list, unsigned count);
 
 /*
- * Send `gsi` as `vector` to the CPU with `apic_id` (8 bits, without interrupt remapping).
- * Returns 0, or -ENOENT when no I/O APIC has this GSI or the APIC id is larger. Takes ioapic_lock.
+ * Send what comes by `line` as `vector` to the CPU with `apic_id` (8 bits, without interrupt
+ * remapping). Returns 0, or -ENOENT when no I/O APIC has its GSI or the APIC id is larger. Takes
+ * ioapic_lock.
  */
-int ioapic_route(uint32_t gsi, uint8_t vector, uint32_t apic_id, bool level, bool active_low);
+int ioapic_route(const struct acpi_line *line, uint8_t vector, uint32_t apic_id);
 
 /* For the monitor: the n-th I/O APIC's place; false after the last. */
 struct ioapic_info {

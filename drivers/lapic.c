@@ -93,9 +93,8 @@ static void calibrate(void)
 		uint64_t start = time_ns();
 		lapic_write(LAPIC_TIMER_COUNT, UINT32_MAX);
 		time_delay(MEASURE_NS);
-		uint32_t ticks = UINT32_MAX - lapic_read(LAPIC_TIMER_NOW);
-		lapic_timer_hz =
-			max_u64(lapic_timer_hz, ticks * NS_PER_SECOND / (time_ns() - start));
+		uint32_t run = UINT32_MAX - lapic_read(LAPIC_TIMER_NOW);
+		lapic_timer_hz = max_u64(lapic_timer_hz, run * NS_PER_SECOND / (time_ns() - start));
 	}
 	timer_scale = (lapic_timer_hz << 32) / time_frequency;
 }
@@ -112,8 +111,7 @@ int lapic_init(enum apic_mode want)
 		log_warning("lapic: %s mode is not there", want == APIC_XAPIC ? "xAPIC" : "x2APIC");
 	}
 	if (lapic_mode == APIC_XAPIC) {
-		registers = window_map(
-			hpa(base & APIC_BASE_ADDRESS), PAGE_SIZE, PAGING_WRITE | PAGING_UNCACHED);
+		registers = window_map(hpa(base & APIC_BASE_ADDRESS), PAGE_SIZE, PAGING_DEVICE);
 	}
 	if (!(features.edx & BIT(9)) || (lapic_mode == APIC_XAPIC && registers == NULL)) {
 		return trace_err(-ENODEV);

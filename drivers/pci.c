@@ -17,7 +17,7 @@ static struct spinlock pci_lock = SPINLOCK(PCI); /* the pair of ports */
 /* Read a register, and clear `clear` of its low half. */
 static uint32_t access(uint32_t address, unsigned offset, uint32_t clear)
 {
-	uint64_t flags = lock_acquire(&pci_lock);
+	LOCK_HOLD(&pci_lock);
 	uint32_t before = port_read32(PORT_ADDRESS); /* the service VM may be about to use it */
 	port_write32(PORT_ADDRESS, (uint32_t)BIT(31) | address << 8 | offset);
 	uint32_t value = port_read32(PORT_DATA);
@@ -25,7 +25,6 @@ static uint32_t access(uint32_t address, unsigned offset, uint32_t clear)
 		port_write16(PORT_DATA, (uint16_t)(value & ~clear));
 	}
 	port_write32(PORT_ADDRESS, before);
-	lock_release(&pci_lock, flags);
 	return value;
 }
 

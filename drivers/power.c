@@ -22,7 +22,7 @@ static void register_write(const struct acpi_gas *gas, uint8_t value)
 		port_write8((uint16_t)gas->address, value);
 		return;
 	}
-	volatile void *window = window_map(hpa(gas->address), 1, PAGING_WRITE | PAGING_UNCACHED);
+	volatile void *window = window_map(hpa(gas->address), 1, PAGING_DEVICE);
 	if (window != NULL) {
 		mmio_write8(window, 0, value);
 	}

@@ -16,8 +16,7 @@ void screen_open(hpa_t base, uint32_t width, uint32_t height)
 	columns = width;
 	rows = height;
 	if (width - 1 < 512 && height - 1 < 512) {
-		cells = window_map(
-			base, sizeof(*cells) * width * height, PAGING_WRITE | PAGING_UNCACHED);
+		cells = window_map(base, sizeof(*cells) * width * height, PAGING_DEVICE);
 	}
 }
 

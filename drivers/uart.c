@@ -54,8 +54,8 @@ int uart_open(struct uart *uart, const struct uart_place *place)
 {
 	*uart = (struct uart){.place = *place};
 	if (place->in_memory) {
-		uart->registers = window_map(
-			hpa(place->address), 8ull * place->stride, PAGING_WRITE | PAGING_UNCACHED);
+		uart->registers =
+			window_map(hpa(place->address), 8ull * place->stride, PAGING_DEVICE);
 	}
 	if ((place->in_memory && uart->registers == NULL) || !answers(uart)) {
 		return -ENODEV; /* its window stays: this is tried twice at most */

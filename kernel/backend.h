@@ -179,6 +179,7 @@ struct vcpu_exit {
 		} cr;
 		struct {
 			uint64_t gpa;
+			bool write;
 			uint8_t byte_count;   /* of `bytes`; 0: the CPU does not tell them */
 			const uint8_t *bytes; /* of the instruction, until the next entry */
 		} fault;

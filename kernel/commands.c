@@ -36,14 +36,14 @@ bool command_number(const char *argument, const char *what, uint64_t limit, uint
 	return false;
 }
 
-void command_help(const char *argument)
+void command_help(char *argument)
 {
 	for (const struct command *command = commands; command->name != NULL; command++) {
 		console_printf("%-9s %-16s %s\n", command->name, command->usage, command->help);
 	}
 }
 
-void command_acpi(const char *argument)
+void command_acpi(char *argument)
 {
 	const struct acpi *acpi = &machine.acpi;
 
@@ -60,7 +60,7 @@ void command_acpi(const char *argument)
 		acpi->segment_count, acpi->remapper_count);
 }
 
-void command_cpus(const char *argument)
+void command_cpus(char *argument)
 {
 	static const char *const states[] = {"starting", "online", "no answer", "stopped"};
 
@@ -73,7 +73,7 @@ void command_cpus(const char *argument)
 	console_printf("%u online, %u left out\n", smp_online_count(), machine.cpus_left_out);
 }
 
-void command_irqs(const char *argument)
+void command_irqs(char *argument)
 {
 	struct ioapic_info info;
 
@@ -117,7 +117,7 @@ static bool read_level(const char *argument, enum log_level *level)
 	return named < LOG_LEVEL_COUNT || *argument == '\0';
 }
 
-void command_log(const char *argument)
+void command_log(char *argument)
 {
 	enum log_level level = log_level;
 	char line[LOG_LINE_MAX];
@@ -129,14 +129,14 @@ void command_log(const char *argument)
 	}
 }
 
-void command_loglevel(const char *argument)
+void command_loglevel(char *argument)
 {
 	if (read_level(argument, &log_level)) {
 		console_printf("The console shows %s.\n", log_level_names[log_level]);
 	}
 }
 
-void command_mem(const char *argument)
+void command_mem(char *argument)
 {
 	for (unsigned i = 0; i < machine.memmap.count; i++) {
 		const struct mem_range *range = &machine.memmap.range[i];
@@ -165,7 +165,7 @@ static uint64_t exhaust_stack(volatile uint64_t depth)
 	return depth < UINT64_MAX ? exhaust_stack(depth + 1) + depth : 0;
 }
 
-void command_panic(const char *argument)
+void command_panic(char *argument)
 {
 	uint64_t cpu = this_cpu()->index;
 
@@ -186,14 +186,14 @@ static void show_function(uint32_t address, uint32_t id, uint32_t class_code)
 }
 
 /* The service VM uses the same pair of ports. */
-void command_pci(const char *argument)
+void command_pci(char *argument)
 {
 	vm_hold(service_vm, true);
 	pci_scan(show_function);
 	vm_hold(service_vm, false);
 }
 
-void command_poweroff(const char *argument)
+void command_poweroff(char *argument)
 {
 	console_printf("Switching off.\n");
 	console_drain();
@@ -201,14 +201,14 @@ void command_poweroff(const char *argument)
 	console_printf("Software cannot switch this machine off: use its switch, or reboot.\n");
 }
 
-void command_reboot(const char *argument)
+void command_reboot(char *argument)
 {
 	console_printf("Rebooting.\n");
 	console_drain();
 	power_reset();
 }
 
-void command_timers(const char *argument)
+void command_timers(char *argument)
 {
 	uint64_t us = time_ns() / 1000;
 	uint64_t tsc = time_frequency, timer = lapic_timer_hz;
@@ -219,9 +219,8 @@ void command_timers(const char *argument)
 		(timer == 0 ? tsc : timer) / 1000);
 }
 
-void command_version(const char *argument)
+void command_version(char *argument)
 {
-	extern const uint64_t boot_entry_tsc;
 	uint64_t ready = console_ready_tsc != 0 ? console_ready_tsc : tsc_read();
 
 	console_printf("Pintle %s (%s, %s)\n", PINTLE_VERSION, DEBUG_BUILD ? "debug" : "release",
@@ -245,7 +244,7 @@ static void show_run(void *bad, const struct paging_run *run)
 		run->flags & PAGING_UNCACHED ? 'u' : '-');
 }
 
-void command_map(const char *argument)
+void command_map(char *argument)
 {
 	unsigned bad = 0;
 	paging_walk(show_run, &bad);
@@ -304,7 +303,7 @@ static bool the_timer_fires_on_time(void)
 	return *count != before && time_ns() - start >= ns * 9 / 10;
 }
 
-void command_selftest(const char *argument)
+void command_selftest(char *argument)
 {
 	static const char *const results[] = {"FAILED", "ok"};
 	bool answers = every_cpu_answers_every_other_and_forgets_old_mappings();

@@ -57,38 +57,19 @@ static void show_all(void)
 	}
 }
 
-/* The next word of *text, cut off; NULL: there is none. */
-static char *next_word(char **text)
+static void change(struct vm_range range, const char *name, const char *value)
 {
-	while (**text == ' ') {
-		++*text;
-	}
-	char *word = *text;
-	if (*word == '\0') {
-		return NULL;
-	}
-	while (**text != ' ' && **text != '\0') {
-		++*text;
-	}
-	if (**text == ' ') {
-		*(*text)++ = '\0';
-	}
-	return word;
-}
-
-static void change(const struct vm_range *range, const char *name, const char *value)
-{
-	for (unsigned i = range->first; i < range->end; i++) {
-		struct vcpu *vcpu = range->vm->vcpu[i];
+	for (unsigned i = range.first; i < range.end; i++) {
+		struct vcpu *vcpu = range.vm->vcpu[i];
 		struct sched_params params = vcpu->sched.params;
-		bool pinned = !range->vm->closed && strcmp(name, "affinity") == 0;
+		bool pinned = !range.vm->closed && strcmp(name, "affinity") == 0;
 		if (pinned || !sched_read_word(&params, name, value)) {
 			console_printf("\"%s %s\" is no setting; help says more.\n", name, value);
 			return;
 		}
 		int err = dispatch_set(vcpu, &params);
 		if (err != 0) {
-			console_printf("%u.%u: %s.\n", range->vm->id, i,
+			console_printf("%u.%u: %s.\n", range.vm->id, i,
 				err == -ENOSPC           ? "no CPU has room for that"
 					: err == -EINVAL ? "that is out of range"
 							 : "it is on its way; try again");
@@ -97,23 +78,17 @@ static void change(const struct vm_range *range, const char *name, const char *v
 	}
 }
 
-void command_sched(const char *argument)
+void command_sched(char *argument)
 {
-	char text[128];
-	char *rest = text;
-	size_t length = min_u64(strlen(argument), sizeof(text) - 1);
-	struct vm_range range;
+	char *set = fmt_next_word(&argument), *vcpu = fmt_next_word(&argument);
+	char *name = fmt_next_word(&argument), *value = fmt_next_word(&argument);
 
-	memcpy(text, argument, length);
-	text[length] = '\0';
-	char *set = next_word(&rest), *vcpu = next_word(&rest);
-	char *name = next_word(&rest), *value = next_word(&rest);
 	if (set == NULL) {
 		show_all();
-	} else if (strcmp(set, "set") != 0 || value == NULL || next_word(&rest) != NULL) {
+	} else if (strcmp(set, "set") != 0 || value == NULL || fmt_next_word(&argument) != NULL) {
 		console_printf(
 			"Usage: sched [set VM[.VCPU] weight|cap|affinity|latency|reserve VALUE]\n");
-	} else if (vm_range_read(vcpu, &range)) {
-		change(&range, name, value);
+	} else {
+		change(vm_range_read(vcpu), name, value);
 	}
 }

@@ -9,21 +9,18 @@
 #include "kernel/fmt.h"
 #include "kernel/monitor.h"
 #include "kernel/pcpu.h"
-#include "kernel/vcpu.h"
 
-#define X(id, name) [VCPU_##id] = name,
-static const char *const state_names[] = {VCPU_STATES(X)};
-#undef X
+static const char *const state_names[] = {VCPU_STATES(LIST_NAME)};
 
 #define X(id) #id,
 static const char *const exit_names[EXIT_COUNT] = {EXIT_KINDS(X)};
 #undef X
 
-bool vm_range_read(const char *text, struct vm_range *range)
+struct vm_range vm_range_read(const char *text)
 {
 	const char *dot = strchr(text, '.');
 	size_t length = dot != NULL ? (size_t)(dot - text) : strlen(text);
-	uint64_t id = vm_table[0] == NULL, index = 0;
+	uint64_t id = 0, index = 0;
 	bool all = dot == NULL;
 
 	bool good = (*text == '\0' || fmt_parse_u64(text, length, &id) == 0) && id < VMS_MAX &&
@@ -32,11 +29,10 @@ bool vm_range_read(const char *text, struct vm_range *range)
 		index < vm_table[id]->vcpu_count;
 	if (!good) {
 		console_printf("\"%s\" is no VM or vCPU.\n", text);
-		return false;
+		return (struct vm_range){0};
 	}
-	*range = (struct vm_range){vm_table[id], (unsigned)index, (unsigned)index + 1};
-	range->end = all ? range->vm->vcpu_count : range->end;
-	return true;
+	unsigned end = all ? vm_table[id]->vcpu_count : (unsigned)index + 1;
+	return (struct vm_range){vm_table[id], (unsigned)index, end};
 }
 
 /* What a vCPU's CPU has to do with it. */
@@ -66,13 +62,13 @@ static bool visit(struct vcpu *vcpu, void (*look)(struct vcpu *vcpu))
 	return visit.done;
 }
 
-void command_console(const char *argument)
+void command_console(char *argument)
 {
 	console_printf("Ctrl-\\ comes back to the monitor.\n");
 	console_focus(true);
 }
 
-void command_vms(const char *argument)
+void command_vms(char *argument)
 {
 	for (unsigned id = 0; id < VMS_MAX; id++) {
 		const struct vm *vm = vm_table[id];
@@ -90,9 +86,9 @@ static void show_place(struct vcpu *vcpu)
 	const char *mode = "real";
 
 	backend->get_segment(vcpu, SEG_CS, &cs);
-	if (backend->get(vcpu, VCPU_EFER) & BIT(10)) { /* LMA */
+	if (backend->get(vcpu, VCPU_EFER) & EFER_LMA) {
 		mode = cs.attributes & SEGMENT_LONG ? "64-bit" : "compatible";
-	} else if (backend->get(vcpu, VCPU_CR0) & BIT(0)) { /* PE */
+	} else if (backend->get(vcpu, VCPU_CR0) & CR0_PE) {
 		mode = cs.attributes & SEGMENT_BIG ? "32-bit" : "16-bit";
 	}
 	console_printf("  %-10s  %04x:%016lx", mode, cs.selector, backend->get(vcpu, VCPU_RIP));
@@ -113,7 +109,7 @@ static void show_vcpu(struct vcpu *vcpu)
 	console_printf("%s\n", visit(vcpu, show_place) ? "" : "  its CPU does not answer");
 }
 
-void command_vcpus(const char *argument)
+void command_vcpus(char *argument)
 {
 	console_printf("vcpu    cpu  state                exits  mode        cs:rip\n");
 	for (unsigned id = 0; id < VMS_MAX; id++) {
@@ -123,13 +119,10 @@ void command_vcpus(const char *argument)
 	}
 }
 
-void command_exits(const char *argument)
+void command_exits(char *argument)
 {
-	struct vm_range range;
+	struct vm_range range = vm_range_read(argument);
 
-	if (!vm_range_read(argument, &range)) {
-		return;
-	}
 	for (unsigned kind = 0; kind < EXIT_COUNT; kind++) {
 		uint64_t count = 0, ticks = 0;
 		for (unsigned i = range.first; i < range.end; i++) {
@@ -148,17 +141,16 @@ static void show_registers(struct vcpu *vcpu)
 	vcpu_show(vcpu, console_printf);
 }
 
-void command_regs(const char *argument)
+void command_regs(char *argument)
 {
-	struct vm_range range;
+	struct vm_range range = vm_range_read(argument);
 
-	if (vm_range_read(argument, &range) &&
-		!visit(range.vm->vcpu[range.first], show_registers)) {
+	if (range.vm != NULL && !visit(range.vm->vcpu[range.first], show_registers)) {
 		console_printf("Its CPU does not answer.\n");
 	}
 }
 
-void command_stage2(const char *argument)
+void command_stage2(char *argument)
 {
 	struct stage2_translation page;
 	uint64_t gpa;
@@ -166,10 +158,8 @@ void command_stage2(const char *argument)
 	if (!command_number(argument, "address", UINT64_MAX, &gpa)) {
 		return;
 	}
-	uint64_t flags = lock_acquire(&vm_lock);
-	bool there = stage2_query(&service_vm->stage2, gpa, &page);
-	lock_release(&vm_lock, flags);
-	if (there) {
+	LOCK_HOLD(&vm_lock);
+	if (stage2_query(&service_vm->stage2, gpa, &page)) {
 		console_printf("0x%lx -> 0x%lx, page of %lu KiB, %c%c%c\n", gpa, page.hpa.raw,
 			page.size / KIB, page.rights & STAGE2_READ ? 'r' : '-',
 			page.rights & STAGE2_WRITE ? 'w' : '-',
@@ -179,44 +169,35 @@ void command_stage2(const char *argument)
 	}
 }
 
-static void resume(struct vcpu *vcpu)
+static void ask(const char *argument, unsigned requests)
 {
-	vcpu_request(vcpu, VCPU_REQUEST_RESUME);
-}
+	struct vm_range range = vm_range_read(argument);
 
-static void send_nmi(struct vcpu *vcpu)
-{
-	vcpu_request(vcpu, VCPU_REQUEST_NMI);
-}
-
-static void ask(const char *argument, void (*request)(struct vcpu *vcpu))
-{
-	struct vm_range range;
-
-	if (!vm_range_read(argument, &range)) {
-		return;
-	}
 	for (unsigned i = range.first; i < range.end; i++) {
-		request(range.vm->vcpu[i]);
+		if (requests == VCPU_REQUEST_PAUSE) {
+			vcpu_pause(range.vm->vcpu[i]);
+		} else {
+			vcpu_request(range.vm->vcpu[i], requests);
+		}
 	}
 }
 
-void command_pause(const char *argument)
+void command_pause(char *argument)
 {
-	ask(argument, vcpu_pause);
+	ask(argument, VCPU_REQUEST_PAUSE);
 }
 
-void command_resume(const char *argument)
+void command_resume(char *argument)
 {
-	ask(argument, resume);
+	ask(argument, VCPU_REQUEST_RESUME);
 }
 
-void command_nmi(const char *argument)
+void command_nmi(char *argument)
 {
-	ask(argument, send_nmi);
+	ask(argument, VCPU_REQUEST_NMI);
 }
 
-void command_restart(const char *argument)
+void command_restart(char *argument)
 {
 	if (service_restart() != 0) {
 		console_printf("The service VM cannot be started again; the log says why.\n");

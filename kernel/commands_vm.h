@@ -12,5 +12,6 @@ struct vm_range {
 	unsigned first, end;
 };
 
-/* Read "VM", all of its vCPUs, "VM.VCPU", or "", the service VM's. False after a complaint. */
-bool vm_range_read(const char *text, struct vm_range *range);
+/* Read "VM", all of its vCPUs, "VM.VCPU", or "", the service VM's. Empty, and of NULL, after a
+ * complaint. */
+struct vm_range vm_range_read(const char *text);

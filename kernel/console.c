@@ -68,12 +68,11 @@ static void move_locked(void)
 void console_poll(void)
 {
 	unsigned tries = IN_BURST;
-	uint64_t flags = lock_acquire(&console_lock);
+	LOCK_HOLD(&console_lock);
 	/* Its interrupt is edge triggered: leave only when the UART has no cause left. */
 	do {
 		move_locked();
 	} while (has_uart && uart_interrupt_pending(&uart) && --tries > 0);
-	lock_release(&console_lock, flags);
 }
 
 static void uart_interrupt(void)
@@ -94,10 +93,9 @@ static void queue(const char *text, size_t len)
 
 void console_put(const char *text, size_t len)
 {
-	uint64_t flags = lock_acquire(&console_lock);
+	LOCK_HOLD(&console_lock);
 	queue(text, len);
 	move_locked();
-	lock_release(&console_lock, flags);
 }
 
 void console_printf(const char *fmt, ...)
@@ -112,14 +110,13 @@ void console_printf(const char *fmt, ...)
 
 void console_guest_put(char byte)
 {
-	uint64_t flags = lock_acquire(&console_lock);
+	LOCK_HOLD(&console_lock);
 	if (!console_guest_focus) {
 		held[held_count++ % HELD_SIZE] = byte;
 	} else if (console_has_room()) {
 		out[out_head++ % OUT_SIZE] = byte;
 	}
 	move_locked();
-	lock_release(&console_lock, flags);
 }
 
 bool console_guest_room(void)
@@ -129,7 +126,7 @@ bool console_guest_room(void)
 
 void console_focus(bool guest)
 {
-	uint64_t flags = lock_acquire(&console_lock);
+	LOCK_HOLD(&console_lock);
 	uint64_t at = held_count - min_u64(held_count, HELD_SIZE);
 	for (; guest && at < held_count; at++) {
 		queue(&held[at % HELD_SIZE], 1);
@@ -137,20 +134,18 @@ void console_focus(bool guest)
 	held_count = 0;
 	console_guest_focus = guest;
 	move_locked();
-	lock_release(&console_lock, flags);
 }
 
 void console_show_log(void)
 {
 	char line[LOG_LINE_MAX];
 	size_t len;
-	uint64_t flags = lock_acquire(&console_lock);
+	LOCK_HOLD(&console_lock);
 	do {
 		move_locked();
 		len = opened && console_has_room() ? log_next(&log_cursor, log_level, line) : 0;
 		queue(line, len);
 	} while (len != 0);
-	lock_release(&console_lock, flags);
 }
 
 void console_log_grew(void)
@@ -165,14 +160,13 @@ void console_log_grew(void)
 int console_read(bool escape_only)
 {
 	int byte = -1;
-	uint64_t flags = lock_acquire(&console_lock);
+	LOCK_HOLD(&console_lock);
 	for (uint32_t at = in_tail; byte < 0 && at != in_head; at++) {
 		if (!escape_only || in[at % IN_SIZE] == CONSOLE_ESCAPE) {
 			byte = (uint8_t)in[at % IN_SIZE];
 			in_tail = at + 1;
 		}
 	}
-	lock_release(&console_lock, flags);
 	return byte;
 }
 
@@ -220,11 +214,13 @@ int console_open(const struct uart_place *place)
 	return opened ? 0 : -ENODEV;
 }
 
-int console_use_interrupt(uint32_t gsi, bool level, bool active_low)
+void console_use_interrupt(const struct acpi_line *line)
 {
 	trap_set_handler(VECTOR_UART, uart_interrupt, "console UART");
-	int err = ioapic_route(gsi, VECTOR_UART, this_cpu()->apic_id, level, active_low);
-	console_polled = err != 0;
+	console_polled = ioapic_route(line, VECTOR_UART, this_cpu()->apic_id) != 0;
+	if (console_polled) {
+		log_warning(
+			"console: its interrupt, GSI %u, cannot be used: it is polled", line->gsi);
+	}
 	console_poll();
-	return err;
 }

@@ -26,12 +26,10 @@ extern uint64_t console_ready_tsc;
  * -ENODEV. What was logged before is shown now. Once. */
 int console_open(const struct uart_place *place);
 
-/*
- * Take the UART's interrupt: GSI `gsi`, edge and polarity as `level` and `active_low` say, on this
- * CPU. Until then, and where it fails, console_poll() has to be called. Returns 0 or what
- * ioapic_route says.
- */
-int console_use_interrupt(uint32_t gsi, bool level, bool active_low);
+/* Take the UART's interrupt on this CPU. Until then, and where it fails (said in the log),
+ * console_poll() has to be called. Needs the I/O APICs. */
+struct acpi_line;
+void console_use_interrupt(const struct acpi_line *line);
 extern bool console_polled; /* [console.lock] to write: a UART without interrupt */
 
 /* Move bytes between the rings and the line as far as it goes at once. Takes console.lock. */

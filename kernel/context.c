@@ -3,7 +3,6 @@
  * kernel/context.c - switch what stays in the CPU from one vCPU to the next. Pintle itself uses
  * none of it. SDM vol. 1, 13 (XSAVE). Runs: on the CPU of the vCPU, interrupts off, no locks.
  */
-#include "kernel/frame.h"
 #include "kernel/log.h"
 #include "kernel/pcpu.h"
 #include "kernel/vcpu.h"

@@ -23,9 +23,6 @@
 #define MODE_LOWEST  1u
 #define MODE_STARTUP 6u
 
-#define DEBUG_PORT      0xe9u /* as in Bochs and QEMU */
-#define DEBUG_LINES_MAX 20u   /* a second */
-
 static struct vm *owner; /* [I] */
 static struct spinlock vdev_lock = SPINLOCK(VDEV);
 static struct {
@@ -77,24 +74,25 @@ static struct pcifn function;   /* [V] */
 static uint32_t function_place; /* [I] as in the address register; 0: there is none */
 static uint32_t config_address; /* [V] */
 
-void devices_event(unsigned cpu)
+static void raise(unsigned vector)
 {
-	uint64_t flags = lock_acquire(&vdev_lock);
-	uint64_t icr = pcifn_raise(&function, cpu);
-	lock_release(&vdev_lock, flags);
+	uint64_t icr = pcifn_raise(&function, vector);
 	if (icr != 0) {
 		devices_message(owner, icr, false);
 	}
+}
+
+void devices_event(unsigned cpu)
+{
+	LOCK_HOLD(&vdev_lock);
+	raise(cpu);
 }
 
 /* What waited while it was masked. */
 static void raise_waiting(void)
 {
 	for (int vector; (vector = pcifn_waiting(&function)) >= 0;) {
-		uint64_t icr = pcifn_raise(&function, (unsigned)vector);
-		if (icr != 0) {
-			devices_message(owner, icr, false);
-		}
+		raise((unsigned)vector);
 	}
 }
 
@@ -126,11 +124,7 @@ static uint32_t config_access(uint16_t port, uint8_t size, bool write, uint32_t 
 	uint64_t base = pcifn_base(&function);
 	lock_release(&vdev_lock, flags);
 	if (base != before && base != 0) { /* the machine's own memory was there before */
-		bool flush = false;
-		flags = lock_acquire(&vm_lock);
-		stage2_unmap(&owner->stage2, base, PCIFN_BAR_SIZE, &flush);
-		lock_release(&vm_lock, flags);
-		vm_flush(owner);
+		vm_protect(owner, base, PCIFN_BAR_SIZE, 0);
 	}
 	return value;
 }
@@ -143,16 +137,14 @@ static bool is_function(uint64_t gpa)
 
 static uint64_t function_access(uint64_t gpa, bool write, uint64_t value)
 {
-	uint64_t flags = lock_acquire(&vdev_lock);
+	LOCK_HOLD(&vdev_lock);
 	unsigned offset = (unsigned)(gpa - pcifn_base(&function)) & ~3u;
 
 	if (write) {
 		pcifn_write(&function, offset, (uint32_t)value);
 		raise_waiting();
 	}
-	value = pcifn_read(&function, offset);
-	lock_release(&vdev_lock, flags);
-	return value;
+	return pcifn_read(&function, offset);
 }
 
 static bool is_uart(uint32_t port)
@@ -205,7 +197,7 @@ void devices_init(struct vm *vm, uint16_t port, uint32_t gsi)
 	wake_port = event != 0 ? event + 1u : NO_PORT;
 	for (uint32_t at = 0; at < NO_PORT; at++) {
 		if (!is_uart(at) && !is_config(at) && at != sleep_port[0] && at != sleep_port[1] &&
-		    at != wake_port) {
+			at != wake_port) {
 			vm->bitmaps->ports[at / 8] &= (uint8_t) ~(1u << at % 8);
 		}
 	}
@@ -353,7 +345,7 @@ static void update_line(void)
 
 static uint32_t uart_access(unsigned reg, bool write, uint32_t value)
 {
-	uint64_t flags = lock_acquire(&vdev_lock);
+	LOCK_HOLD(&vdev_lock);
 	int byte = write ? vuart_write(&uart, reg, (uint8_t)value) : -1;
 	if (byte >= 0) {
 		console_guest_put((char)byte);
@@ -367,7 +359,6 @@ static uint32_t uart_access(unsigned reg, bool write, uint32_t value)
 		vcpu_request(owner->vcpu[0], VCPU_REQUEST_LOOK);
 	}
 	update_line();
-	lock_release(&vdev_lock, flags);
 	return value;
 }
 
@@ -385,31 +376,6 @@ static bool is_sleep(uint16_t port, uint8_t size, uint32_t value)
 			!(fadt->has_s5 && (control >> 2 & 7) == fadt->s5_type[i]);
 	}
 	return sleeps;
-}
-
-/* A guest's ports: nobody is there, but what it writes to the debug port is a line of the log, some
- * lines a second. */
-static uint32_t guest_port(struct vm *vm, uint16_t port, bool write, char value)
-{
-	if (!write || port != DEBUG_PORT) {
-		return UINT32_MAX;
-	}
-	uint64_t flags = lock_acquire(&vdev_lock), now = time_ns();
-	if (now >= vm->said_until) {
-		vm->said_until = now + NS_PER_SECOND;
-		vm->said_lines = 0;
-	}
-	if (value != '\n' && vm->said_count < sizeof(vm->said) - 1) {
-		vm->said[vm->said_count++] = value >= ' ' && value <= '~' ? value : '.';
-	} else if (value == '\n') { /* what did not fit is left out */
-		vm->said[vm->said_count] = '\0';
-		vm->said_count = 0;
-		if (vm->said_lines++ < DEBUG_LINES_MAX) {
-			log_info("%s: %s", vm->name, vm->said);
-		}
-	}
-	lock_release(&vdev_lock, flags);
-	return 0;
 }
 
 static uint32_t service_port(uint16_t port, uint8_t size, bool write, uint32_t value)
@@ -441,8 +407,6 @@ bool devices_port(struct vcpu *vcpu, uint16_t port, uint8_t size, bool write, ui
 	if (vcpu->record != NULL) {
 		done = vmm_ask(vcpu, PINTLE_EXIT_IO, port, size, write, &wide);
 		*value = (uint32_t)wide;
-	} else if (vcpu->closed) {
-		*value = guest_port(vcpu->vm, port, write, (char)*value);
 	} else {
 		*value = service_port(port, size, write, *value);
 	}
@@ -454,38 +418,33 @@ void devices_poll(void)
 	if (owner == NULL || uart.room || !console_guest_room()) {
 		return;
 	}
-	uint64_t flags = lock_acquire(&vdev_lock);
+	LOCK_HOLD(&vdev_lock);
 	vuart_set_room(&uart, true);
 	update_line();
-	lock_release(&vdev_lock, flags);
 }
 
 bool devices_uart_input(uint8_t byte)
 {
-	uint64_t flags = lock_acquire(&vdev_lock);
-	bool taken = vuart_receive(&uart, byte);
-	uart_full = !taken;
+	LOCK_HOLD(&vdev_lock);
+	uart_full = !vuart_receive(&uart, byte);
 	update_line();
-	lock_release(&vdev_lock, flags);
-	return taken;
+	return !uart_full;
 }
 
 static uint32_t ioapic_access(unsigned n, unsigned offset, bool write, uint32_t value)
 {
-	uint64_t flags = lock_acquire(&vdev_lock);
+	LOCK_HOLD(&vdev_lock);
 	int pin = write ? vioapic_write(&ioapics[n].twin, offset, value) : -1;
 	if (pin >= 0) {
 		bring_entry(n, (unsigned)pin);
 	}
-	value = vioapic_read(&ioapics[n].twin, offset);
-	lock_release(&vdev_lock, flags);
-	return value;
+	return vioapic_read(&ioapics[n].twin, offset);
 }
 
 /* Does Pintle keep anything of [base, base + size) of memory to itself? */
 static bool is_hidden(uint64_t base, uint64_t size)
 {
-	unsigned types = 1u << MEM_OWN | 1u << MEM_IMAGE | 1u << MEM_MODULE | 1u << MEM_GUEST;
+	unsigned types = 1u << MEM_OWN | 1u << MEM_IMAGE | 1u << MEM_MODULE;
 	bool hidden = piece_is_deposited(base);
 
 	if (size > PAGE_SIZE) { /* a large page of device memory must not take RAM along */
@@ -537,7 +496,7 @@ static bool access(struct vcpu *vcpu, uint64_t gpa, uint8_t size, bool write, ui
 	if (vcpu->record != NULL) {
 		return vmm_ask(vcpu, PINTLE_EXIT_MMIO, gpa, size, write, value);
 	}
-	*value = vcpu->closed ? UINT64_MAX : service_access(gpa, write, *value);
+	*value = service_access(gpa, write, *value);
 	return true;
 }
 
@@ -607,21 +566,15 @@ static bool map_identity(struct vcpu *vcpu, uint64_t gpa)
 	uint64_t size =
 		is_kept(vcpu, ALIGN_DOWN(gpa, LARGE_SIZE), LARGE_SIZE) ? PAGE_SIZE : LARGE_SIZE;
 	uint64_t base = ALIGN_DOWN(gpa, size);
-	bool flush = false;
-	if (gpa >= BIT(48) || vcpu->vm->stage2.tables >= 512 || is_kept(vcpu, base, size)) {
-		return false;
-	}
-	uint64_t flags = lock_acquire(&vm_lock);
-	int err = stage2_map_identity(&vcpu->vm->stage2, base, size, &flush);
-	lock_release(&vm_lock, flags);
-	if (flush) {
-		vm_flush(vcpu->vm);
-	}
-	return err == 0;
+	return gpa < BIT(48) && vcpu->vm->stage2.tables < 512 && !is_kept(vcpu, base, size) &&
+		vm_protect(vcpu->vm, base, size, VM_IDENTITY) == 0;
 }
 
 bool devices_stage2_fault(struct vcpu *vcpu, struct vcpu_exit *exit)
 {
-	bool mapped = !vcpu->closed && map_identity(vcpu, exit->fault.gpa);
-	return !mapped && emulate(vcpu, exit);
+	uint64_t gpa = exit->fault.gpa;
+	bool again = !vcpu->closed
+		? map_identity(vcpu, gpa)
+		: vcpu->vm->logs && exit->fault.write && gmem_open(vcpu->vm, gpa);
+	return !again && emulate(vcpu, exit);
 }

@@ -78,7 +78,7 @@ static void kick(struct pcpu *cpu)
 	if (cpu != this_cpu()) {
 		smp_wake(cpu->index);
 	} else if (cpu->vcpu != NULL) {
-		atomic_fetch_or(&cpu->vcpu->requests, VCPU_REQUEST_LOOK);
+		atomic_fetch_or(&cpu->vcpu->requests, VCPU_REQUEST_KICK);
 	}
 }
 
@@ -125,6 +125,9 @@ static bool pull(struct sched_cpu *to, struct sched_cpu *from)
 /* The timer of one that sleeps is its CPU's affair. The CPU is locked. */
 static void set_alarm(struct pcpu *cpu, struct vcpu *vcpu, uint64_t at)
 {
+	if (vcpu->alarm.chance == 0 && at == UINT64_MAX) {
+		return;
+	}
 	if (vcpu->alarm.chance != 0) {
 		sched_tree_remove(&cpu->alarms, &vcpu->alarm);
 	}
@@ -145,7 +148,7 @@ void dispatch_alarm(uint64_t now)
 		struct sched_node *first = sched_tree_eligible(&cpu->alarms, 0);
 		struct vcpu *vcpu = NULL;
 		if (first != NULL && now >= first->key) {
-			vcpu = (void *)((char *)first - offsetof(struct vcpu, alarm));
+			vcpu = OWNER_OF(first, struct vcpu, alarm);
 			set_alarm(cpu, vcpu, UINT64_MAX);
 		}
 		lock_release(&cpu->sched_lock, flags);
@@ -157,10 +160,20 @@ void dispatch_alarm(uint64_t now)
 
 void dispatch_wake(struct vcpu *vcpu)
 {
+	dispatch_wake_at(vcpu, NULL);
+}
+
+void dispatch_wake_at(struct vcpu *vcpu, struct pcpu *place)
+{
 	struct sched_entity *entity = &vcpu->sched;
 	uint64_t now = time_ns(), flags;
 	struct pcpu *cpu = lock_home(entity, &flags);
 	bool runs = cpu->sched.running == entity, kicks = false;
+
+	if (place != NULL && entity->state == SCHED_ASLEEP && entity->params.budget == 0 &&
+		sched_mask_has(&entity->params.affinity, place->index)) {
+		entity->target = &place->sched;
+	}
 	struct sched_cpu *to = sched_wake(entity, now);
 
 	if (to != NULL) {
@@ -180,16 +193,15 @@ void dispatch_wake(struct vcpu *vcpu)
 }
 
 /* What of a decision needs other CPUs' locks. True: somebody came here. */
-static bool settle(
-	struct pcpu *cpu, const struct sched_decision *decision, struct sched_cpu *spread)
+static bool settle(struct pcpu *cpu, const struct sched_decision *picked, struct sched_cpu *spread)
 {
-	if (decision->leaving != NULL) {
-		carry(decision->leaving, decision->leaving->target);
+	if (picked->leaving != NULL) {
+		carry(picked->leaving, picked->leaving->target);
 	}
 	if (spread != NULL) {
 		pull(spread, &cpu->sched);
 	}
-	if (decision->run != NULL) {
+	if (picked->run != NULL) {
 		return false;
 	}
 	struct sched_cpu *busy = sched_busiest(&cpu->sched);
@@ -222,44 +234,57 @@ struct vcpu *dispatch_next(enum sched_how how, uint64_t now)
 	if (decision.until != UINT64_MAX) {
 		cpu->until = now + time_to_tsc(max_u64(decision.until, ns) - ns) + 1;
 	}
-	cpu->vcpu = NULL;
-	if (decision.run != NULL) {
-		cpu->vcpu = (void *)((char *)decision.run - offsetof(struct vcpu, sched));
-	}
+	cpu->vcpu = decision.run != NULL ? OWNER_OF(decision.run, struct vcpu, sched) : NULL;
 	if (cpu->vcpu != old && cpu->vcpu != NULL) {
 		cpu->vcpu->exited_at = now; /* the time without the CPU is no exit's cost */
 	}
 	return cpu->vcpu;
 }
 
+bool dispatch_swap(struct vcpu *next, uint64_t now)
+{
+	struct pcpu *cpu = this_cpu();
+	struct vcpu *old = cpu->vcpu;
+	uint64_t flags = lock_acquire(&cpu->sched_lock);
+	bool done = !cpu->resched && !(old->requests & VCPU_REQUEST_LOOK) &&
+		sched_swap(&cpu->sched, &next->sched, time_from_tsc(now));
+
+	if (done) {
+		set_alarm(cpu, next, UINT64_MAX);
+		set_alarm(cpu, old, vcpu_alarm(old));
+		cpu->vcpu = next;
+		cpu->until = UINT64_MAX;
+		next->exited_at = now;
+	}
+	lock_release(&cpu->sched_lock, flags);
+	return done;
+}
+
 bool dispatch_add(struct vcpu *vcpu, struct pcpu *cpu, const struct sched_params *params)
 {
-	uint64_t flags = lock_acquire(&cpu->sched_lock);
+	LOCK_HOLD(&cpu->sched_lock);
 	sched_entity_init(&vcpu->sched, &cpu->sched);
-	bool fits = sched_set(&vcpu->sched, params, &cpu->sched, time_ns());
-	lock_release(&cpu->sched_lock, flags);
-	return fits;
+	return sched_set(&vcpu->sched, params, &cpu->sched, time_ns());
 }
 
 int dispatch_set(struct vcpu *vcpu, const struct sched_params *params)
 {
-	struct sched_entity *entity = &vcpu->sched;
+	struct sched_entity *e = &vcpu->sched;
 
 	if (!sched_valid(params, &dispatch_machine)) {
 		return trace_err(-EINVAL);
 	}
 	for (unsigned tries = 0; tries < 1000; tries++) {
 		uint64_t flags;
-		struct pcpu *from = lock_home(entity, &flags);
-		struct sched_cpu *target = sched_target(entity, params);
+		struct pcpu *from = lock_home(e, &flags);
+		struct sched_cpu *target = sched_target(e, params);
 		lock_release(&from->sched_lock, flags);
 		if (target == NULL) {
 			return trace_err(-ENOSPC);
 		}
 		struct pcpu *to = cpu_of(target);
 		flags = lock_acquire_both(&from->sched_lock, &to->sched_lock);
-		bool done =
-			entity->cpu == &from->sched && sched_set(entity, params, target, time_ns());
+		bool done = e->cpu == &from->sched && sched_set(e, params, target, time_ns());
 		if (done && from != to && vcpu->alarm.chance != 0) {
 			uint64_t at = vcpu->alarm.key;
 			set_alarm(from, vcpu, UINT64_MAX);
@@ -279,10 +304,9 @@ int dispatch_set(struct vcpu *vcpu, const struct sched_params *params)
 void dispatch_skip(uint64_t from)
 {
 	struct pcpu *cpu = this_cpu();
-	uint64_t flags = lock_acquire(&cpu->sched_lock);
+	LOCK_HOLD(&cpu->sched_lock);
 
 	sched_skip(&cpu->sched, time_from_tsc(from), time_ns());
-	lock_release(&cpu->sched_lock, flags);
 }
 
 void dispatch_yield(struct vcpu *vcpu)
@@ -322,7 +346,8 @@ void dispatch_stop(struct vcpu *vcpu)
 		atomic_fetch_and(&vcpu->requests, ~(unsigned)VCPU_REQUEST_LOOK);
 		dispatch_next(SCHED_SLEEPS, tsc_read());
 	}
-	for (bool asleep = false; !asleep;) {
+	/* Who sleeps has nothing left to do with a CPU's lock: a look is enough. */
+	for (bool asleep = vcpu->sched.state == SCHED_ASLEEP; !asleep;) {
 		uint64_t flags;
 		struct pcpu *cpu = lock_home(&vcpu->sched, &flags);
 		if (cpu->sched.running != &vcpu->sched) {

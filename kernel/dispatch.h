@@ -29,9 +29,16 @@ int dispatch_set(struct vcpu *vcpu, const struct sched_params *params);
 /* A vCPU that was asked something may have to run. Any context but NMI; no locks of rank SCHED. */
 void dispatch_wake(struct vcpu *vcpu);
 
+/* The same, on this CPU if it may be there: it has room soon. */
+void dispatch_wake_at(struct vcpu *vcpu, struct pcpu *place);
+
 /* Whom this CPU runs from now on, after `how` of the one that it ran, as ->vcpu, and until when;
  * NULL: nobody. In the main loop, interrupts off. */
 struct vcpu *dispatch_next(enum sched_how how, uint64_t now);
+
+/* As dispatch_next(SCHED_SLEEPS), for when `next`, which sleeps here, has to run in its place: false
+ * when it is not as simple as that, and nothing has changed. */
+bool dispatch_swap(struct vcpu *next, uint64_t now);
 
 /* Wake those of this CPU whose timers have come, at TSC `now`. In the main loop, interrupts off. */
 void dispatch_alarm(uint64_t now);

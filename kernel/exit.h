@@ -35,9 +35,6 @@ void devices_reset(void);
 bool devices_port(struct vcpu *vcpu, uint16_t port, uint8_t size, bool write, uint32_t *value);
 bool devices_stage2_fault(struct vcpu *vcpu, struct vcpu_exit *exit); /* as exit.c's exit_fn */
 
-/* cpuid.c: a row as a guest may have it: what Pintle and this CPU give, of what it asks for. */
-struct pintle_cpuid cpuid_cut(const struct pintle_cpuid *row);
-
 /* A message-signalled interrupt for a guest, as an ICR; level-triggered ones owe their EOI to the
  * VMM: how many took it. Any CPU. */
 unsigned devices_message(struct vm *vm, uint64_t icr, bool level);

@@ -106,6 +106,18 @@ int fmt_write(char *out, size_t size, const char *fmt, ...)
 	return len;
 }
 
+char *fmt_next_word(char **text)
+{
+	char *word = *text;
+	while (*word == ' ') {
+		word++;
+	}
+	char *end = strchr(word, ' ') ?: word + strlen(word);
+	*text = end + (*end == ' ');
+	*end = '\0';
+	return *word != '\0' ? word : NULL;
+}
+
 int fmt_parse_u64(const char *text, size_t len, uint64_t *value)
 {
 	bool hex = len > 2 && text[0] == '0' && text[1] == 'x';

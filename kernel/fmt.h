@@ -15,6 +15,9 @@
 int fmt_write(char *out, size_t size, const char *fmt, ...) PRINTF_LIKE(3, 4);
 int fmt_vwrite(char *out, size_t size, const char *fmt, va_list args) PRINTF_LIKE(3, 0);
 
+/* The next word of *text, which is cut off there; NULL: there is none. */
+char *fmt_next_word(char **text);
+
 /*
  * Read an unsigned number (decimal, or hexadecimal after 0x) that fills the whole of text[0..len).
  * Returns 0, or -EINVAL for anything else and for what is above UINT64_MAX; *value is written only

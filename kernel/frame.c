@@ -58,8 +58,7 @@ void *frame_alloc(size_t count, enum frame_owner owner)
 	uint8_t *frames = frame_map + (end - count) * PAGE_SIZE;
 	size_t len = count * PAGE_SIZE;
 	if (DEBUG_BUILD && (frames[0] != JUNK_BYTE || memcmp(frames, frames + 1, len - 1) != 0)) {
-		panic("%zu frames at %p: one was written to after it was freed", count,
-			(void *)frames);
+		panic("%zu frames at %p: one was written to after it was freed", count, frames);
 	}
 	return memset(frames, 0, len);
 }
@@ -71,7 +70,7 @@ void frame_free(void *frames, size_t count, enum frame_owner owner)
 	size_t first = offset / PAGE_SIZE;
 	bool good = offset % PAGE_SIZE == 0 && owner > FRAME_MAP && first < frame_total &&
 		count <= frame_total - first;
-	uint64_t flags = lock_acquire(&frame_lock);
+	LOCK_HOLD(&frame_lock);
 
 	for (size_t i = first; good && i < first + count; i++) {
 		good = frame_map[i] == owner;
@@ -82,7 +81,6 @@ void frame_free(void *frames, size_t count, enum frame_owner owner)
 	}
 	junk_fill(frames, count * PAGE_SIZE);
 	memset(frame_map + first, FRAME_FREE, count);
-	lock_release(&frame_lock, flags);
 }
 
 size_t frame_count(enum frame_owner owner)

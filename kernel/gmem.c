@@ -7,14 +7,35 @@
 #include "kernel/gmem.h"
 
 #include "kernel/paging.h"
+#include "kernel/x86.h"
 
 uint8_t gmem_address_bits;
+
+bool gmem_open(struct vm *vm, uint64_t gpa)
+{
+	struct stage2_translation page;
+	bool later; /* who has less yet only comes here again */
+	LOCK_HOLD(&vm_lock);
+
+	if (!stage2_query(&vm->stage2, gpa, &page)) {
+		return false;
+	}
+	if (page.rights & STAGE2_LOG) {
+		page.rights = (page.rights & STAGE2_ALL) | STAGE2_WRITE;
+		stage2_protect(
+			&vm->stage2, ALIGN_DOWN(gpa, PAGE_SIZE), PAGE_SIZE, page.rights, &later);
+	}
+	return page.rights & STAGE2_WRITE;
+}
 
 bool gmem_copy(struct vm *vm, uint64_t gpa, void *bytes, size_t size, bool write)
 {
 	while (size != 0) {
 		struct stage2_translation page;
 		size_t part = min_u64(size, PAGE_SIZE - (gpa & PAGE_MASK));
+		if (write && vm->logs) {
+			gmem_open(vm, gpa);
+		}
 		uint64_t flags = lock_acquire(&vm_lock);
 		bool there = stage2_query(&vm->stage2, gpa, &page);
 		lock_release(&vm_lock, flags);
@@ -36,11 +57,9 @@ enum insn_mode gmem_mode(struct vcpu *vcpu)
 {
 	struct segment code;
 	backend->get_segment(vcpu, SEG_CS, &code);
-	if ((code.attributes & SEGMENT_LONG) &&
-		(backend->get(vcpu, VCPU_EFER) & BIT(10) /* LMA */)) {
-		return INSN_64;
-	}
-	return code.attributes & SEGMENT_BIG ? INSN_32 : INSN_16;
+	bool is_long =
+		(code.attributes & SEGMENT_LONG) && (backend->get(vcpu, VCPU_EFER) & EFER_LMA);
+	return is_long ? INSN_64 : code.attributes & SEGMENT_BIG ? INSN_32 : INSN_16;
 }
 
 size_t gmem_access(struct vcpu *vcpu, uint64_t at, void *bytes, size_t size,
@@ -78,21 +97,20 @@ size_t gmem_access(struct vcpu *vcpu, uint64_t at, void *bytes, size_t size,
 }
 
 /* May the access be, by the segment (SDM vol. 3, 5.3)? Not asked in 64-bit mode. */
-static bool is_inside(const struct segment *segment, uint64_t offset, unsigned size, bool write)
+static bool is_inside(const struct segment *s, uint64_t offset, unsigned size, bool write)
 {
 	/* Table 3-1: code; data that expands down; data that may be written, code that may be read.
 	 */
-	bool code = segment->attributes & 8, down = segment->attributes & 4;
-	bool more = segment->attributes & 2;
+	bool code = s->attributes & 8, down = s->attributes & 4;
+	bool more = s->attributes & 2;
 	uint64_t last = offset + size - 1;
 
-	if (!(segment->attributes & SEGMENT_PRESENT) || (write && code) ||
-		(write != code && !more)) {
+	if (!(s->attributes & SEGMENT_PRESENT) || (write && code) || (write != code && !more)) {
 		return false;
 	}
-	return !down || code ? last <= segment->limit
-			     : offset > segment->limit &&
-			last <= (segment->attributes & SEGMENT_BIG ? UINT32_MAX : UINT16_MAX);
+	return !down || code ? last <= s->limit
+			     : offset > s->limit &&
+			last <= (s->attributes & SEGMENT_BIG ? UINT32_MAX : UINT16_MAX);
 }
 
 bool gmem_linear(struct vcpu *vcpu, enum segment_name name, uint64_t offset, unsigned size,

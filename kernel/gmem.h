@@ -43,6 +43,9 @@ int guest_translate(struct vm *vm, const struct guest_paging *paging, uint64_t g
  */
 bool gmem_copy(struct vm *vm, uint64_t gpa, void *bytes, size_t size, bool write);
 
+/* A write is to come: a page that the dirty log watches is opened. True: it can be written. */
+bool gmem_open(struct vm *vm, uint64_t gpa);
+
 /* Of guests' physical addresses, as in struct guest_paging. [I] after start */
 extern uint8_t gmem_address_bits;
 

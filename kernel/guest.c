@@ -29,19 +29,19 @@ struct mode {
 	uint64_t top_reserved; /* in these too */
 	uint64_t top_rights;   /* these do not limit */
 };
-static const struct mode mode_32 = {2, 10, 4, 1 << 1, 0xfffff000, 0, 2, 0, 0};
-static const struct mode mode_pae = {3, 9, 8, 1 << 1, 0xffffffe0, 0x7ff0000000000000, 2,
-	/* 0x1c6, not 0x1e6: QEMU sets the accessed bit in PDPTEs. */
-	ENTRY_NX | 0x1c6, ENTRY_WRITE | ENTRY_USER};
-static const struct mode mode_4 = {4, 9, 8, 1 << 1 | 1 << 2, ENTRY_ADDRESS, 0, 3, ENTRY_LARGE, 0};
-static const struct mode mode_5 = {5, 9, 8, 1 << 1 | 1 << 2, ENTRY_ADDRESS, 0, 3, ENTRY_LARGE, 0};
+static const struct mode modes[] = {
+	{2, 10, 4, 1 << 1, 0xfffff000, 0, 2, 0, 0}, /* 32-bit */
+	/* PAE. 0x1c6, not 0x1e6: QEMU sets the accessed bit in PDPTEs. */
+	{3, 9, 8, 1 << 1, 0xffffffe0, 0x7ff0000000000000, 2, ENTRY_NX | 0x1c6,
+		ENTRY_WRITE | ENTRY_USER},
+	{4, 9, 8, 1 << 1 | 1 << 2, ENTRY_ADDRESS, 0, 3, ENTRY_LARGE, 0},
+	{5, 9, 8, 1 << 1 | 1 << 2, ENTRY_ADDRESS, 0, 3, ENTRY_LARGE, 0},
+};
 
 static const struct mode *mode_of(const struct guest_paging *p)
 {
-	if (!(p->efer & EFER_LME)) { /* with CR0.PG that is LMA */
-		return p->cr4 & CR4_PAE ? &mode_pae : &mode_32;
-	}
-	return p->cr4 & CR4_LA57 ? &mode_5 : &mode_4;
+	bool is_long = p->efer & EFER_LME; /* with CR0.PG that is LMA */
+	return &modes[2 * is_long + ((p->cr4 & (is_long ? CR4_LA57 : CR4_PAE)) != 0)];
 }
 
 /* The bits that a present entry must not have. */
@@ -49,7 +49,7 @@ static uint64_t reserved_of(
 	const struct guest_paging *p, const struct mode *m, unsigned level, bool large)
 {
 	uint64_t beyond = ENTRY_ADDRESS & ~(BIT(p->address_bits != 0 ? p->address_bits : 52) - 1);
-	if (m == &mode_32) {
+	if (m == &modes[0]) {
 		return large ? BIT(21) | (beyond >> PSE36_SHIFT & PSE36_ADDRESS) : 0;
 	}
 	uint64_t reserved = beyond | m->reserved | (level >= m->top ? m->top_reserved : 0);
@@ -102,7 +102,7 @@ int guest_translate(struct vm *vm, const struct guest_paging *p, uint64_t gva,
 			entry = UINT64_MAX >> (64 - 8 * m->entry_size);
 		}
 		large = (entry & ENTRY_LARGE) && (m->large >> level & 1) &&
-			(m != &mode_32 || (p->cr4 & CR4_PSE));
+			(m != &modes[0] || (p->cr4 & CR4_PSE));
 		if (!(entry & ENTRY_PRESENT)) {
 			return -EFAULT;
 		}
@@ -117,7 +117,7 @@ int guest_translate(struct vm *vm, const struct guest_paging *p, uint64_t gva,
 		*error |= ERROR_PRESENT;
 		return -EFAULT;
 	}
-	if (large && m == &mode_32) {
+	if (large && m == &modes[0]) {
 		table |= (table & PSE36_ADDRESS) << PSE36_SHIFT;
 	}
 	*gpa = (table & ~(BIT(shift) - 1)) | (gva & (BIT(shift) - 1));

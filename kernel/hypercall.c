@@ -20,11 +20,15 @@
 #define VALUES_MAX ARRAY_COUNT(((struct pintle_record *)0)->values)
 
 struct call {
+	unsigned number;
 	const uint64_t *argument; /* without the handles that were looked up */
 	struct vm *vm;
 	struct vcpu *vcpu;
+	void *page; /* that an argument names, for the rights with PAGE */
 };
 
+/* What a call looks up and takes; PAGE(n): argument n, behind the handles, is a page in a shared
+ * piece. */
 enum right {
 	NONE,
 	ALONE,
@@ -33,48 +37,34 @@ enum right {
 	RUNNING,
 	VCPU,
 };
+#define RIGHT   7u
+#define PAGE(n) (((n) + 1u) << 3)
 
 static uint64_t event_kept[CPUS_MAX]; /* [the VMs are taken] event pages; 0: none */
-
-static bool take(atomic_bool *busy)
-{
-	return !atomic_exchange(busy, true);
-}
 
 /* Machine ------------------------------------------------------------------------------------- */
 
 static int64_t call_QUERY(const struct call *c)
 {
-	uint64_t count = 0;
+	uint64_t count = 0, what = c->argument[0];
 
-	switch (c->argument[0]) {
-	case PINTLE_QUERY_VERSION:
-		return PINTLE_VERSION_ABI;
-	case PINTLE_QUERY_FEATURES:
-		return 0;
-	case PINTLE_QUERY_CPUS:
-		return service_vm->vcpu_count;
-	case PINTLE_QUERY_VM_PAGES: /* itself, bitmaps, doorbells, CPUID, the root */
-		return (int64_t)(ALIGN_UP(sizeof(struct vm), PAGE_SIZE) / PAGE_SIZE +
-			sizeof(struct vm_bitmaps) / PAGE_SIZE + 3);
-	case PINTLE_QUERY_VCPU_PAGES:
-		return (int64_t)vcpu_pages();
-	case PINTLE_QUERY_VMS:
-		for (unsigned id = 1; id < VMS_MAX; id++) {
-			count += vm_table[id] != NULL;
-		}
-		return (int64_t)count;
-	case PINTLE_QUERY_PIECES:
-		return (int64_t)pieces_deposited();
-	case PINTLE_QUERY_VCPUS_MAX:
-		return CPUS_MAX;
-	case PINTLE_QUERY_TSC_KHZ:
-		return (int64_t)(time_frequency / 1000);
-	case PINTLE_QUERY_XSAVE_SIZE:
-		return (int64_t)context_fpu_size();
-	default:
-		return -EINVAL;
+	for (unsigned id = 1; id < VMS_MAX; id++) {
+		count += vm_table[id] != NULL;
 	}
+	const uint64_t answers[] = {
+		[PINTLE_QUERY_VERSION] = PINTLE_VERSION_ABI,
+		[PINTLE_QUERY_CPUS] = service_vm->vcpu_count,
+		/* Itself, bitmaps, doorbells, CPUID, the root. */
+		[PINTLE_QUERY_VM_PAGES] =
+			PAGES_OF(sizeof(struct vm)) + PAGES_OF(sizeof(struct vm_bitmaps)) + 3,
+		[PINTLE_QUERY_VCPU_PAGES] = vcpu_pages(),
+		[PINTLE_QUERY_VMS] = count,
+		[PINTLE_QUERY_PIECES] = pieces_deposited(),
+		[PINTLE_QUERY_TSC_KHZ] = time_frequency / 1000,
+		[PINTLE_QUERY_XSAVE_SIZE] = context_fpu_size(),
+		[PINTLE_QUERY_VCPUS_MAX] = CPUS_MAX,
+	};
+	return what < ARRAY_COUNT(answers) ? (int64_t)answers[what] : -EINVAL;
 }
 
 static int64_t call_SHARE(const struct call *c)
@@ -106,20 +96,6 @@ static int64_t call_EVENT_PAGE(const struct call *c)
 	return 0;
 }
 
-static int64_t call_CPUID_CUT(const struct call *c)
-{
-	struct pintle_cpuid *rows = shared_pages(c->argument[0], 1);
-	uint64_t count = c->argument[1];
-
-	if (count > PINTLE_CPUID_MAX || rows == NULL) {
-		return rows == NULL ? -EFAULT : -EINVAL;
-	}
-	for (unsigned i = 0; i < count; i++) {
-		rows[i] = cpuid_cut(&rows[i]);
-	}
-	return 0;
-}
-
 /* VMs ----------------------------------------------------------------------------------------- */
 
 static int64_t call_VM_CREATE(const struct call *c)
@@ -127,24 +103,22 @@ static int64_t call_VM_CREATE(const struct call *c)
 	static struct pool pool; /* [the VMs are taken] */
 
 	pool = (struct pool){0};
-	int64_t result = pool_add(&pool, c->argument[0]);
-	if (result == 0) {
-		struct vm *vm = vm_create("guest", true, &pool);
-		result = vm != NULL ? (int64_t)vm->handle : -ENOSPC;
-		if (vm == NULL) {
-			pool_return(&pool);
-		}
+	int err = pool_add(&pool, c->argument[0]);
+	struct vm *vm = err == 0 ? vm_create(&pool) : NULL;
+	if (err == 0 && vm == NULL) {
+		pool_return(&pool);
+		err = -ENOSPC;
 	}
-	return result;
+	return err == 0 ? (int64_t)vm->handle : err;
 }
 
 static int64_t call_VM_DESTROY(const struct call *c)
 {
-	if (!vms_take()) {
+	if (!take(&vms_busy)) {
 		return -EAGAIN;
 	}
 	vm_destroy(c->vm);
-	vms_release();
+	vms_busy = false;
 	return 0;
 }
 
@@ -159,19 +133,6 @@ static int64_t call_PAGES_FREE(const struct call *c)
 }
 
 /* Memory -------------------------------------------------------------------------------------- */
-
-static int64_t change(struct vm *vm, uint64_t gpa, uint64_t size, unsigned rights)
-{
-	bool flush = false;
-	uint64_t flags = lock_acquire(&vm_lock);
-	int err = stage2_protect(&vm->stage2, gpa, size, rights, &flush);
-
-	lock_release(&vm_lock, flags);
-	if (flush) {
-		vm_flush(vm);
-	}
-	return err;
-}
 
 /* Tables that it takes to cut what is mapped at `gpa` in two. */
 static size_t cut_cost(struct vm *vm, uint64_t gpa)
@@ -201,15 +162,12 @@ static int64_t call_UNMAP(const struct call *c)
 	while (gpa < end) {
 		unsigned runs = 0;
 		uint64_t first = gpa;
-		for (uint64_t next; gpa < end && runs < ARRAY_COUNT(run); gpa = next) {
-			bool there = stage2_query(&c->vm->stage2, gpa, &page);
-			next = min_u64(end, ALIGN_DOWN(gpa, page.size) + page.size);
-			if (there) {
-				run[runs].page = page.hpa.raw;
-				run[runs++].count = (next - gpa) / PAGE_SIZE;
-			}
+		while (runs < ARRAY_COUNT(run) && stage2_next(&c->vm->stage2, &gpa, end, &page)) {
+			run[runs].page = page.hpa.raw;
+			run[runs++].count = page.left / PAGE_SIZE;
+			gpa += page.left;
 		}
-		change(c->vm, first, gpa - first, 0);
+		vm_protect(c->vm, first, gpa - first, 0);
 		while (runs-- != 0) {
 			pieces_drop(run[runs].page, run[runs].count);
 		}
@@ -224,51 +182,26 @@ static int64_t call_PROTECT(const struct call *c)
 	if (size > RANGE_MAX || rights > STAGE2_ALL || !(rights & STAGE2_READ)) {
 		return -EINVAL;
 	}
-	return change(c->vm, gpa, size, (unsigned)rights);
-}
-
-/* Pages of the list that follow each other in memory, from `first` on: how many. */
-static size_t run_of(const uint64_t *list, size_t first, size_t count)
-{
-	size_t run = 1;
-	while (first + run < count && list[first + run] == list[first] + run * PAGE_SIZE) {
-		run++;
-	}
-	return run;
-}
-
-static bool is_empty(struct vm *vm, uint64_t gpa, uint64_t end)
-{
-	struct stage2_translation page;
-	bool there = false;
-
-	while (gpa < end && !there) {
-		there = stage2_query(&vm->stage2, gpa, &page);
-		gpa = ALIGN_DOWN(gpa, page.size) + page.size;
-	}
-	return !there;
+	return vm_protect(c->vm, gpa, size, (unsigned)rights);
 }
 
 static int64_t call_MAP(const struct call *c)
 {
 	uint64_t gpa = c->argument[0], count = c->argument[2], rights = c->argument[3];
-	const uint64_t *shared = shared_pages(c->argument[1], 1);
-	uint64_t list[LIST_MAX];
+	uint64_t list[LIST_MAX], at = gpa;
+	struct stage2_translation page;
 
 	if ((gpa & PAGE_MASK) || gpa > BIT(48) - RANGE_MAX || count - 1 >= LIST_MAX ||
 		rights > STAGE2_ALL || !(rights & STAGE2_READ)) {
 		return -EINVAL;
 	}
-	if (shared == NULL) {
-		return -EFAULT;
-	}
-	if (!is_empty(c->vm, gpa, gpa + count * PAGE_SIZE)) {
+	if (stage2_next(&c->vm->stage2, &at, gpa + count * PAGE_SIZE, &page)) {
 		return -EEXIST;
 	}
 	if (c->vm->pool.free < MAP_TABLES) {
 		return -ENOMEM;
 	}
-	memcpy(list, shared, count * sizeof(*list));
+	memcpy(list, c->page, count * sizeof(*list));
 	for (size_t i = 0; i < count; i++) {
 		if (!pieces_hold(list[i], 1)) {
 			while (i-- != 0) {
@@ -280,7 +213,10 @@ static int64_t call_MAP(const struct call *c)
 	bool flush = false;
 	uint64_t flags = lock_acquire(&vm_lock);
 	for (size_t done = 0, run; done < count; done += run) {
-		run = run_of(list, done, count);
+		run = 1; /* as many as follow each other in memory */
+		while (done + run < count && list[done + run] == list[done] + run * PAGE_SIZE) {
+			run++;
+		}
 		stage2_map(&c->vm->stage2, gpa + done * PAGE_SIZE, hpa(list[done]), run * PAGE_SIZE,
 			(unsigned)rights, STAGE2_WB, &flush);
 	}
@@ -291,9 +227,35 @@ static int64_t call_MAP(const struct call *c)
 	return 0;
 }
 
+/* What can be written was, or could not be split: it is to be seen next time. */
 static int64_t call_DIRTY_LOG(const struct call *c)
 {
-	return -ENOSYS;
+	uint64_t gpa = c->argument[0], count = c->argument[1], at = gpa;
+	struct stage2_translation page;
+	uint8_t *bits = c->page;
+	bool flush = false;
+
+	if ((gpa & PAGE_MASK) || gpa > BIT(48) - RANGE_MAX || count > 8 * PAGE_SIZE) {
+		return -EINVAL;
+	}
+	c->vm->logs = true;
+	memset(bits, 0, PAGE_SIZE);
+	for (; stage2_next(&c->vm->stage2, &at, gpa + count * PAGE_SIZE, &page); at += page.left) {
+		LOCK_HOLD(&vm_lock);
+		for (uint64_t i = 0; i < page.left && (page.rights & STAGE2_WRITE);
+			i += PAGE_SIZE) {
+			uint64_t n = (at + i - gpa) / PAGE_SIZE;
+			bits[n / 8] |= (uint8_t)(1u << n % 8);
+		}
+		if (page.rights & STAGE2_WRITE) {
+			stage2_protect(&c->vm->stage2, at, page.left,
+				page.rights ^ (STAGE2_WRITE | STAGE2_LOG), &flush);
+		}
+	}
+	if (flush) {
+		vm_flush(c->vm);
+	}
+	return 0;
 }
 
 /* vCPUs --------------------------------------------------------------------------------------- */
@@ -324,12 +286,41 @@ static int64_t call_VCPU_CREATE(const struct call *c)
 	return vcpu->index;
 }
 
+/* Who calls sleeps until the vCPU does, or there is an interrupt; `begin`: it begins to run, in its
+ * place if possible. */
+static int64_t lend(struct vcpu *vcpu, bool begin)
+{
+	struct vcpu *self = this_cpu()->vcpu;
+
+	vcpu->waiter = self;
+	if (!begin && (vcpu->stopped || vcpu->sched.state == SCHED_ASLEEP)) {
+		return 1;
+	}
+	self->state = VCPU_WAITS;
+	if (begin && self->requests == 0 && vlapic_pending(&self->lapic) < 0 &&
+		dispatch_swap(vcpu, tsc_read())) {
+		atomic_fetch_or(&self->requests, VCPU_REQUEST_KICK);
+		return 0;
+	}
+	if (begin) {
+		atomic_fetch_or(&vcpu->requests, VCPU_REQUEST_LOOK);
+		dispatch_wake_at(vcpu, this_cpu());
+	}
+	vcpu_request(self, VCPU_REQUEST_LOOK);
+	return 0;
+}
+
+static int64_t call_VCPU_WAIT(const struct call *c)
+{
+	return lend(c->vcpu, false);
+}
+
 static int64_t call_VCPU_RUN(const struct call *c)
 {
 	struct vcpu *vcpu = c->vcpu;
-	uint64_t only_answer = c->argument[0];
+	uint64_t how = c->argument[0];
 
-	if (only_answer > PINTLE_RUN_ANSWER) {
+	if (how > PINTLE_RUN_WAIT) {
 		return -EINVAL;
 	}
 	vcpu->asks = PINTLE_EXIT_NONE;
@@ -337,10 +328,15 @@ static int64_t call_VCPU_RUN(const struct call *c)
 		vcpu->answer_value = __atomic_load_n(&vcpu->record->value, __ATOMIC_RELAXED);
 		vcpu->answer = ANSWER_GIVEN;
 	}
-	if (!only_answer) {
+	if (how != PINTLE_RUN_ANSWER) {
 		vcpu->stopped = false;
+		if (how == PINTLE_RUN_WAIT) {
+			return lend(vcpu, true);
+		}
 		vcpu_request(vcpu, VCPU_REQUEST_LOOK);
-	} else if (vcpu->answer == ANSWER_GIVEN) {
+		return 0;
+	}
+	if (vcpu->answer == ANSWER_GIVEN) {
 		vcpu_take(vcpu);
 		exit_again(vcpu);
 	}
@@ -366,6 +362,7 @@ static int64_t call_VCPU_STOP(const struct call *c)
 static int64_t call_VCPU_STEER(const struct call *c)
 {
 	c->vcpu->event = (uint32_t)c->argument[0];
+	c->vcpu->waiter = NULL;
 	return 0;
 }
 
@@ -389,14 +386,10 @@ static int64_t call_MSI(const struct call *c)
 
 static int64_t call_SCHED_SET(const struct call *c)
 {
-	const struct pintle_sched *shared = shared_pages(c->argument[0], 1);
 	struct sched_params params = sched_defaults();
 	struct pintle_sched wanted;
 
-	if (shared == NULL) {
-		return -EFAULT;
-	}
-	memcpy(&wanted, shared, sizeof(wanted));
+	memcpy(&wanted, c->page, sizeof(wanted));
 	params.weight = wanted.weight;
 	params.cap = wanted.cap;
 	params.latency = wanted.latency;
@@ -413,51 +406,37 @@ static int64_t call_SCHED_SET(const struct call *c)
 
 static int64_t call_CPUID_SET(const struct call *c)
 {
-	const struct pintle_cpuid *rows = shared_pages(c->argument[0], 1);
 	uint64_t count = c->argument[1];
 	struct vm *vm = c->vm;
 
-	if (rows == NULL || count > PINTLE_CPUID_MAX) {
-		return rows == NULL ? -EFAULT : -EINVAL;
+	if (count > PINTLE_CPUID_MAX) {
+		return -EINVAL;
 	}
 	struct pintle_cpuid *own = vm->cpuid != NULL ? vm->cpuid : vm_alloc(vm, 1);
 	if (own == NULL) {
 		return -ENOMEM;
 	}
 	vm->cpuid_count = 0; /* a vCPU that runs meanwhile sees none */
-	for (unsigned i = 0; i < count; i++) {
-		own[i] = cpuid_cut(&rows[i]);
-	}
+	memcpy(own, c->page, count * sizeof(*own));
 	vm->cpuid = own;
 	vm->cpuid_count = (unsigned)count;
 	return 0;
 }
 
-static int64_t doorbell(
-	const struct call *c, int (*act)(struct vm *vm, const struct pintle_doorbell *bell))
-{
-	const struct pintle_doorbell *shared = shared_pages(c->argument[0], 1);
-	struct pintle_doorbell bell;
-
-	if (shared == NULL) {
-		return -EFAULT;
-	}
-	memcpy(&bell, shared, sizeof(bell));
-	return bell.is_port > 1 || bell.match > 1 || bell.size > 8 ? -EINVAL : act(c->vm, &bell);
-}
-
 static int64_t call_DOORBELL_ADD(const struct call *c)
 {
-	return doorbell(c, vmm_doorbell_add);
-}
+	struct pintle_doorbell bell;
 
-static int64_t call_DOORBELL_REMOVE(const struct call *c)
-{
-	return doorbell(c, vmm_doorbell_remove);
+	memcpy(&bell, c->page, sizeof(bell));
+	return bell.is_port > 1 || bell.match > 1 || bell.size > 8
+		? -EINVAL
+		: vmm_doorbell(c->vm, &bell, c->number == PINTLE_DOORBELL_ADD);
 }
+#define call_DOORBELL_REMOVE call_DOORBELL_ADD
 
-static int64_t values(const struct call *c, bool set)
+static int64_t call_STATE_GET(const struct call *c)
 {
+	bool set = c->number == PINTLE_STATE_SET;
 	struct pintle_value *list = c->vcpu->record->values;
 	uint64_t count = c->argument[0], done = 0;
 
@@ -475,19 +454,11 @@ static int64_t values(const struct call *c, bool set)
 	}
 	return (int64_t)done;
 }
+#define call_STATE_SET call_STATE_GET
 
-static int64_t call_STATE_GET(const struct call *c)
+static int64_t call_BULK_GET(const struct call *c)
 {
-	return values(c, false);
-}
-
-static int64_t call_STATE_SET(const struct call *c)
-{
-	return values(c, true);
-}
-
-static int64_t bulk(const struct call *c, bool set)
-{
+	bool set = c->number == PINTLE_BULK_SET;
 	bool fpu = c->argument[0] == PINTLE_BULK_XSAVE;
 	size_t size = fpu ? context_fpu_size() : 1024;
 	bool good = true;
@@ -496,7 +467,7 @@ static int64_t bulk(const struct call *c, bool set)
 		return -EINVAL;
 	}
 	vcpu_take(c->vcpu);
-	void *pages = shared_pages(c->argument[1], ALIGN_UP(size, PAGE_SIZE) / PAGE_SIZE);
+	void *pages = shared_pages(c->argument[1], PAGES_OF(size));
 	if (pages == NULL) {
 		return -EFAULT;
 	}
@@ -509,22 +480,13 @@ static int64_t bulk(const struct call *c, bool set)
 	}
 	return good ? 0 : -EINVAL;
 }
-
-static int64_t call_BULK_GET(const struct call *c)
-{
-	return bulk(c, false);
-}
-
-static int64_t call_BULK_SET(const struct call *c)
-{
-	return bulk(c, true);
-}
+#define call_BULK_SET call_BULK_GET
 
 /* Dispatch ------------------------------------------------------------------------------------ */
 
 static const struct {
 	int64_t (*run)(const struct call *call);
-	enum right right;
+	unsigned right;
 } calls[] = {
 #define HYPERCALL(number, name, right, ...) [number] = {call_##name, right},
 #include "abi/hypercalls.def"
@@ -536,81 +498,65 @@ static const struct {
 static struct vm *vm_find(uint64_t handle)
 {
 	unsigned id = handle & 0xffff;
-	struct vm *vm = NULL;
+	LOCK_HOLD(&vm_lock);
+	struct vm *vm = id != 0 && id < VMS_MAX ? vm_table[id] : NULL;
 
-	uint64_t flags = lock_acquire(&vm_lock);
-	if (id != 0 && id < VMS_MAX && vm_table[id] != NULL && vm_table[id]->handle == handle &&
-		vm_table[id]->pool.count != 0) {
-		vm = vm_table[id];
-		vm->users++;
+	if (vm == NULL || vm->handle != handle) {
+		return NULL;
 	}
-	lock_release(&vm_lock, flags);
+	vm->users++;
 	return vm;
 }
 
-static int64_t call_vcpu(struct call *c, unsigned number)
+/* With all taken. The page comes last: it may be used until this CPU answers others. */
+static int64_t run(struct call *c, unsigned right)
 {
-	bool exclusive = calls[number].right == VCPU;
-	uint64_t index = c->argument[0];
-
-	if (index >= c->vm->vcpu_count) {
-		return -EINVAL;
-	}
-	c->vcpu = c->vm->vcpu[index];
-	c->argument++;
-	if (exclusive && !take(&c->vcpu->busy)) {
-		return -EAGAIN;
-	}
-	int64_t result = -EBUSY;
-	if (!exclusive || c->vcpu->stopped) {
-		if (exclusive) {
-			dispatch_stop(c->vcpu); /* it may still be on its way out */
+	if ((right & RIGHT) == VCPU) {
+		if (!c->vcpu->stopped) {
+			return -EBUSY;
 		}
-		result = calls[number].run(c);
+		dispatch_stop(c->vcpu); /* it may still be on its way out */
 	}
-	if (exclusive) {
-		c->vcpu->busy = false;
+	if (right >= PAGE(0)) {
+		c->page = shared_pages(c->argument[right / PAGE(0) - 1], 1);
 	}
-	return result;
+	return right >= PAGE(0) && c->page == NULL ? -EFAULT
+						   : calls[c->number - PINTLE_CALL].run(c);
 }
 
-static int64_t call_vm(struct call *c, unsigned number)
+static int64_t call_any(struct call *c)
 {
-	struct vm *vm = c->vm = vm_find(c->argument[0]);
-	bool exclusive = calls[number].right == VM, goes = calls[number].run == call_VM_DESTROY;
-	int64_t result = -EAGAIN;
+	unsigned right = calls[c->number - PINTLE_CALL].right, kind = right & RIGHT;
+	atomic_bool *busy = kind == ALONE ? &vms_busy : NULL;
+	int64_t result;
 
-	if (vm == NULL) {
-		return -ESTALE;
+	if (kind >= LOOK) {
+		c->vm = vm_find(*c->argument++);
+		if (c->vm == NULL) {
+			return -ESTALE;
+		}
+		busy = kind == VM ? &c->vm->busy : NULL;
 	}
-	c->argument++;
-	if (calls[number].right >= RUNNING) {
-		result = call_vcpu(c, number);
-	} else if (!exclusive || take(&vm->busy)) {
-		result = calls[number].run(c);
-		if (goes && result == 0) {
+	if (kind >= RUNNING) {
+		uint64_t index = *c->argument++;
+		c->vcpu = index < c->vm->vcpu_count ? c->vm->vcpu[index] : NULL;
+		busy = kind == VCPU && c->vcpu != NULL ? &c->vcpu->busy : NULL;
+	}
+	if (kind >= RUNNING && c->vcpu == NULL) {
+		result = -EINVAL;
+	} else if (busy != NULL && !take(busy)) {
+		result = -EAGAIN;
+	} else {
+		result = run(c, right);
+		if (result == 0 && c->number == PINTLE_VM_DESTROY) {
 			return 0;
 		}
-		if (exclusive) {
-			vm->busy = false;
+		if (busy != NULL) {
+			*busy = false;
 		}
 	}
-	vm->users--;
-	return result;
-}
-
-static int64_t call_any(struct call *c, unsigned number)
-{
-	enum right right = calls[number].right;
-	int64_t result = -EAGAIN;
-
-	if (right >= LOOK) {
-		result = call_vm(c, number);
-	} else if (right == NONE || vms_take()) {
-		result = calls[number].run(c);
-		if (right == ALONE) {
-			vms_release();
-		}
+	if (c->vm != NULL) {
+		c->vm->users--;
 	}
 	return result;
 }
@@ -620,17 +566,17 @@ void hypercall_handle(struct vcpu *vcpu)
 	uint64_t *gpr = vcpu->regs.gpr;
 	const uint64_t arguments[] = {
 		gpr[GPR_RDI], gpr[GPR_RSI], gpr[GPR_RDX], gpr[GPR_R8 + 2], gpr[GPR_R8]};
-	struct call call = {.argument = arguments};
-	unsigned number = (uint32_t)gpr[GPR_RAX] - PINTLE_CALL;
+	struct call call = {(uint32_t)gpr[GPR_RAX], arguments, NULL, NULL, NULL};
 	struct segment stack;
 
 	backend->get_segment(vcpu, SEG_SS, &stack);
 	if (stack.attributes & SEGMENT_DPL) {
 		gpr[GPR_RAX] = (uint64_t)-EPERM;
-	} else if (number >= ARRAY_COUNT(calls)) {
+	} else if (call.number - PINTLE_CALL >= ARRAY_COUNT(calls) ||
+		calls[call.number - PINTLE_CALL].run == NULL) {
 		gpr[GPR_RAX] = (uint64_t)-ENOSYS;
 	} else {
-		gpr[GPR_RAX] = (uint64_t)call_any(&call, number);
+		gpr[GPR_RAX] = (uint64_t)call_any(&call);
 	}
 }
 
@@ -640,7 +586,7 @@ void hypercall_reset(void)
 
 	for (unsigned id = 1; id < VMS_MAX; id++) {
 		struct vm *vm = vm_table[id];
-		if (vm != NULL && vm->pool.count != 0) {
+		if (vm != NULL) {
 			vm->users++;
 			vm_destroy(vm);
 		}

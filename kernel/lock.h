@@ -61,6 +61,19 @@ static inline bool lock_held_pop(uint32_t *held, enum lock_rank rank)
 uint64_t lock_acquire(struct spinlock *lock);
 void lock_release(struct spinlock *lock, uint64_t flags);
 
+/* Hold a lock from here to the end of the block, however that is left. Once in a block. */
+struct lock_hold {
+	struct spinlock *lock;
+	uint64_t flags;
+};
+static inline void lock_hold_end(struct lock_hold *hold)
+{
+	lock_release(hold->lock, hold->flags);
+}
+#define LOCK_HOLD(which)                                                                           \
+	__attribute__((cleanup(lock_hold_end), unused)) struct lock_hold held_lock = {             \
+		which, lock_acquire(which)}
+
 /* Take two locks of one rank, or the one that both are; the order in which they are named does not
  * matter. */
 uint64_t lock_acquire_both(struct spinlock *a, struct spinlock *b);

@@ -41,14 +41,13 @@ void log_write(enum log_level level, const char *fmt, ...)
 size_t log_next(uint64_t *cursor, enum log_level most, char *line)
 {
 	struct log_record record = {.level = LOG_LEVEL_COUNT};
-	uint64_t flags = lock_acquire(&log_lock);
+	LOCK_HOLD(&log_lock);
 	uint64_t lost = max_u64(log_count, *cursor + RECORDS) - RECORDS - *cursor;
 
 	*cursor += lost;
 	while (lost == 0 && record.level > most && *cursor < log_count) {
 		record = ring[(*cursor)++ % RECORDS];
 	}
-	lock_release(&log_lock, flags);
 	if (lost != 0) {
 		return (size_t)fmt_write(line, LOG_LINE_MAX, "[... %lu lines lost]\n", lost);
 	}

@@ -86,9 +86,7 @@ uint64_t memmap_bytes(const struct memmap *map, enum mem_type type)
 	uint64_t bytes = 0;
 
 	for (unsigned i = 0; i < map->count; i++) {
-		if (map->range[i].type == type) {
-			bytes += map->range[i].size;
-		}
+		bytes += map->range[i].type == type ? map->range[i].size : 0;
 	}
 	return bytes;
 }

@@ -19,7 +19,6 @@
 	X(RESERVED, "reserved")  /* everything else that firmware lists */                         \
 	X(BAD, "bad")            /* RAM with faults */                                             \
 	X(MODULE, "boot module") /* what GRUB loaded for the service VM */                         \
-	X(GUEST, "guest memory") /* of the guests that GRUB loaded */                              \
 	X(IMAGE, "Pintle image") /* Pintle's own text and data */                                  \
 	X(OWN, "Pintle memory")  /* Pintle's fixed region */
 

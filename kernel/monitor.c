@@ -8,6 +8,7 @@
 
 #include "kernel/console.h"
 #include "kernel/exit.h"
+#include "kernel/fmt.h"
 #include "kernel/lineedit.h"
 #include "kernel/pcpu.h"
 
@@ -23,45 +24,39 @@ static struct lineedit line = {.prompt = "pintle> ", .emit = console_put, .word 
 
 /* Run a line, of which nothing is left. The first word is the command, the rest its argument; its
  * row knows when it can be of no use. */
-static void execute(char *name)
+static void execute(char *argument)
 {
 	const struct command *command = commands;
+	const char *name = fmt_next_word(&argument);
 
-	while (*name == ' ') {
-		name++;
+	if (name == NULL) {
+		return;
 	}
-	char *argument = strchr(name, ' ');
-	while (argument != NULL && *argument == ' ') {
-		*argument++ = '\0';
+	while (*argument == ' ') {
+		argument++;
 	}
-	argument = argument != NULL ? argument : name + strlen(name);
 	while (command->name != NULL && strcmp(command->name, name) != 0) {
 		command++;
 	}
 	char usage = *command->usage; /* a bracket: may be left out */
-	if (*name == '\0') {
-		return;
-	}
 	if (command->name == NULL) {
 		console_printf("There is no command \"%s\"; help lists them.\n", name);
 	} else if (*argument != '\0' ? usage == '\0' : usage != '\0' && usage != '[') {
 		console_printf("Usage: %s %s\n", name, command->usage);
 	} else if ((command->needs & NEEDS_SERVICE) && service_vm == NULL) {
 		console_printf("There is no service VM.\n");
-	} else if ((command->needs & NEEDS_VM) && vm_table[0] == NULL && vm_table[1] == NULL) {
-		console_printf("There is no VM.\n");
 	} else if ((command->needs & NEEDS_LIFE) && console_phase == CONSOLE_PANIC) {
 		console_printf("This machine has panicked, and %s needs a live one.\n", name);
 	} else if (console_phase == CONSOLE_PANIC) {
 		command->run(argument);
 	} else {
-		while (!vms_take()) {
+		while (!take(&vms_busy)) {
 			smp_answer();
 		}
 		irq_enable();
 		command->run(argument);
 		irq_disable();
-		vms_release();
+		vms_busy = false;
 	}
 }
 

@@ -23,10 +23,8 @@ NORETURN void monitor_after_panic(void);
 /* What a command needs to be of use. */
 enum command_needs {
 	NEEDS_NOTHING,
-	NEEDS_VM = 1,      /* a VM */
-	NEEDS_LIFE = 2,    /* a machine that has not panicked */
-	NEEDS_SERVICE = 4, /* the service VM */
-	NEEDS_LIVE_VM = NEEDS_VM | NEEDS_LIFE,
+	NEEDS_LIFE = 1,    /* a machine that has not panicked */
+	NEEDS_SERVICE = 2, /* the service VM */
 	NEEDS_LIVE_SERVICE = NEEDS_SERVICE | NEEDS_LIFE
 };
 
@@ -36,11 +34,11 @@ struct command {
 	const char *usage; /* its argument, in brackets when it may be left out; "" when there is
 			      none */
 	const char *help;  /* one sentence */
-	void (*run)(const char *argument); /* "" without one */
+	void (*run)(char *argument); /* "" without one */
 };
 
 /* The functions of kernel/commands.def. */
-#define COMMAND(name, needs, usage, help, more) void command_##name(const char *argument);
+#define COMMAND(name, needs, usage, help, more) void command_##name(char *argument);
 #include "kernel/commands.def"
 #undef COMMAND
 

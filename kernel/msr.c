@@ -6,8 +6,6 @@
 #include "kernel/exit.h"
 #include "kernel/x86.h"
 
-#define EFER_LMA BIT(10)
-
 enum msr_action {
 	FAULT,   /* #GP */
 	PASS,    /* the CPU's own, #GP where it has none */

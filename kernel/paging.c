@@ -25,7 +25,6 @@ uint64_t paging_root;
 
 extern uint64_t boot_pt_window[WINDOW_PAGES];
 extern const char text_start[], text_end[], rodata_start[], rodata_end[], data_start[], data_end[];
-extern uint64_t image_base;
 
 /* The windows' page table. [L] window_lock to take entries that are 0, the others are their
  * window's owner's */
@@ -148,12 +147,11 @@ void *window_map(hpa_t base, uint64_t size, unsigned flags)
 {
 	/* Beyond what this CPU has it would be a reserved-bit fault. */
 	uint64_t limit = BIT(cpuid_read(0x80000008, 0).eax & 0xff);
-	if (size == 0 || size > WINDOW_PAGES * PAGE_SIZE || base.raw >= limit ||
-		size > limit - base.raw) {
+	if (size - 1 >= WINDOW_PAGES * PAGE_SIZE || base.raw >= limit || size > limit - base.raw) {
 		return NULL;
 	}
 	unsigned count = page_count(base.raw, size), first = 0;
-	uint64_t irq = lock_acquire(&window_lock);
+	LOCK_HOLD(&window_lock);
 	for (unsigned i = 0; i < WINDOW_PAGES && i - first < count; i++) {
 		first = window_table[i] == 0 ? first : i + 1;
 	}
@@ -161,7 +159,6 @@ void *window_map(hpa_t base, uint64_t size, unsigned flags)
 	for (unsigned i = 0; i < count && found; i++) {
 		window_table[first + i] = leaf(hpa((base.raw & ~PAGE_MASK) + i * PAGE_SIZE), flags);
 	}
-	lock_release(&window_lock, irq);
 	uint64_t va = WINDOW_VA + first * PAGE_SIZE + (base.raw & PAGE_MASK);
 	return found ? (void *)(uintptr_t)va : NULL;
 }
@@ -205,7 +202,7 @@ void paging_walk(void (*visit)(void *context, const struct paging_run *run), voi
 	do {
 		unsigned level;
 		uint64_t entry = *entry_find(va, 0, &level);
-		unsigned flags = (unsigned)entry & (PAGING_WRITE | PAGING_UNCACHED);
+		unsigned flags = (unsigned)entry & PAGING_DEVICE;
 		flags |= entry & PTE_NX ? 0 : PAGING_EXECUTE;
 		if (run.size != 0 && (!(entry & PTE_PRESENT) || flags != run.flags)) {
 			visit(context, &run);

@@ -14,9 +14,11 @@
 enum paging_flags {
 	PAGING_WRITE = 1 << 1,
 	PAGING_UNCACHED = 3 << 3, /* PCD, PWT: device registers */
-	PAGING_EXECUTE = 1 << 9,  /* one that is software's: to ask for it */
+	PAGING_DEVICE = PAGING_WRITE | PAGING_UNCACHED,
+	PAGING_EXECUTE = 1 << 9, /* one that is software's: to ask for it */
 };
 
+extern uint64_t image_base;  /* [I] host-physical, of IMAGE_VA (boot/entry.S) */
 extern uint64_t paging_root; /* [I] host-physical, for CR3; 0 before paging_init */
 
 /*
@@ -56,7 +58,7 @@ hpa_t virt_to_phys(const void *va);
 
 /*
  * A window on [base, base + size), any alignment, at most 2 MiB in all: device registers
- * (PAGING_UNCACHED | PAGING_WRITE) or firmware tables (0). NULL when the range is impossible on
+ * (PAGING_DEVICE) or firmware tables (0). NULL when the range is impossible on
  * this CPU or no room is left. Works from the first instruction of boot_main() on. Takes
  * window.lock.
  */

@@ -12,7 +12,6 @@
 #include "kernel/log.h"
 #include "kernel/monitor.h"
 #include "kernel/pcpu.h"
-#include "kernel/time.h"
 
 #define NOBODY UINT32_MAX
 
@@ -72,7 +71,7 @@ static void print_registers(const struct trap_frame *frame)
 static void print_backtrace(const struct trap_frame *frame)
 {
 	uint64_t rip = frame->rip;
-	const uint64_t *link = (const uint64_t *)frame->rbp;
+	uint64_t link = frame->rbp;
 	uint64_t ceiling = frame->rsp < STACK_VA ? 0 : ALIGN_UP(frame->rsp + 1, STACK_STRIDE);
 
 	for (unsigned number = 0; number < 32 && (rip != 0 || number == 0); number++) {
@@ -82,27 +81,11 @@ static void print_backtrace(const struct trap_frame *frame)
 		uint64_t offset;
 		const char *name = symbol_find(rip - back, &offset);
 		console_printf("  #%u %016lx %s+0x%lx\n", number, rip, name, offset + back);
-		if ((uintptr_t)link < frame->rsp || (uintptr_t)link >= ceiling ||
-			(uintptr_t)link % 8 != 0) {
+		if (link < frame->rsp || link >= ceiling || link % 8 != 0) {
 			return;
 		}
-		rip = link[1];
-		link = (const uint64_t *)link[0];
-	}
-}
-
-/* Wait until they have stopped; `cpus` shows which did not. */
-static void stop_others(void)
-{
-	smp_stop_others();
-	uint64_t start = time_ns();
-	for (unsigned i = 0; i < cpu_count; i++) {
-		while (cpu_table[i] != this_cpu() && cpu_table[i]->state == CPU_ONLINE) {
-			if (time_ns() - start > 1000000000) { /* an emulated one may be late */
-				cpu_table[i]->state = CPU_GIVEN_UP; /* nobody will call it again */
-			}
-			cpu_pause();
-		}
+		rip = ((const uint64_t *)link)[1];
+		link = *(const uint64_t *)link;
 	}
 }
 
@@ -119,7 +102,7 @@ void panic_report(const struct trap_frame *frame, const char *fmt, va_list args)
 	atomic_compare_exchange_strong(&owner, &nobody, this_cpu()->index);
 	panic_stop_if_asked();
 	if (++depth == 1) {
-		stop_others();
+		smp_stop_others();
 		lock_break_all();
 		console_begin_panic();
 	} else if (depth > 16) {

@@ -126,7 +126,8 @@ unsigned smp_online_count(void);
 /* Make CPU `index` leave its idle sleep. Any context but NMI. */
 void smp_wake(unsigned index);
 
-/* Stop all other CPUs by NMI, for good. Any context. */
+/* Stop all other CPUs by NMI, for good, and wait until they have stopped, a second at most; `cpus`
+ * shows which did not. Any context. */
 void smp_stop_others(void);
 
 /* Take VECTOR_CALL and VECTOR_TIMER. Once, after the LAPIC driver is up. */

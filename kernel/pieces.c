@@ -31,8 +31,7 @@ int pieces_init(void)
 		top = range->type == MEM_FREE ? range->base + range->size : top;
 	}
 	piece_count = ALIGN_UP(top, LARGE_SIZE) / LARGE_SIZE;
-	uses = frame_alloc(
-		ALIGN_UP(piece_count * sizeof(*uses), PAGE_SIZE) / PAGE_SIZE, FRAME_VCPU);
+	uses = frame_alloc(PAGES_OF(piece_count * sizeof(*uses)), FRAME_VCPU);
 	return uses != NULL ? 0 : trace_err(-ENOMEM);
 }
 
@@ -55,7 +54,7 @@ bool pieces_hold(uint64_t page, size_t count)
 	if ((page & PAGE_MASK) != 0 || !is_given(page, count * PAGE_SIZE)) {
 		return false;
 	}
-	uint64_t flags = lock_acquire(&pieces_lock);
+	LOCK_HOLD(&pieces_lock);
 	bool good = true;
 	for (size_t i = 0; i < count && good; i++) {
 		good = !(uses[(page + i * PAGE_SIZE) / LARGE_SIZE] & DEPOSITED);
@@ -63,17 +62,15 @@ bool pieces_hold(uint64_t page, size_t count)
 	for (size_t i = 0; i < count && good; i++) {
 		uses[(page + i * PAGE_SIZE) / LARGE_SIZE]++;
 	}
-	lock_release(&pieces_lock, flags);
 	return good;
 }
 
 void pieces_drop(uint64_t page, size_t count)
 {
-	uint64_t flags = lock_acquire(&pieces_lock);
+	LOCK_HOLD(&pieces_lock);
 	for (size_t i = 0; i < count; i++) {
 		uses[(page + i * PAGE_SIZE) / LARGE_SIZE]--;
 	}
-	lock_release(&pieces_lock, flags);
 }
 
 /* From `from`, the use that it has now, to `to`, with its mapping. */
@@ -82,7 +79,7 @@ static int piece_change(uint64_t piece, uint32_t from, uint32_t to)
 	if (piece % LARGE_SIZE != 0 || !is_given(piece, LARGE_SIZE)) {
 		return trace_err(-EFAULT);
 	}
-	uint64_t flags = lock_acquire(&pieces_lock);
+	LOCK_HOLD(&pieces_lock);
 	uint32_t *use = &uses[piece / LARGE_SIZE];
 	uint64_t va = DIRECT_VA + piece;
 	int err = *use == from ? 0 : from == SHARED && !(*use & SHARED) ? -EINVAL : -EBUSY;
@@ -95,7 +92,6 @@ static int piece_change(uint64_t piece, uint32_t from, uint32_t to)
 		*use = to;
 		deposited += (to == DEPOSITED) - (size_t)(from == DEPOSITED);
 	}
-	lock_release(&pieces_lock, flags);
 	return err == 0 ? 0 : trace_err(err);
 }
 
@@ -128,12 +124,11 @@ void *shared_pages(uint64_t page, size_t count)
 
 void *shared_keep(uint64_t page)
 {
-	uint64_t flags = lock_acquire(&pieces_lock);
+	LOCK_HOLD(&pieces_lock);
 	void *at = shared_pages(page, 1);
 	if (at != NULL) {
 		uses[page / LARGE_SIZE]++;
 	}
-	lock_release(&pieces_lock, flags);
 	return at;
 }
 
@@ -149,17 +144,13 @@ void pieces_reset(void)
 
 int pool_add(struct pool *pool, uint64_t piece)
 {
-	bool flush = false;
 	int err =
 		pool->count == POOL_PIECES ? trace_err(-ENOSPC) : piece_change(piece, 0, DEPOSITED);
 
 	if (err != 0) {
 		return err;
 	}
-	uint64_t flags = lock_acquire(&vm_lock);
-	err = stage2_unmap(&service_vm->stage2, piece, LARGE_SIZE, &flush);
-	lock_release(&vm_lock, flags);
-	vm_flush(service_vm);
+	err = vm_protect(service_vm, piece, LARGE_SIZE, 0);
 	if (err != 0) {
 		piece_change(piece, DEPOSITED, 0);
 		return err;
@@ -201,22 +192,15 @@ void pool_free(struct pool *pool, void *page)
 void pool_return(struct pool *pool)
 {
 	struct pool old = *pool; /* which may lie in one of its pieces */
-	bool flush = false;
 
 	for (unsigned i = 0; i < old.count; i++) {
 		memset(phys_to_virt(hpa(old.piece[i])), 0, LARGE_SIZE);
-		uint64_t flags = lock_acquire(&vm_lock);
-		int err =
-			stage2_map_identity(&service_vm->stage2, old.piece[i], LARGE_SIZE, &flush);
-		lock_release(&vm_lock, flags);
-		if (err != 0) {
-			log_error(
-				"a piece at 0x%lx cannot go back to the service VM", old.piece[i]);
-			continue;
+		if (vm_protect(service_vm, old.piece[i], LARGE_SIZE, VM_IDENTITY) == 0) {
+			piece_change(old.piece[i], DEPOSITED, 0);
+		} else {
+			log_error("the piece at 0x%lx cannot go back", old.piece[i]);
 		}
-		piece_change(old.piece[i], DEPOSITED, 0);
 	}
-	vm_flush(service_vm);
 }
 
 size_t pieces_deposited(void)

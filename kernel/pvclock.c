@@ -7,8 +7,6 @@
 #include "kernel/gmem.h"
 #include "kernel/time.h"
 
-extern uint64_t boot_entry_tsc;
-
 #define ENABLE BIT(0) /* of MSR_PVCLOCK_TIME */
 
 /* Linux, arch/x86/include/asm/pvclock-abi.h: ns = base + ((TSC - tsc) << shift) * mul >> 32. */
@@ -23,10 +21,7 @@ struct time_record {
 struct wall_record { /* when the other record's ns was 0 */
 	uint32_t version, seconds, ns;
 };
-struct steal_record { /* of 64 bytes; ns that it was kept waiting */
-	uint64_t steal;
-	uint32_t version;
-};
+#define STEAL_VERSION 8u /* of 64 bytes, which begin with the ns that it was kept waiting */
 STATIC_ASSERT(sizeof(struct time_record) == 32 && sizeof(struct wall_record) == 12, "ABI");
 
 static uint64_t date_at_boot; /* [I] ns after 1970; 0: not known */
@@ -36,18 +31,19 @@ void pvclock_set_date(uint64_t seconds)
 	date_at_boot = seconds != 0 ? seconds * NS_PER_SECOND - time_ns() : 0;
 }
 
-/* The record's new version is the next even one; the guest's other CPUs may read meanwhile. */
-static bool publish(struct vm *vm, uint64_t gpa, void *record, size_t size)
+/* Write what a record says, to `gpa`, and its version, at `at`: the new one is the next even one;
+ * the guest's other CPUs may read meanwhile. */
+static bool publish(struct vm *vm, uint64_t at, uint64_t gpa, void *says, size_t size)
 {
-	uint32_t *version = record;
-	if ((gpa & 3) || !gmem_copy(vm, gpa, version, sizeof(*version), false)) {
+	uint32_t version;
+	if ((at & 3) || !gmem_copy(vm, at, &version, sizeof(version), false)) {
 		return false;
 	}
-	*version |= 1;
-	bool done = gmem_copy(vm, gpa, version, sizeof(*version), true) &&
-		gmem_copy(vm, gpa + 4, version + 1, size - 4, true);
-	++*version;
-	return done && gmem_copy(vm, gpa, version, sizeof(*version), true);
+	version |= 1;
+	bool done = gmem_copy(vm, at, &version, sizeof(version), true) &&
+		gmem_copy(vm, gpa, says, size, true);
+	version++;
+	return done && gmem_copy(vm, at, &version, sizeof(version), true);
 }
 
 static bool write_time(struct vcpu *vcpu, uint64_t gpa)
@@ -63,26 +59,17 @@ static bool write_time(struct vcpu *vcpu, uint64_t gpa)
 		record.shift++;
 	}
 	record.mul = (uint32_t)((NS_PER_SECOND << 32) / hz);
-	return publish(vcpu->vm, gpa, &record, sizeof(record));
+	return publish(vcpu->vm, gpa, gpa + 4, &record.version + 1, sizeof(record) - 4);
 }
 
 void pvclock_tell_steal(struct vcpu *vcpu)
 {
-	struct steal_record record = {.steal = vcpu->sched.waited};
-	uint64_t gpa = vcpu->steal & ~ENABLE,
-		 version = gpa + offsetof(struct steal_record, version);
-	struct vm *vm = vcpu->vm;
+	uint64_t gpa = vcpu->steal & ~ENABLE;
 
 	vcpu->stolen = vcpu->sched.waited;
-	if (!(vcpu->steal & ENABLE) ||
-		!gmem_copy(vm, version, &record.version, sizeof(record.version), false)) {
-		return;
+	if (vcpu->steal & ENABLE) {
+		publish(vcpu->vm, gpa + STEAL_VERSION, gpa, &vcpu->stolen, sizeof(vcpu->stolen));
 	}
-	record.version |= 1;
-	gmem_copy(vm, version, &record.version, sizeof(record.version), true);
-	gmem_copy(vm, gpa, &record.steal, sizeof(record.steal), true);
-	record.version++;
-	gmem_copy(vm, version, &record.version, sizeof(record.version), true);
 }
 
 /* 64 bytes, which are aligned, and RAM. */
@@ -107,7 +94,7 @@ bool pvclock_write(struct vcpu *vcpu, uint32_t msr, uint64_t value)
 	if (msr == MSR_PVCLOCK_WALL) {
 		struct wall_record record = {.seconds = (uint32_t)(date_at_boot / NS_PER_SECOND),
 			.ns = (uint32_t)(date_at_boot % NS_PER_SECOND)};
-		return publish(vcpu->vm, value, &record, sizeof(record));
+		return publish(vcpu->vm, value, value + 4, &record.seconds, 8);
 	}
 	if ((value & ENABLE) && !write_time(vcpu, value & ~ENABLE)) {
 		return false;

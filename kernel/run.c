@@ -129,9 +129,14 @@ void vcpu_fetch(struct vcpu *vcpu)
 	}
 }
 
+static bool is_asleep(const struct vcpu *vcpu)
+{
+	return vcpu->state == VCPU_HALTED || vcpu->state == VCPU_WAITS;
+}
+
 uint64_t vcpu_alarm(const struct vcpu *vcpu)
 {
-	bool sleeps = vcpu->state == VCPU_HALTED && !(vcpu->requests & VCPU_REQUEST_PAUSE) &&
+	bool sleeps = is_asleep(vcpu) && !(vcpu->requests & VCPU_REQUEST_PAUSE) &&
 		!vcpu->vm->held && !vcpu->stopped;
 	uint64_t next = sleeps ? vlapic_timer_next(&vcpu->lapic) : UINT64_MAX;
 	/* Alarms are compared by differences; one that comes too early does no harm. */
@@ -185,15 +190,13 @@ void vcpu_kill(struct vcpu *vcpu, const char *why)
 		return;
 	}
 	vcpu->state = VCPU_DEAD;
-	log_error("%s: vcpu %u: %s; the VM is stopped%s", vm->name, vcpu->index, why,
-		vm == service_vm ? ", restart boots it again" : "");
+	log_error("%s: vcpu %u: %s; the VM is stopped, restart boots it again", vm->name,
+		vcpu->index, why);
 	vcpu_show(vcpu, print_error);
 	for (unsigned i = 0; i < vm->vcpu_count; i++) {
 		vcpu_pause(vm->vcpu[i]);
 	}
-	if (vm == service_vm) {
-		monitor_take_focus();
-	}
+	monitor_take_focus();
 }
 
 void vcpu_restart(struct vcpu *vcpu)
@@ -215,6 +218,9 @@ static void heed_requests(struct vcpu *vcpu)
 
 	if (vcpu->state == VCPU_DEAD) {
 		return;
+	}
+	if ((requests & VCPU_REQUEST_GO) && vcpu->state == VCPU_WAITS) {
+		vcpu->state = VCPU_RUNNING;
 	}
 	if (requests & VCPU_REQUEST_INIT) {
 		vcpu_restart(vcpu);
@@ -304,10 +310,11 @@ static bool prepare(struct vcpu *vcpu, uint64_t now)
 	if (vcpu->requests & ~(unsigned)VCPU_REQUEST_EVENT) {
 		heed_requests(vcpu);
 	}
-	if (vcpu->state == VCPU_HALTED &&
+	if (is_asleep(vcpu) &&
 		((vcpu->requests & VCPU_REQUEST_NMI) ||
 			(vlapic_pending(&vcpu->lapic) >= 0 &&
-				backend->can_take(vcpu, EVENT_INTERRUPT)))) {
+				(vcpu->state == VCPU_WAITS ||
+					backend->can_take(vcpu, EVENT_INTERRUPT))))) {
 		vcpu->state = VCPU_RUNNING;
 	}
 	if (vcpu->answer == ANSWER_GIVEN) {
@@ -378,32 +385,54 @@ static void serve_console(uint64_t now)
 	}
 }
 
-/* Whom this CPU runs now; NULL: nobody, or to be asked again. */
+/* The CPU holds the vCPU's registers, and it is to be entered now. */
+static bool is_ready(struct pcpu *cpu, struct vcpu *vcpu, uint64_t now)
+{
+	if (is_barred(vcpu)) { /* then its registers may be somebody else's to use */
+		return false;
+	}
+	if (cpu->context != vcpu) {
+		vcpu_fetch(vcpu);
+	}
+	return prepare(vcpu, now);
+}
+
+/* Whom this CPU runs now; NULL: nobody, or to be asked again. Who goes to sleep makes place for
+ * another one at once: often it is whom it waits for, or who waits for it. */
 static struct vcpu *choose(struct pcpu *cpu, uint64_t now)
 {
 	struct vcpu *vcpu = cpu->vcpu;
+	bool lends = vcpu != NULL && vcpu->state == VCPU_WAITS;
 
 	if (now >= cpu->alarm_at) {
 		dispatch_alarm(now);
 	}
-	if (cpu->resched || cpu->yields || now >= cpu->until) {
+	if (!lends && (cpu->resched || cpu->yields || now >= cpu->until)) {
 		vcpu = dispatch_next(cpu->yields ? SCHED_YIELDS : SCHED_GOES_ON, now);
 	}
-	if (vcpu == NULL) {
-		return NULL;
+	for (unsigned tries = 2; vcpu != NULL && tries != 0; tries--) {
+		if (is_ready(cpu, vcpu, now)) {
+			if (lends && cpu->resched) {
+				return NULL; /* it goes on: there is something to choose */
+			}
+			if (vcpu->steal != 0 && vcpu->stolen != vcpu->sched.waited) {
+				pvclock_tell_steal(vcpu);
+			}
+			return vcpu;
+		}
+		struct vcpu *waiter = vcpu->waiter;
+		now = tsc_read(); /* what it has cost is its own */
+		if (waiter != NULL) {
+			atomic_fetch_or(&waiter->requests, VCPU_REQUEST_GO);
+			if (dispatch_swap(waiter, now)) {
+				vcpu = waiter;
+				continue;
+			}
+			vcpu_request(waiter, VCPU_REQUEST_GO);
+		}
+		vcpu = dispatch_next(SCHED_SLEEPS, now);
 	}
-	bool barred = is_barred(vcpu); /* then its registers may be somebody else's to use */
-	if (!barred && cpu->context != vcpu) {
-		vcpu_fetch(vcpu);
-	}
-	if (barred || !prepare(vcpu, now)) {
-		dispatch_next(SCHED_SLEEPS, tsc_read()); /* what it has cost is its own */
-		return NULL;
-	}
-	if (vcpu->steal != 0 && vcpu->stolen != vcpu->sched.waited) {
-		pvclock_tell_steal(vcpu);
-	}
-	return vcpu;
+	return NULL;
 }
 
 void cpu_loop(void)

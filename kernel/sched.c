@@ -345,6 +345,30 @@ struct sched_decision sched_pick(struct sched_cpu *cpu, uint64_t now, enum sched
 	return decision;
 }
 
+bool sched_swap(struct sched_cpu *cpu, struct sched_entity *next, uint64_t now)
+{
+	struct sched_entity *old = cpu->running;
+
+	if (next->cpu != cpu || next->state != SCHED_ASLEEP || next->target != NULL ||
+		next->params.budget != 0 || next->params.cap != 0 || old == NULL ||
+		old->state != SCHED_FAIR || old->target != NULL ||
+		cpu->queue[0].count + cpu->queue[1].count != 0 || cpu->timers.first != NULL) {
+		return false;
+	}
+	advance(cpu, now);
+	sched_leave(cpu, old);
+	old->state = SCHED_ASLEEP;
+	old->since = next->since = cpu->now;
+	sched_settle(cpu, next);
+	next->lag = least(next->lag, 0);
+	next->request = next->slice;
+	cpu->running = next;
+	sched_enter(cpu, next);
+	cpu->switches++;
+	cpu->until = UINT64_MAX;
+	return true;
+}
+
 struct sched_cpu *sched_wake(struct sched_entity *entity, uint64_t now)
 {
 	struct sched_cpu *cpu = entity->cpu;

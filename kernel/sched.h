@@ -185,6 +185,10 @@ void sched_entity_init(struct sched_entity *entity, struct sched_cpu *cpu);
  * its turn comes. */
 struct sched_decision sched_pick(struct sched_cpu *cpu, uint64_t now, enum sched_how how);
 
+/* Who runs sleeps, and `next`, which does, runs in its place: for when that is all there is to
+ * decide. False: there is more, and nothing has changed. On `cpu`, locked. */
+bool sched_swap(struct sched_cpu *cpu, struct sched_entity *next, uint64_t now);
+
 /* It can run: the CPU to carry it to; NULL: it is awake already. entity->cpu locked. */
 struct sched_cpu *sched_wake(struct sched_entity *entity, uint64_t now);
 

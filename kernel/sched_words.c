@@ -39,34 +39,25 @@ static bool read_mask(const char *text, struct sched_mask *mask)
 {
 	struct sched_params all = sched_defaults();
 	struct sched_mask named = {0};
+	uint64_t first = 0, last;
+	bool good;
 
-	for (;; text++) {
-		uint64_t first, last;
-		if (!read_number(&text, &first)) {
-			return false;
-		}
+	do {
+		good = read_number(&text, &first);
 		last = first;
-		if (*text == '-') {
+		if (good && *text == '-') {
 			text++;
-			if (!read_number(&text, &last)) {
-				return false;
-			}
+			good = read_number(&text, &last);
 		}
-		if (last < first) {
-			return false;
-		}
-		for (uint64_t i = first; i <= last; i++) {
-			if (i >= cpu_count || !sched_mask_has(&all.affinity, (unsigned)i)) {
-				return false;
-			}
+		good = good && first <= last && last < cpu_count;
+		for (uint64_t i = first; good && i <= last; i++) {
+			good = sched_mask_has(&all.affinity, (unsigned)i);
 			named.word[i / 64] |= BIT(i % 64);
 		}
-		if (*text != ',') {
-			break;
-		}
-	}
-	*mask = *text == '\0' ? named : *mask;
-	return *text == '\0';
+	} while (good && *text++ == ',');
+	good = good && text[-1] == '\0';
+	*mask = good ? named : *mask;
+	return good;
 }
 
 bool sched_read_word(struct sched_params *params, const char *name, const char *value)

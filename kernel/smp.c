@@ -20,9 +20,10 @@ static struct request {
 	atomic_uint unanswered; /* [A] */
 } requests[CPUS_MAX];
 
-/* Run what others ask of this CPU. Interrupts off. */
-static void answer(struct pcpu *cpu)
+/* Interrupts off. */
+void smp_answer(void)
 {
+	struct pcpu *cpu = this_cpu();
 	for (unsigned word = 0; word < ARRAY_COUNT(cpu->calls); word++) {
 		/* The look first is cheap; the exchange is not. */
 		uint64_t askers = cpu->calls[word] != 0 ? atomic_exchange(&cpu->calls[word], 0) : 0;
@@ -33,18 +34,13 @@ static void answer(struct pcpu *cpu)
 			atomic_fetch_sub(&request->unanswered, 1);
 		}
 	}
-}
-
-void smp_answer(void)
-{
-	answer(this_cpu());
 	cpu_pause();
 }
 
 static void call_interrupt(void)
 {
 	lapic_eoi();
-	answer(this_cpu());
+	smp_answer();
 }
 
 /* Its work is to end a sleep or a run; whoever armed it looks at the time. */
@@ -62,8 +58,7 @@ void smp_init(void)
 
 /* Ask the CPUs of [first, end) but this one; answer others while waiting. Returns how many did not
  * begin in time, and now never will. */
-static unsigned call_range(
-	unsigned first, unsigned end, void (*function)(void *argument), void *argument)
+static unsigned call_range(unsigned first, unsigned end, void (*function)(void *), void *argument)
 {
 	uint64_t flags = irq_save();
 	struct pcpu *self = this_cpu();
@@ -87,8 +82,7 @@ static unsigned call_range(
 	}
 	uint64_t start = time_ns(), again = KICK_AGAIN_NS;
 	while (atomic_load(&request->unanswered) != 0) {
-		answer(self);
-		cpu_pause();
+		smp_answer();
 		uint64_t waited = time_ns() - start;
 		for (unsigned i = first; i < end && waited > again; i++) {
 			if (cpu_table[i]->calls[word] & mine) {
@@ -98,8 +92,7 @@ static unsigned call_range(
 		again = waited > again ? waited + KICK_AGAIN_NS : again;
 		/* Take back what they have not begun to do; for what they have, wait longer. */
 		for (unsigned i = first; i < end && waited > ANSWER_LIMIT_NS; i++) {
-			unsigned idle =
-				(atomic_fetch_and(&cpu_table[i]->calls[word], ~mine) & mine) != 0;
+			bool idle = atomic_fetch_and(&cpu_table[i]->calls[word], ~mine) & mine;
 			atomic_fetch_sub(&request->unanswered, idle);
 			deaf += idle;
 		}
@@ -154,6 +147,15 @@ void smp_stop_others(void)
 	for (unsigned i = 0; i < cpu_count; i++) {
 		if (cpu_table[i] != this_cpu() && cpu_table[i]->state == CPU_ONLINE) {
 			lapic_send(cpu_table[i]->apic_id, LAPIC_NMI);
+		}
+	}
+	uint64_t start = time_ns();
+	for (unsigned i = 0; i < cpu_count; i++) {
+		while (cpu_table[i] != this_cpu() && cpu_table[i]->state == CPU_ONLINE) {
+			if (time_ns() - start > 1000000000) { /* an emulated one may be late */
+				cpu_table[i]->state = CPU_GIVEN_UP; /* nobody will call it again */
+			}
+			cpu_pause();
 		}
 	}
 }

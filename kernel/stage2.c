@@ -27,6 +27,9 @@
 #define LINK_MASK  ((BIT(LINK_BITS) - 1) << LINK_SHIFT)
 STATIC_ASSERT(LINK_WORDS *LINK_BITS == 52 - PAGE_SHIFT, "a frame number fits");
 
+/* A leaf with STAGE2_LOG; no walker looks at it, either (the same sections). */
+#define LOGGED BIT(57)
+
 struct change {
 	struct stage2 *s;
 	uint64_t gpa, size;
@@ -132,7 +135,7 @@ static void entry_fold(struct change *c, uint64_t *entry, unsigned level)
 {
 	uint64_t *table = table_of(*entry);
 	uint64_t whole = table[0] == 0 ? 0 : table[0] | c->s->format->large;
-	bool fits = whole == 0 || leaf_fits(c->s, level, table[0] & ADDRESS);
+	bool fits = whole == 0 || (!(whole & LOGGED) && leaf_fits(c->s, level, table[0] & ADDRESS));
 	for (unsigned i = 0; fits && i < ENTRIES; i++) {
 		fits = is_same(c->s, table[i], piece_of(c->s, whole, level - 1, i));
 	}
@@ -157,7 +160,7 @@ static bool can_set(const struct change *c, uint64_t old, unsigned level, uint64
 		fits = fits && leaf_fits(c->s, level, offset);
 	} else if (c->rights != 0 && old != 0) {
 		*value = (old & ~c->s->rights_mask) | c->bits;
-		fits = fits && !table;
+		fits = fits && !table && (level == 0 || !(c->rights & STAGE2_LOG));
 	}
 	return fits || (!table && is_same(c->s, old, *value));
 }
@@ -215,14 +218,15 @@ static bool range_ok(uint64_t base, uint64_t size)
 static int change_do(struct change *c)
 {
 	const struct stage2_format *f = c->s->format;
-	bool rights_ok =
-		c->rights & STAGE2_READ ? c->rights <= STAGE2_ALL : c->rights == 0 && !c->map;
-	if (!rights_ok || !range_ok(c->gpa, c->size) || !range_ok(c->hpa.raw, c->size) ||
+	unsigned most = c->map ? STAGE2_ALL : STAGE2_ALL | STAGE2_LOG;
+	bool good = c->rights & STAGE2_READ ? c->rights <= most : c->rights == 0 && !c->map;
+	if (!good || !range_ok(c->gpa, c->size) || !range_ok(c->hpa.raw, c->size) ||
 		c->cache > STAGE2_WB || c->cache == 2 || c->cache == 3) {
 		return trace_err(-EINVAL);
 	}
 	c->bits = f->read | (c->rights & STAGE2_WRITE ? f->write : 0);
 	c->bits |= c->rights & STAGE2_EXECUTE ? f->execute : f->no_execute;
+	c->bits |= c->rights & STAGE2_LOG ? LOGGED : 0;
 	c->bits |= c->map ? (uint64_t)c->cache << f->cache_shift : 0;
 	if (!walk(c, root_entry(c->s), LEVELS - 1, c->gpa, c->gpa + c->size)) {
 		list_free(c->s, &c->spare);
@@ -245,11 +249,6 @@ int stage2_protect(struct stage2 *s, uint64_t gpa, uint64_t size, unsigned right
 	return change_do(&(struct change){s, gpa, size, rights, flush, .map = false});
 }
 
-int stage2_unmap(struct stage2 *s, uint64_t gpa, uint64_t size, bool *flush)
-{
-	return stage2_protect(s, gpa, size, 0, flush);
-}
-
 uint64_t *stage2_retired(struct stage2 *s)
 {
 	uint64_t *retired = s->retired;
@@ -266,17 +265,12 @@ int stage2_init(struct stage2 *s, const struct stage2_format *format,
 	const struct stage2_pages *pages, bool large_1g)
 {
 	*s = (struct stage2){.format = format, .pages = *pages, .large_1g = large_1g};
-	s->rights_mask = format->read | format->write | format->execute | format->no_execute;
+	s->rights_mask =
+		format->read | format->write | format->execute | format->no_execute | LOGGED;
 	s->same_mask = ADDRESS | format->large | s->rights_mask | 7ull << format->cache_shift;
 	s->root = pages->alloc(pages->context);
 	s->tables = s->root != NULL;
 	return s->root != NULL ? 0 : trace_err(-ENOMEM);
-}
-
-void stage2_destroy(struct stage2 *s)
-{
-	tree_retire(s, root_entry(s), LEVELS);
-	stage2_reclaim(s, s->retired);
 }
 
 bool stage2_query(const struct stage2 *s, uint64_t gpa, struct stage2_translation *translation)
@@ -293,6 +287,23 @@ bool stage2_query(const struct stage2 *s, uint64_t gpa, struct stage2_translatio
 	translation->size = span_of(level);
 	translation->rights = entry & f->write ? STAGE2_READ | STAGE2_WRITE : STAGE2_READ;
 	translation->rights |= execute == 0 ? STAGE2_EXECUTE : 0u;
+	translation->rights |= entry & LOGGED ? STAGE2_LOG : 0u;
 	translation->cache = entry >> f->cache_shift & 7;
 	return entry != 0;
+}
+
+bool stage2_next(
+	const struct stage2 *s, uint64_t *gpa, uint64_t end, struct stage2_translation *page)
+{
+	uint64_t next = *gpa;
+	bool there = false;
+
+	while (!there && next < end) {
+		*gpa = next;
+		there = stage2_query(s, next, page);
+		next = min_u64(end, ALIGN_DOWN(next, page->size) + page->size);
+	}
+	page->left = next - *gpa;
+	*gpa = there ? *gpa : next;
+	return there;
 }

@@ -20,7 +20,8 @@
 enum stage2_rights {
 	STAGE2_READ = 1,
 	STAGE2_WRITE = 2,
-	STAGE2_EXECUTE = 4
+	STAGE2_EXECUTE = 4,
+	STAGE2_LOG = 8 /* a write opens it: WRITE without telling the CPU; pages of 4 KiB only */
 };
 #define STAGE2_ALL (STAGE2_READ | STAGE2_WRITE | STAGE2_EXECUTE)
 
@@ -46,7 +47,6 @@ struct stage2 {
 /* 0 or -ENOMEM. */
 int stage2_init(struct stage2 *s, const struct stage2_format *format,
 	const struct stage2_pages *pages, bool large_1g);
-void stage2_destroy(struct stage2 *s); /* nobody uses the tables any more */
 
 /* The tables that were taken out since the last call of this, and giving them back: between the two
  * all CPUs flush. */
@@ -61,11 +61,8 @@ void stage2_reclaim(struct stage2 *s, uint64_t *retired);
 int stage2_map(struct stage2 *s, uint64_t gpa, hpa_t hpa, uint64_t size, unsigned rights,
 	enum stage2_cache cache, bool *flush);
 
-/* Unmap; holes are fine. Returns 0, -EINVAL, or -ENOMEM when a large page cannot be split; after an
- * error nothing has changed. */
-int stage2_unmap(struct stage2 *s, uint64_t gpa, uint64_t size, bool *flush);
-
-/* Change the rights of what is mapped in the range (none: unmap); holes are fine. Same returns. */
+/* Change the rights of what is mapped in the range (none: unmap); holes are fine. Returns 0,
+ * -EINVAL, or -ENOMEM when a large page cannot be split; after an error nothing has changed. */
 int stage2_protect(struct stage2 *s, uint64_t gpa, uint64_t size, unsigned rights, bool *flush);
 
 /* What `gpa` is mapped to; `size` is that of the page it lies in. False: not mapped. */
@@ -74,8 +71,14 @@ struct stage2_translation {
 	uint64_t size;
 	unsigned rights;
 	enum stage2_cache cache;
+	uint64_t left; /* by stage2_next(): bytes from gpa to the end of page and range */
 };
 bool stage2_query(const struct stage2 *s, uint64_t gpa, struct stage2_translation *translation);
+
+/* The same for the first mapped address from *gpa on; none before `end`: false, and *gpa is `end`.
+ */
+bool stage2_next(
+	const struct stage2 *s, uint64_t *gpa, uint64_t end, struct stage2_translation *page);
 
 /* mtrr.c: stage2_map() of a range to itself, each piece with the memory type that the firmware's
  * MTRRs give it, which mtrr_read() has read; after an error a part may be there. */

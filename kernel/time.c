@@ -8,8 +8,6 @@
 
 #define SHIFT 32u
 
-extern uint64_t boot_entry_tsc;
-
 /* [I] after time_set_frequency: ns = ticks * scale >> SHIFT, exact to one part in 2^30 up to 4 GHz
  */
 uint64_t time_frequency = NS_PER_SECOND;

@@ -13,6 +13,7 @@
 void time_set_frequency(uint64_t hz);
 extern uint64_t time_frequency; /* [I] after it, Hz */
 
+extern uint64_t boot_entry_tsc;       /* [I] when entry32 ran (boot/entry.S) */
 uint64_t time_ns(void);               /* since entry32 */
 uint64_t time_from_tsc(uint64_t tsc); /* the same for a TSC value of this boot, in ns */
 uint64_t time_to_tsc(uint64_t ns);    /* a duration in TSC ticks */

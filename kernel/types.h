@@ -26,17 +26,19 @@ typedef struct {
 
 #define CPUS_MAX 512u /* logical CPUs; further ones are reported and left out */
 
-#define ARRAY_COUNT(a)      (sizeof(a) / sizeof((a)[0]))
-#define ALIGN_DOWN(x, a)    ((x) & ~((a)-1)) /* a: a power of two of the type of x */
-#define ALIGN_UP(x, a)      (((x) + (a)-1) & ~((a)-1))
-#define BIT(n)              (1ull << (n))
-#define PACKED              __attribute__((packed))
-#define NORETURN            __attribute__((noreturn))
-#define NOINLINE            __attribute__((noinline)) /* keeps the registers it needs off a fast path */
-#define ALWAYS_INLINE       inline __attribute__((always_inline))
-#define PRINTF_LIKE(fmt, a) __attribute__((format(printf, fmt, a)))
-#define STATIC_ASSERT       _Static_assert
-#define LIST_NAME(id, name) name, /* of a list of X(id, name): its names, by id */
+#define ARRAY_COUNT(a)             (sizeof(a) / sizeof((a)[0]))
+#define ALIGN_DOWN(x, a)           ((x) & ~((a)-1)) /* a: a power of two of the type of x */
+#define ALIGN_UP(x, a)             (((x) + (a)-1) & ~((a)-1))
+#define PAGES_OF(bytes)            (((bytes) + PAGE_SIZE - 1) / PAGE_SIZE)
+#define BIT(n)                     (1ull << (n))
+#define PACKED                     __attribute__((packed))
+#define NORETURN                   __attribute__((noreturn))
+#define NOINLINE                   __attribute__((noinline)) /* keeps the registers it needs off a fast path */
+#define ALWAYS_INLINE              inline __attribute__((always_inline))
+#define PRINTF_LIKE(fmt, a)        __attribute__((format(printf, fmt, a)))
+#define STATIC_ASSERT              _Static_assert
+#define OWNER_OF(at, type, member) ((type *)((char *)(at)-offsetof(type, member)))
+#define LIST_NAME(id, name)        name, /* of a list of X(id, name): its names, by id */
 
 /* DEBUG_BUILD, 0 or 1 by the build: the debug flavour pays for checks that a release does not. Both
  * branches always compile. */

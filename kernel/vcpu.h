@@ -26,8 +26,9 @@ struct vcpu_context {
 #define VCPU_STATES(X)                                                                             \
 	X(WAIT_SIPI, "waits for SIPI") /* after INIT; not the first */                             \
 	X(RUNNING, "runs")                                                                         \
-	X(HALTED, "halted") /* HLT: until an event */                                              \
-	X(DEAD, "dead")     /* by a fault of its own */
+	X(HALTED, "halted")           /* HLT: until an event */                                    \
+	X(WAITS, "waits for a guest") /* PINTLE_VCPU_WAIT: or an interrupt, whatever IF says */    \
+	X(DEAD, "dead")               /* by a fault of its own */
 
 enum vcpu_state {
 #define X(id, name) VCPU_##id,
@@ -45,6 +46,8 @@ enum vcpu_request {
 	VCPU_REQUEST_SIPI = 1u << 4,  /* vector in ->sipi_vector */
 	VCPU_REQUEST_PAUSE = 1u << 5, /* stands, and all others wait, until RESUME */
 	VCPU_REQUEST_RESUME = 1u << 6,
+	VCPU_REQUEST_GO = 1u << 7,   /* whom it waited for sleeps */
+	VCPU_REQUEST_KICK = 1u << 8, /* it runs on, but its CPU has to choose again */
 };
 
 /* Of an exit that only the VMM can go on with. */
@@ -76,6 +79,7 @@ struct vcpu {
 	struct pintle_record *record; /* [I] NULL: it has no VMM; as the two below */
 	uint64_t record_page;         /* [I] */
 	atomic_uint event;            /* [A] tells that it stopped */
+	struct vcpu *_Atomic waiter;  /* [A] the service VM's, woken when this sleeps; no event */
 	atomic_bool busy;             /* [A] taken by who looks at what is [S] */
 	atomic_bool stopped;          /* [A] by its VMM, or for it: until PINTLE_VCPU_RUN */
 	enum pintle_exit asks;        /* [S] why it stopped */
@@ -96,22 +100,18 @@ struct vcpu {
 	enum exit_kind last;          /* [C] */
 };
 
-#define VM_NAME_MAX      16u
 #define DOORBELLS        128u
 #define DOORBELL_EMPTY   2u /* in ->is_port */
 #define DOORBELL_REMOVED 3u
 struct vm {
-	char name[VM_NAME_MAX]; /* [I] */
-	uint32_t id;            /* [I] index in vm_table */
-	bool closed;            /* [I] a guest: has what it is given; else the service VM */
-	bool reported;          /* [A] one of its vCPUs has ended, with a report */
-	atomic_bool held;       /* [A] none of its vCPUs is entered */
-	atomic_uint flushes;    /* [A] counts vm_flush() */
-	unsigned vcpu_count;    /* [busy] to write */
-	char said[64];          /* [vdev_lock] to the debug port, up to now; as the next three */
-	unsigned said_count;
-	unsigned said_lines;
-	uint64_t said_until;
+	const char *name;            /* [I] */
+	uint32_t id;                 /* [I] index in vm_table */
+	bool closed;                 /* [I] a guest: has what it is given; else the service VM */
+	bool reported;               /* [A] one of its vCPUs has ended, with a report */
+	atomic_bool held;            /* [A] none of its vCPUs is entered */
+	atomic_uint flushes;         /* [A] counts vm_flush() */
+	atomic_bool logs;            /* [A] PINTLE_DIRTY_LOG has been asked */
+	unsigned vcpu_count;         /* [busy] to write */
 	struct vcpu *vcpu[CPUS_MAX]; /* [I] */
 	struct stage2 stage2;        /* [vm.lock] to change */
 	struct vm_bitmaps *bitmaps;  /* [I] */
@@ -119,9 +119,8 @@ struct vm {
 	atomic_bool busy;            /* [A] taken by who changes what is guarded by it */
 	atomic_uint users;           /* [A] hypercalls that have found it */
 	struct pool pool;            /* [busy] what it costs; none: it is of Pintle's own frames */
-	struct pintle_cpuid
-		*cpuid;       /* [busy], no vCPU runs; NULL: the table for guests without VMM */
-	unsigned cpuid_count; /* the same */
+	struct pintle_cpuid *cpuid;  /* [busy], no vCPU runs; NULL: none */
+	unsigned cpuid_count;        /* the same */
 	struct spinlock doorbell_lock;
 	struct pintle_doorbell *doorbells; /* [doorbell_lock] of DOORBELLS */
 	atomic_uint doorbell_count;        /* [doorbell_lock] to write */
@@ -134,9 +133,9 @@ extern struct vm *vm_table[VMS_MAX]; /* [I] after start; the first is the servic
 extern struct vm *service_vm;        /* [I] once it runs; NULL: none */
 extern int (*service_restart)(void); /* [I] boot/'s: see there */
 
-/* vm.c. A VM without memory, or NULL; `name` is cut to fit. With a pool it lives there. `closed`: a
- * guest. One at a time. */
-struct vm *vm_create(const char *name, bool closed, const struct pool *pool);
+/* vm.c. A VM without memory, or NULL. A guest has a pool, and lives there; the service VM has none.
+ * One at a time. */
+struct vm *vm_create(const struct pool *pool);
 
 /* `count` zeroed pages in a row of what the VM lives of; NULL: none. */
 void *vm_alloc(struct vm *vm, size_t count);
@@ -145,10 +144,18 @@ void *vm_alloc(struct vm *vm, size_t count);
  * and the VMs are taken. */
 void vm_destroy(struct vm *vm);
 
-/* VMs neither come nor go while they are taken: for who looks at them in a way that answers other
- * CPUs. False: somebody else has them. */
-bool vms_take(void);
-void vms_release(void);
+/* VMs neither come nor go while this is taken: for who looks at them in a way that answers other
+ * CPUs. */
+extern atomic_bool vms_busy;
+static inline bool take(atomic_bool *busy) /* false: somebody else has it */
+{
+	return !atomic_exchange(busy, true);
+}
+
+/* Change the rights of what is mapped in the range, none: unmap; or map it to itself. As
+ * stage2_protect(); no CPU uses what was there any more. Interrupts off, no locks. */
+#define VM_IDENTITY UINT32_MAX
+int vm_protect(struct vm *vm, uint64_t gpa, uint64_t size, unsigned rights);
 
 /* The next vCPU of `vm`, in the state after power-on, asleep on the calling CPU until it is asked
  * something, of so many pages; or NULL. `apic_id`: its own. It is one of the VM's when it has been

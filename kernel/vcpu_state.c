@@ -97,11 +97,6 @@ static bool msr(struct vcpu *vcpu, uint32_t number, uint64_t *value, bool set)
 /* Those that no backend has. */
 static bool other(struct vcpu *vcpu, uint64_t reg, uint64_t *value, bool set)
 {
-	static const uint8_t states[] = {
-		[PINTLE_WAITS_FOR_SIPI] = VCPU_WAIT_SIPI,
-		[PINTLE_RUNS] = VCPU_RUNNING,
-		[PINTLE_HALTED] = VCPU_HALTED,
-	};
 	struct vcpu_event *e = vcpu->reinject.valid ? &vcpu->reinject : &vcpu->exception;
 	struct vlapic_effect effect;
 
@@ -114,14 +109,12 @@ static bool other(struct vcpu *vcpu, uint64_t reg, uint64_t *value, bool set)
 	} else if (reg == PINTLE_CR8) {
 		*value = vcpu->lapic.reg[VLAPIC_TPR].value >> 4;
 	} else if (reg == PINTLE_ACTIVITY && set) {
-		if (*value >= ARRAY_COUNT(states)) {
+		if (*value > PINTLE_HALTED) {
 			return false;
 		}
-		vcpu->state = states[*value];
+		vcpu->state = (unsigned)*value;
 	} else if (reg == PINTLE_ACTIVITY) {
-		*value = vcpu->state == VCPU_HALTED   ? PINTLE_HALTED
-			: vcpu->state == VCPU_RUNNING ? PINTLE_RUNS
-						      : PINTLE_WAITS_FOR_SIPI;
+		*value = vcpu->state;
 	} else if (reg == PINTLE_EVENT && set) {
 		unsigned type = *value >> 8 & 7;
 		if (type != EVENT_INTERRUPT && type != EVENT_NMI && type != EVENT_EXCEPTION) {
@@ -147,7 +140,9 @@ static bool other(struct vcpu *vcpu, uint64_t reg, uint64_t *value, bool set)
 	return true;
 }
 
-STATIC_ASSERT((int)PINTLE_RIP == VCPU_RIP && (int)PINTLE_PAT == VCPU_PAT, "one order");
+STATIC_ASSERT((int)PINTLE_RIP == VCPU_RIP && (int)PINTLE_PAT == VCPU_PAT &&
+		(int)PINTLE_RUNS == VCPU_RUNNING && (int)PINTLE_HALTED == VCPU_HALTED,
+	"one order");
 
 bool vcpu_state(struct vcpu *vcpu, uint64_t id, uint64_t *value, bool set)
 {

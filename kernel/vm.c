@@ -13,8 +13,8 @@ struct vm *vm_table[VMS_MAX];
 
 STATIC_ASSERT(sizeof(struct vcpu) <= PAGE_SIZE, "a vCPU fits a frame");
 
-static uint64_t generations[VMS_MAX]; /* [taken] of the handles of each place */
-static atomic_bool taken;             /* [A] one VM at a time comes or goes */
+static uint64_t generations[VMS_MAX]; /* [vms_busy] of the handles of each place */
+atomic_bool vms_busy;
 
 void *vm_alloc(struct vm *vm, size_t count)
 {
@@ -58,56 +58,55 @@ static bool fill(struct vm *vm)
 	return true;
 }
 
-struct vm *vm_create(const char *name, bool closed, const struct pool *pool)
+struct vm *vm_create(const struct pool *pool)
 {
 	struct pool own = pool != NULL ? *pool : (struct pool){0};
-	size_t pages = ALIGN_UP(sizeof(struct vm), PAGE_SIZE) / PAGE_SIZE;
+	size_t pages = PAGES_OF(sizeof(struct vm));
 	struct vm *vm = pool != NULL ? pool_alloc(&own, pages) : frame_alloc(pages, FRAME_VCPU);
-	uint32_t id = closed;
+	uint32_t id = pool != NULL;
 
 	while (id < VMS_MAX && vm_table[id] != NULL) {
 		id++;
 	}
-	if (vm == NULL || id == VMS_MAX) {
-		log_error("%s: no room for one more VM", name);
+	if (vm != NULL && id < VMS_MAX) {
+		vm->pool = own;
+		vm->id = id;
+		vm->closed = pool != NULL;
+		vm->name = vm->closed ? "guest" : "service VM";
+		vm->handle = ++generations[id] << 16 | id;
+		vm_table[id] = fill(vm) ? vm : NULL;
+	}
+	if (id == VMS_MAX || vm_table[id] == NULL) {
+		log_error("no room for one more VM");
 		return NULL;
 	}
-	vm->pool = own;
-	vm->id = id;
-	vm->closed = closed;
-	vm->handle = ++generations[id] << 16 | id;
-	for (unsigned i = 0; i < VM_NAME_MAX - 1 && name[i] != '\0'; i++) {
-		vm->name[i] = name[i];
-	}
-	if (!fill(vm)) {
-		log_error("%s: no memory for one more VM", name);
-		return NULL;
-	}
-	return vm_table[id] = vm;
+	return vm;
 }
 
 STATIC_ASSERT(DOORBELLS * sizeof(struct pintle_doorbell) <= PAGE_SIZE, "a page of doorbells");
+
+int vm_protect(struct vm *vm, uint64_t gpa, uint64_t size, unsigned rights)
+{
+	bool flush = false;
+	uint64_t flags = lock_acquire(&vm_lock);
+	int err = rights == VM_IDENTITY ? stage2_map_identity(&vm->stage2, gpa, size, &flush)
+					: stage2_protect(&vm->stage2, gpa, size, rights, &flush);
+
+	lock_release(&vm_lock, flags);
+	if (flush) {
+		vm_flush(vm);
+	}
+	return err;
+}
 
 /* Each page that was mapped is the service VM's alone again. */
 static void drop_memory(struct vm *vm)
 {
 	struct stage2_translation page;
 
-	for (uint64_t gpa = 0; gpa < BIT(48); gpa = ALIGN_DOWN(gpa, page.size) + page.size) {
-		if (stage2_query(&vm->stage2, gpa, &page)) {
-			pieces_drop(page.hpa.raw, page.size / PAGE_SIZE);
-		}
+	for (uint64_t gpa = 0; stage2_next(&vm->stage2, &gpa, BIT(48), &page); gpa += page.left) {
+		pieces_drop(page.hpa.raw, page.left / PAGE_SIZE);
 	}
-}
-
-bool vms_take(void)
-{
-	return !atomic_exchange(&taken, true);
-}
-
-void vms_release(void)
-{
-	taken = false;
 }
 
 void vm_destroy(struct vm *vm)
@@ -138,7 +137,7 @@ void vm_destroy(struct vm *vm)
 
 size_t vcpu_pages(void)
 {
-	return 2 + backend->vcpu_frames + ALIGN_UP(context_fpu_size(), PAGE_SIZE) / PAGE_SIZE;
+	return 2 + backend->vcpu_frames + PAGES_OF(context_fpu_size());
 }
 
 struct vcpu *vcpu_create(struct vm *vm, uint32_t apic_id, const struct sched_params *params)
@@ -159,12 +158,7 @@ struct vcpu *vcpu_create(struct vm *vm, uint32_t apic_id, const struct sched_par
 	vcpu->closed = vm->closed;
 	vcpu->index = vm->vcpu_count;
 	vcpu->cpu = this_cpu()->index;
-	if (!dispatch_add(vcpu, this_cpu(), params)) {
-		struct sched_params shared = *params;
-		shared.budget = shared.period = 0;
-		dispatch_add(vcpu, this_cpu(), &shared);
-		log_error("%s: CPU %u has no room for what it reserves", vm->name, vcpu->cpu);
-	}
+	dispatch_add(vcpu, this_cpu(), params);
 	vcpu_power_on(vcpu, apic_id);
 	return vcpu;
 }

@@ -42,36 +42,25 @@ static bool is_at(const struct pintle_doorbell *bell, uint64_t address, bool is_
 	return bell->address == address && bell->is_port == is_port;
 }
 
-/* The first at this address from slot `at` on, around; NULL: none. Removed ones are passed. */
-static struct pintle_doorbell *find(
-	struct vm *vm, unsigned *at, uint64_t address, bool is_port, unsigned *left)
-{
-	while (*left != 0 && vm->doorbells[*at].is_port != DOORBELL_EMPTY) {
-		struct pintle_doorbell *bell = &vm->doorbells[*at];
-		*at = (*at + 1) % DOORBELLS;
-		--*left;
-		if (is_at(bell, address, is_port)) {
-			return bell;
-		}
-	}
-	return NULL;
-}
-
 static bool ring(struct vm *vm, uint64_t address, bool is_port, uint8_t size, uint64_t value)
 {
-	unsigned at = slot_of(address, is_port), left = DOORBELLS;
-	struct pintle_doorbell *bell;
+	unsigned at = slot_of(address, is_port);
+	const struct pintle_doorbell *bell = NULL;
 	bool rung = false;
 
 	if (vm->doorbell_count == 0) {
 		return false;
 	}
 	uint64_t flags = lock_acquire(&vm->doorbell_lock);
-	while (!rung && (bell = find(vm, &at, address, is_port, &left)) != NULL) {
-		rung = (bell->size == 0 || bell->size == size) &&
+	for (unsigned left = DOORBELLS; left != 0 && !rung; left--) {
+		bell = &vm->doorbells[at++ % DOORBELLS];
+		if (bell->is_port == DOORBELL_EMPTY) { /* removed ones are passed */
+			break;
+		}
+		rung = is_at(bell, address, is_port) && (bell->size == 0 || bell->size == size) &&
 			(!bell->match || bell->data == value);
 	}
-	uint32_t event = rung ? bell->event : 0;
+	uint32_t event = bell->event;
 	lock_release(&vm->doorbell_lock, flags);
 	if (rung) {
 		vmm_event(event);
@@ -85,46 +74,34 @@ static bool is_same(const struct pintle_doorbell *a, const struct pintle_doorbel
 		(!a->match || a->data == b->data);
 }
 
-int vmm_doorbell_add(struct vm *vm, const struct pintle_doorbell *bell)
+int vmm_doorbell(struct vm *vm, const struct pintle_doorbell *bell, bool add)
 {
-	unsigned at = slot_of(bell->address, bell->is_port), free = DOORBELLS;
-	int err = 0;
-	uint64_t flags = lock_acquire(&vm->doorbell_lock);
+	unsigned at = slot_of(bell->address, bell->is_port);
+	struct pintle_doorbell *same = NULL, *free = NULL;
+	LOCK_HOLD(&vm->doorbell_lock);
 
-	for (unsigned i = 0; i < DOORBELLS && err == 0; i++) {
-		const struct pintle_doorbell *other = &vm->doorbells[(at + i) % DOORBELLS];
-		if (other->is_port <= 1 && is_same(other, bell)) {
-			err = -EEXIST;
-		} else if (other->is_port > 1 && free == DOORBELLS) {
-			free = (at + i) % DOORBELLS;
+	for (unsigned i = 0; i < DOORBELLS; i++) {
+		struct pintle_doorbell *other = &vm->doorbells[at++ % DOORBELLS];
+		if (other->is_port > 1) {
+			free = free ?: other;
+		} else if (is_same(other, bell)) {
+			same = other;
 		}
 	}
-	if (err == 0 && free == DOORBELLS) {
-		err = -ENOSPC;
+	if (add && (same != NULL || free == NULL)) {
+		return same != NULL ? -EEXIST : -ENOSPC;
 	}
-	if (err == 0) {
-		vm->doorbells[free] = *bell;
+	if (!add && same == NULL) {
+		return -ENOENT;
+	}
+	if (add) {
+		*free = *bell;
 		vm->doorbell_count++;
+	} else {
+		same->is_port = DOORBELL_REMOVED;
+		vm->doorbell_count--;
 	}
-	lock_release(&vm->doorbell_lock, flags);
-	return err;
-}
-
-int vmm_doorbell_remove(struct vm *vm, const struct pintle_doorbell *bell)
-{
-	int err = -ENOENT;
-	uint64_t flags = lock_acquire(&vm->doorbell_lock);
-
-	for (unsigned i = 0; i < DOORBELLS && err != 0; i++) {
-		struct pintle_doorbell *other = &vm->doorbells[i];
-		if (other->is_port <= 1 && is_same(other, bell)) {
-			other->is_port = DOORBELL_REMOVED;
-			vm->doorbell_count--;
-			err = 0;
-		}
-	}
-	lock_release(&vm->doorbell_lock, flags);
-	return err;
+	return 0;
 }
 
 /* Exits */
@@ -133,17 +110,20 @@ static void tell(struct vcpu *vcpu, enum pintle_exit exit)
 {
 	uint64_t exits = 0;
 
+#pragma GCC unroll 64
 	for (unsigned kind = 0; kind < EXIT_COUNT; kind++) {
 		exits += vcpu->exits[kind];
 	}
 	vcpu->record->ran = vcpu->sched.ran;
 	vcpu->record->waited = vcpu->sched.waited;
 	vcpu->record->exits = exits;
-	__atomic_store_n(&vcpu->record->exit, exit, __ATOMIC_RELEASE);
 	vcpu->asks = exit;
 	vcpu_request(vcpu, VCPU_REQUEST_LOOK);
-	/* Who stops it at the same time finds the record, and needs no event. */
-	if (!atomic_exchange(&vcpu->stopped, true)) {
+	bool stopped = atomic_exchange(&vcpu->stopped, true);
+	/* Who sees this may let it run again, and needs no event: so this is before the look. */
+	__atomic_store_n(&vcpu->record->exit, exit, __ATOMIC_SEQ_CST);
+	/* Who stops it at the same time finds the record; who waits is woken when it sleeps. */
+	if (!stopped && vcpu->waiter == NULL) {
 		vmm_event(vcpu->event);
 	}
 }

@@ -26,9 +26,8 @@ void vmm_event(uint32_t event);
 /* Where a service CPU's events go; NULL: nowhere. */
 void vmm_set_event_page(unsigned cpu, struct pintle_events *page);
 
-/* Of a VM, with its `busy` held. 0; -EEXIST; -ENOSPC; -ENOENT. */
-int vmm_doorbell_add(struct vm *vm, const struct pintle_doorbell *bell);
-int vmm_doorbell_remove(struct vm *vm, const struct pintle_doorbell *bell);
+/* Add one, or remove it, with the VM's `busy` held. 0; -EEXIST; -ENOSPC; -ENOENT. */
+int vmm_doorbell(struct vm *vm, const struct pintle_doorbell *bell, bool add);
 
 /* vcpu_state.c: one value of a vCPU that this CPU has taken, by the ABI's id; false: there is no
  * such, or it cannot be. Its APIC's registers, 1 KiB. */

@@ -39,6 +39,7 @@
 #define MSR_X2APIC          0x800u
 #define MSR_EFER            0xc0000080u
 #define EFER_LME            BIT(8)
+#define EFER_LMA            BIT(10)
 #define EFER_NXE            BIT(11)
 
 /* Exception vectors with an IST stack or a name of their own (SDM vol. 3, 6.3). */

@@ -151,6 +151,7 @@ void svm_decode(struct vcpu *vcpu, struct vcpu_exit *exit)
 		break;
 	case EXIT_STAGE2:
 		exit->fault.gpa = vmcb->exit_info2;
+		exit->fault.write = vmcb->exit_info1 & BIT(1);
 		if (svm_features & SVM_DECODE_ASSISTS) { /* 15.33.5 */
 			exit->fault.byte_count = vmcb->byte_count & 15;
 			exit->fault.bytes = &vmcb->byte_count + 1;

@@ -34,8 +34,7 @@ static void docgen_put_option(
 
 static void docgen_put_options(void)
 {
-	fputs("# Options of Pintle's command line\n\n" NOTE("boot/options.def and boot/guest.def"),
-		stdout);
+	fputs("# Options of Pintle's command line\n\n" NOTE("boot/options.def"), stdout);
 	fputs("Words on the `multiboot2` line of GRUB's configuration, separated by spaces, each "
 	      "`name=value`.\nWhat is unknown or malformed is reported in the log and has no effect; of "
 	      "an option given twice the last one counts.\n\n",
@@ -44,15 +43,6 @@ static void docgen_put_options(void)
 #define OPTION(kind, name, values, initial, help) docgen_put_option(#name, values, initial, help);
 #include "boot/options.def"
 #undef OPTION
-	fputs("\n# Guests that GRUB loads\n\nEach `module2 FILE guest WORDS` of GRUB's configuration is a "
-	      "guest that starts with the machine: FILE is a flat image\nthat begins as a boot sector "
-	      "does, in real mode at 0x7c00. It has its memory, vCPUs with local APICs, and a debug\n"
-	      "port, 0xe9: what it writes there is a line of the log, at most 20 in a second.\n\n",
-		stdout);
-	fputs("| Word | Values | Default | What it does |\n|---|---|---|---|\n", stdout);
-#define GUEST_WORD(name, values, initial, help) docgen_put_option(#name, values, initial, help);
-#include "boot/guest.def"
-#undef GUEST_WORD
 }
 
 static const struct docgen_command {
@@ -116,7 +106,8 @@ static void docgen_put_abi(void)
 		stdout);
 	fputs("What is taken while one is at work: NONE nothing; ALONE the right to make and end VMs; "
 	      "LOOK nothing, the VM only stays;\nVM the VM's memory and settings; RUNNING nothing, the "
-	      "vCPU only stays; VCPU one that has stopped.\n\n",
+	      "vCPU only stays; VCPU one that has stopped. PAGE(n): argument n, counted\nfrom 0 behind "
+	      "the handles, is a page in a shared piece, else EFAULT.\n\n",
 		stdout);
 	fputs("| | Name | Takes | Arguments | Value | Errors | What it does |\n"
 	      "|---|---|---|---|---|---|---|\n",

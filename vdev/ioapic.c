@@ -12,8 +12,7 @@
 #define REG_ENTRY 0x10u /* two for each pin */
 #define ID_SHIFT  24
 
-STATIC_ASSERT(
-	(UINT8_MAX - REG_ENTRY) / 2 < VIOAPIC_PINS_MAX, "what can be selected is in the table");
+STATIC_ASSERT((UINT8_MAX - REG_ENTRY) / 2 < VIOAPIC_PINS_MAX, "what can be selected is there");
 
 void vioapic_init(struct vioapic *v, uint8_t id, unsigned pins)
 {

@@ -39,37 +39,14 @@
 #define WO           0xau
 #define RW           0xfu
 
-/*
- * Every register (SDM vol. 3, tables 11-1 and 11-6). A bit that is not writable keeps its reset
- * value; to write it as 1 is #GP in x2APIC mode, unless it is read-only (delivery status, and the
- * remote IRR of LINT0 and LINT1).
- */
 static const struct {
 	uint8_t rights;
 	uint64_t writable;
 	uint32_t readonly, reset;
 } rules[VLAPIC_REGISTERS] = {
-	[VLAPIC_ID] = {RO, 0, 0, 0},
-	[VLAPIC_VERSION] = {RO, 0, 0, 0x60015}, /* seven LVT entries; SVR bit 12 is reserved */
-	[VLAPIC_TPR] = {RW, 0xff, 0, 0},
-	[VLAPIC_PPR] = {RO, 0, 0, 0},
-	[VLAPIC_EOI] = {WO, 0, 0, 0},
-	[VLAPIC_LDR] = {RW & ~X2APIC_WRITE, 0xff000000, 0, 0},
-	[VLAPIC_DFR] = {XAPIC_ONLY, DFR_FLAT, 0, 0xffffffff},
-	[VLAPIC_SVR] = {RW, 0x3ff, 0, 0xff},
-	[VLAPIC_ISR... VLAPIC_IRR + 7] = {RO, 0, 0, 0},
-	[VLAPIC_ESR] = {RW, 0, 0, 0},
-	[VLAPIC_LVT_CMCI] = {RW, 0x107ff, 0x1000, LVT_MASKED},
-	[VLAPIC_ICR] = {RW, 0xffffffff000ccfff, 0x1000, 0},
-	[VLAPIC_ICR_HIGH] = {XAPIC_ONLY, 0xff000000, 0, 0},
-	[VLAPIC_LVT_TIMER] = {RW, 0x700ff, 0x1000, LVT_MASKED},
-	[VLAPIC_LVT_THERMAL... VLAPIC_LVT_THERMAL + 1] = {RW, 0x107ff, 0x1000, LVT_MASKED},
-	[VLAPIC_LVT_LINT0... VLAPIC_LVT_LINT0 + 1] = {RW, 0x1a7ff, 0x5000, LVT_MASKED},
-	[VLAPIC_LVT_ERROR] = {RW, 0x100ff, 0x1000, LVT_MASKED},
-	[VLAPIC_TIMER_COUNT] = {RW, 0xffffffff, 0, 0},
-	[VLAPIC_TIMER_NOW] = {RO, 0, 0, 0},
-	[VLAPIC_TIMER_DIVIDE] = {RW, 0xb, 0, 0},
-	[VLAPIC_SELF_IPI] = {X2APIC_WRITE, 0xff, 0, 0},
+#define X(id, number, count, ...) [VLAPIC_##id... VLAPIC_##id + (count)-1] = {__VA_ARGS__},
+	VLAPIC_REGISTER_LIST(X)
+#undef X
 };
 
 bool vlapic_is_x2apic(const struct vlapic *v)

@@ -6,12 +6,18 @@
 
 #include "abi/pintle.h"
 
+#define COMMAND         1u /* dwords of the configuration space; status above it */
+#define CLASS           2u
+#define BAR             4u
+#define SUBSYSTEM       11u
+#define LIST            13u
+#define LINE            15u
+#define MSIX            16u /* the only capability: control in the upper half */
 #define COMMAND_MEMORY  2u
 #define COMMAND_WRITES  0x406u /* memory, master, no INTx */
-#define STATUS_LIST     0x10u
-#define CAPABILITY      0x40u
-#define CONTROL_ENABLE  0x8000u
-#define CONTROL_MASK    0x4000u
+#define STATUS_LIST     0x100000u
+#define MSIX_ENABLE     0x80000000u
+#define MSIX_MASK       0x40000000u
 #define CLASS_SYSTEM    0x08800000u /* another system peripheral, revision 0 */
 #define PENDING_OFFSET  (2 * PAGE_SIZE)
 #define MESSAGE_ADDRESS 0xfee00000u
@@ -20,8 +26,12 @@ STATIC_ASSERT(PCIFN_VECTORS * 16 <= PENDING_OFFSET, "the pending bits lie behind
 
 void pcifn_reset(struct pcifn *f, unsigned vectors)
 {
-	memset(f, 0, sizeof(*f));
-	f->vectors = vectors;
+	*f = (struct pcifn){vectors,
+		.config = {PINTLE_PCI_DEVICE << 16 | PINTLE_PCI_VENDOR, [COMMAND] = STATUS_LIST,
+			[CLASS] = CLASS_SYSTEM,
+			[SUBSYSTEM] = PINTLE_PCI_DEVICE << 16 | PINTLE_PCI_VENDOR,
+			[LIST] = 4 * MSIX, [MSIX] = (vectors - 1) << 16 | 0x11,
+			[MSIX + 2] = PENDING_OFFSET}}; /* in BAR 0, as the table at 0 is */
 	for (unsigned i = 0; i < vectors; i++) {
 		f->table[i].control = 1;
 	}
@@ -29,53 +39,27 @@ void pcifn_reset(struct pcifn *f, unsigned vectors)
 
 uint32_t pcifn_config_read(const struct pcifn *f, unsigned offset)
 {
-	switch (offset) {
-	case 0x00:
-		return PINTLE_PCI_DEVICE << 16 | PINTLE_PCI_VENDOR;
-	case 0x04:
-		return STATUS_LIST << 16 | f->command;
-	case 0x08:
-		return CLASS_SYSTEM;
-	case 0x10:
-		return f->bar;
-	case 0x2c:
-		return PINTLE_PCI_DEVICE << 16 | PINTLE_PCI_VENDOR; /* of the subsystem */
-	case 0x34:
-		return CAPABILITY;
-	case 0x3c:
-		return f->line;
-	case CAPABILITY: /* MSI-X, the last one */
-		return (f->vectors - 1) << 16 | (uint32_t)f->control << 16 | 0x11;
-	case CAPABILITY + 8:
-		return PENDING_OFFSET; /* in BAR 0, as the table at 0 is */
-	default:
-		return 0;
-	}
+	return offset / 4 < PCIFN_CONFIG ? f->config[offset / 4] : 0;
 }
 
 void pcifn_config_write(struct pcifn *f, unsigned offset, uint32_t value, uint32_t mask)
 {
-	uint32_t now = (pcifn_config_read(f, offset) & ~mask) | (value & mask);
+	static const uint32_t writable[PCIFN_CONFIG] = {
+		[COMMAND] = COMMAND_WRITES,
+		[BAR] = ~(uint32_t)(PCIFN_BAR_SIZE - 1),
+		[LINE] = 0xff,
+		[MSIX] = MSIX_ENABLE | MSIX_MASK,
+	};
+	unsigned n = offset / 4;
 
-	switch (offset) {
-	case 0x04:
-		f->command = now & COMMAND_WRITES;
-		break;
-	case 0x10:
-		f->bar = now & ~(uint32_t)(PCIFN_BAR_SIZE - 1);
-		break;
-	case 0x3c:
-		f->line = (uint8_t)now;
-		break;
-	case CAPABILITY:
-		f->control = now >> 16 & (CONTROL_ENABLE | CONTROL_MASK);
-		break;
+	if (n < PCIFN_CONFIG) {
+		f->config[n] ^= (f->config[n] ^ value) & mask & writable[n];
 	}
 }
 
 uint64_t pcifn_base(const struct pcifn *f)
 {
-	return f->command & COMMAND_MEMORY ? f->bar : 0;
+	return f->config[COMMAND] & COMMAND_MEMORY ? f->config[BAR] : 0;
 }
 
 uint32_t pcifn_read(const struct pcifn *f, unsigned offset)
@@ -99,7 +83,7 @@ void pcifn_write(struct pcifn *f, unsigned offset, uint32_t value)
 
 static bool is_open(const struct pcifn *f, unsigned vector)
 {
-	return (f->control & (CONTROL_ENABLE | CONTROL_MASK)) == CONTROL_ENABLE &&
+	return (f->config[MSIX] & (MSIX_ENABLE | MSIX_MASK)) == MSIX_ENABLE &&
 		!(f->table[vector].control & 1);
 }
 

@@ -9,14 +9,12 @@
 #include "kernel/types.h"
 
 #define PCIFN_VECTORS  512u
+#define PCIFN_CONFIG   19u             /* dwords */
 #define PCIFN_BAR_SIZE (4 * PAGE_SIZE) /* table, then pending bits */
 
 struct pcifn {
 	unsigned vectors;
-	uint16_t command;
-	uint16_t control; /* of MSI-X: enable, mask all */
-	uint32_t bar;
-	uint8_t line;
+	uint32_t config[PCIFN_CONFIG]; /* the rest of it is 0 */
 	struct {
 		uint32_t address, address_high, data, control; /* control bit 0: masked */
 	} table[PCIFN_VECTORS];

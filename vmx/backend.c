@@ -147,9 +147,7 @@ void vmx_vcpu_reset(struct vcpu *vcpu)
 	for (unsigned n = 0; n < VMCS_FIELD_COUNT; n++) {
 		vmcs_write(vmcs_field_number(n), 0);
 	}
-#define X(id, encoding, value) vmcs_write(VMCS_##id, value);
-	VMCS_SET_UP(X)
-#undef X
+	VMCS_SET_UP(VMCS_WRITE)
 	vcpu_reset_registers(vcpu);
 	if (cpu->context == vcpu) { /* DR0-3 and DR6 are the guest's */
 		dr6_write(0xffff0ff0);
@@ -194,7 +192,7 @@ void vmx_release(struct vcpu *vcpu)
 
 const struct backend vmx_backend = {.name = "VT-x",
 	.stage2 = &vmx_stage2_format,
-	.vcpu_frames = ALIGN_UP(sizeof(struct vmx_vcpu), PAGE_SIZE) / PAGE_SIZE,
+	.vcpu_frames = PAGES_OF(sizeof(struct vmx_vcpu)),
 	/* Reads, then writes; then both again, for vCPUs whose x2APIC the CPU serves. */
 	.msr_step = 1,
 	.msr_bits = 4,

@@ -166,6 +166,7 @@ void vmx_decode(struct vcpu *vcpu, struct vcpu_exit *exit)
 	case EXIT_STAGE2:
 		exit->fault.byte_count = 0;
 		exit->fault.gpa = vmcs_read(VMCS_GUEST_PHYSICAL_ADDRESS);
+		exit->fault.write = vmcs_read(VMCS_EXIT_QUALIFICATION) & BIT(1);
 		break;
 	case EXIT_ENTRY_FAILED: /* 27.8, 27.9: the guest's state, or a machine check */
 		exit->why = "its entry was refused: invalid guest state";

@@ -40,9 +40,7 @@ void vmx_stage2_prepare(struct vcpu *vcpu, uint64_t *vpid_last)
 		if (vmx_controls[VMX_PROC2] & VMX_PROC2_VPID) {
 			vmcs_write(VMCS_VPID, (uint16_t)vmx->vpid);
 		}
-#define X(id, encoding, value) vmcs_write(VMCS_##id, value);
-		VMCS_OF_CPU(X)
-#undef X
+		VMCS_OF_CPU(VMCS_WRITE)
 	}
 	const uint64_t descriptor[2] = {vmx_ept_pointer(vcpu->vm), 0};
 	const uint64_t single_context = 1;

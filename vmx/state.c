@@ -6,8 +6,6 @@
 #include "kernel/gmem.h"
 #include "vmx/vmx.h"
 
-#define VMX_EFER_LMA BIT(10)
-
 uint64_t vmx_get(struct vcpu *vcpu, enum vcpu_register reg)
 {
 	vmx_use(vcpu);
@@ -34,7 +32,7 @@ uint64_t vmx_get(struct vcpu *vcpu, enum vcpu_register reg)
 static void long_mode_update(void)
 {
 	bool on = (vmcs_read(VMCS_GUEST_EFER) & EFER_LME) && (vmcs_read(VMCS_GUEST_CR0) & CR0_PG);
-	vmcs_change(VMCS_GUEST_EFER, VMX_EFER_LMA, on ? VMX_EFER_LMA : 0);
+	vmcs_change(VMCS_GUEST_EFER, EFER_LMA, on ? EFER_LMA : 0);
 	vmcs_change(VMCS_ENTRY_CONTROLS, VMX_ENTRY_LONG_MODE, on ? VMX_ENTRY_LONG_MODE : 0);
 }
 

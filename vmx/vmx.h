@@ -237,6 +237,9 @@ static inline void vmcs_write(unsigned field, uint64_t value)
 	__asm__ volatile("vmwrite %0, %1" : : "r"(value), "r"((uint64_t)field) : "cc", "memory");
 }
 
+/* Of VMCS_SET_UP and VMCS_OF_CPU. */
+#define VMCS_WRITE(id, encoding, value) vmcs_write(VMCS_##id, value);
+
 static inline void vmcs_change(unsigned field, uint64_t clear, uint64_t set)
 {
 	vmcs_write(field, (vmcs_read(field) & ~clear) | set);

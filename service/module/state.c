@@ -6,6 +6,7 @@
 #include <linux/mm.h>
 #include <linux/slab.h>
 #include <linux/uaccess.h>
+#include <asm/apicdef.h>
 #include <asm/msr.h>
 #include <asm/tsc.h>
 
@@ -95,12 +96,34 @@ static long get_sregs(struct vcpu *vcpu, void *data)
 	return err;
 }
 
+#define BASE_VALUE PINTLE_MSR(MSR_IA32_APICBASE)
+#define BASE_MODES (MSR_IA32_APICBASE_ENABLE | X2APIC_ENABLE)
+
+/* A local APIC goes around a ring, disabled, xAPIC, x2APIC (SDM vol. 3, 11.12.5), but a VMM resets
+ * it at once: go the way up to the last step. */
+static long lead_apic(struct vcpu *vcpu, u64 base)
+{
+	u64 now;
+	long err = get_one(vcpu, BASE_VALUE, &now);
+
+	if (err == 0 && (now & X2APIC_ENABLE) && (base & BASE_MODES) == MSR_IA32_APICBASE_ENABLE) {
+		err = set_one(vcpu, BASE_VALUE, base & ~BASE_MODES);
+	}
+	if (err == 0 && !(now & MSR_IA32_APICBASE_ENABLE) && (base & X2APIC_ENABLE)) {
+		err = set_one(vcpu, BASE_VALUE, base & ~X2APIC_ENABLE);
+	}
+	return err;
+}
+
 static long set_sregs(struct vcpu *vcpu, void *data)
 {
 	const struct kvm_sregs *sregs = data;
 	long err = convert_check_sregs(sregs);
 	u64 event;
 
+	if (err == 0) {
+		err = lead_apic(vcpu, sregs->apic_base);
+	}
 	if (err == 0) {
 		err = set_table(vcpu, &convert_sregs, sregs);
 	}

@@ -7,7 +7,7 @@
 #include <linux/uaccess.h>
 #include <asm/processor.h>
 
-#include "service/module/shared.h"
+#include "service/module/guest_cpuid.h"
 #include "service/module/vm.h"
 
 struct limits limits;
@@ -114,7 +114,7 @@ static u32 subleaves(u32 leaf)
 	}
 }
 
-/* Rows from this CPU's own answers: Pintle cuts them to what guests get. */
+/* Rows from this CPU's own answers, to be cut to what guests get. */
 struct rows {
 	struct pintle_cpuid *row;
 	u32 count;
@@ -148,18 +148,20 @@ static void add_leaves(struct rows *rows, u32 first, u32 most)
 	}
 }
 
-/* What guests can be told, as rows in a page that is shared; how many, or a negative errno. */
-static long cut_rows(struct pintle_cpuid *page)
+/* What guests can be told, as rows in a page; how many. */
+static u32 cut_rows(struct pintle_cpuid *page)
 {
 	struct rows rows = {.row = page};
-	long err;
+	u32 i;
 
 	add_leaves(&rows, 0, 0x1f);
 	add_leaf(&rows, 0x40000000);
 	add_leaf(&rows, 0x40000001);
 	add_leaves(&rows, 0x80000000, 0x21);
-	err = pintle_call(CPUID_CUT, shared_address(page), rows.count);
-	return err ? err : rows.count;
+	for (i = 0; i < rows.count; i++) {
+		guest_cpuid_cut(&page[i]);
+	}
+	return rows.count;
 }
 
 static void to_entry(const struct pintle_cpuid *row, struct kvm_cpuid_entry2 *entry)
@@ -193,6 +195,7 @@ int system_cpuid_rows(const struct kvm_cpuid_entry2 *entries, u32 count, struct 
 			.ecx = entries[i].ecx,
 			.edx = entries[i].edx,
 		};
+		guest_cpuid_cut(&rows[i]);
 	}
 	return count;
 }
@@ -222,17 +225,14 @@ static long copy_rows(
 
 static long get_supported_cpuid(struct kvm_cpuid2 __user *argument)
 {
-	struct pintle_cpuid *page = shared_alloc(1);
+	struct pintle_cpuid *page = (struct pintle_cpuid *)get_zeroed_page(GFP_KERNEL_ACCOUNT);
 	long result;
 
 	if (!page) {
 		return -ENOMEM;
 	}
-	result = cut_rows(page);
-	if (result >= 0) {
-		result = copy_rows(argument, page, result);
-	}
-	shared_free(page, 1);
+	result = copy_rows(argument, page, cut_rows(page));
+	free_page((unsigned long)page);
 	return result;
 }
 

@@ -2,9 +2,9 @@
 /*
  * service/module/vcpu.c - a vCPU's life, and KVM_RUN.
  *
- * KVM_RUN lets Pintle run the vCPU and sleeps until its event comes; the record page says then what
- * its VMM has to do. A signal stops the vCPU. The run page is the VMM's to write at any time, so it
- * is read once, and nothing there is believed.
+ * KVM_RUN lends the CPU to the vCPU until that stops: the record page says then what its VMM has to
+ * do. While the vCPU sleeps the thread does, too, until an event. A signal stops the vCPU. The run
+ * page is the VMM's to write at any time, so it is read once, and nothing there is believed.
  */
 #include <linux/anon_inodes.h>
 #include <linux/compat.h>
@@ -21,68 +21,76 @@
 /* Where the data of KVM_EXIT_IO lie in the run page. */
 #define IO_OFFSET ALIGN(sizeof(struct kvm_run), 64)
 
-/* How long an event that Pintle has promised may take. */
-#define EVENT_LIMIT (10 * HZ)
-
 static void vcpu_stopped(struct event *event)
 {
-	struct vcpu *vcpu = container_of(event, struct vcpu, event);
-
-	smp_store_release(&vcpu->stopped, true);
-	wake_up(&vcpu->wait);
+	wake_up(&container_of(event, struct vcpu, event)->wait);
 }
 
-/* An event of a former stop may come late: the record has the last word. */
+/* The record is the VMM's: events only wake, and may be late. */
 static bool has_stopped(struct vcpu *vcpu)
 {
-	return smp_load_acquire(&vcpu->stopped) &&
-		READ_ONCE(vcpu->record->exit) != PINTLE_EXIT_NONE;
+	return smp_load_acquire(&vcpu->record->exit) != PINTLE_EXIT_NONE;
 }
 
-/* Events come where this thread runs. */
-static void steer(struct vcpu *vcpu)
+/* For a signal. -EINTR; 0: it had stopped just before, and the record says why. */
+static long stop(struct vcpu *vcpu)
 {
-	unsigned int cpu = raw_smp_processor_id();
+	vcpu_call(vcpu, VCPU_STOP);
+	return vcpu->record->exit == PINTLE_EXIT_STOPPED ? -EINTR : 0;
+}
 
-	if (cpu != vcpu->event_cpu &&
-		vcpu_call(vcpu, VCPU_STEER, event_id(&vcpu->event, cpu)) == 0) {
-		vcpu->event_cpu = cpu;
+/*
+ * Let it run in the place of this thread, until it stops, sleeps, or Linux has something to do
+ * here; `begin`: it does not run yet. 1: it stops or sleeps. -EAGAIN: Linux has something to do
+ * before. With interrupts off, so that none is missed: Pintle heeds them.
+ */
+static long lend(struct vcpu *vcpu, bool begin)
+{
+	u64 handle = vcpu->vm->handle;
+	long result = -EAGAIN;
+
+	local_irq_disable();
+	if (!signal_pending(current) && !need_resched()) {
+		if (begin) {
+			WRITE_ONCE(vcpu->record->exit, PINTLE_EXIT_NONE);
+		}
+		result = begin ? pintle_call(VCPU_RUN, handle, vcpu->number, PINTLE_RUN_WAIT)
+			       : pintle_call(VCPU_WAIT, handle, vcpu->number);
+	}
+	local_irq_enable();
+	cond_resched();
+	return result;
+}
+
+/* It sleeps, and wakes by itself: this thread sleeps until it has stopped or there is a signal. */
+static void doze(struct vcpu *vcpu)
+{
+	if (vcpu_call(vcpu, VCPU_STEER, event_id(&vcpu->event, raw_smp_processor_id())) == 0) {
+		wait_event_interruptible(vcpu->wait, has_stopped(vcpu));
 	}
 }
 
-/* Stop it for a signal. True: by that; false: it had stopped before, and the record says why. */
-static bool stop(struct vcpu *vcpu)
-{
-	if (vcpu_call(vcpu, VCPU_STOP) != 0) {
-		return true;
-	}
-	if (!wait_event_timeout(vcpu->wait, has_stopped(vcpu), EVENT_LIMIT)) {
-		pr_warn_once("pintle: a vCPU has stopped and no event came\n");
-	}
-	return false;
-}
-
-static long start(struct vcpu *vcpu, u64 flags)
-{
-	WRITE_ONCE(vcpu->record->exit, PINTLE_EXIT_NONE);
-	smp_store_release(&vcpu->stopped, false);
-	return vcpu_call(vcpu, VCPU_RUN, flags);
-}
-
-/* Run until there is an exit: 0, it is in the record. -EINTR: a signal, there is none. */
+/* Run until there is an exit: 0, it is in the record. -EINTR: a signal, there is none. -EAGAIN: a
+ * signal before anything was begun. */
 static long enter(struct vcpu *vcpu)
 {
-	long err;
+	bool runs = false;
+	long result;
 
-	steer(vcpu);
-	err = start(vcpu, 0);
-	if (err) {
-		return err;
+	while (!runs || !has_stopped(vcpu)) {
+		if (signal_pending(current)) {
+			return runs ? stop(vcpu) : -EAGAIN;
+		}
+		result = lend(vcpu, !runs);
+		if (result < 0 && result != -EAGAIN) {
+			return result;
+		}
+		runs |= result >= 0;
+		if (result == 1 && !has_stopped(vcpu)) {
+			doze(vcpu);
+		}
 	}
-	if (wait_event_interruptible(vcpu->wait, has_stopped(vcpu)) == 0) {
-		return 0;
-	}
-	return stop(vcpu) ? -EINTR : 0;
+	return 0;
 }
 
 /* The exits that transfer data. */
@@ -171,14 +179,12 @@ static long interrupted(struct vcpu *vcpu)
  * other begun. One that repeats itself may ask for more. */
 static long run_not(struct vcpu *vcpu)
 {
-	long err = 0;
+	long err;
 
-	if (vcpu->asks) {
-		take_answer(vcpu);
-		err = start(vcpu, PINTLE_RUN_ANSWER);
-		if (err == 0 && vcpu->record->exit != PINTLE_EXIT_NONE && tell_exit(vcpu)) {
-			return 0;
-		}
+	WRITE_ONCE(vcpu->record->exit, PINTLE_EXIT_NONE);
+	err = vcpu_call(vcpu, VCPU_RUN, PINTLE_RUN_ANSWER);
+	if (err == 0 && has_stopped(vcpu) && tell_exit(vcpu)) {
+		return 0;
 	}
 	return err ? err : interrupted(vcpu);
 }
@@ -188,16 +194,18 @@ static long run(struct vcpu *vcpu)
 	long err;
 
 	vcpu->run->exit_reason = KVM_EXIT_UNKNOWN;
-	if (READ_ONCE(vcpu->run->immediate_exit) || signal_pending(current)) {
-		return run_not(vcpu);
-	}
 	if (vcpu->asks) {
 		take_answer(vcpu);
+	}
+	if (READ_ONCE(vcpu->run->immediate_exit)) {
+		return run_not(vcpu);
 	}
 	do {
 		err = enter(vcpu);
 		if (err) {
-			return err == -EINTR ? interrupted(vcpu) : err;
+			return err == -EAGAIN   ? run_not(vcpu)
+				: err == -EINTR ? interrupted(vcpu)
+						: err;
 		}
 	} while (!tell_exit(vcpu));
 	return 0;
@@ -300,7 +308,6 @@ static struct vcpu *vcpu_alloc(struct vm *vm, u32 id)
 	mutex_init(&vcpu->lock);
 	init_waitqueue_head(&vcpu->wait);
 	vcpu->event.happened = vcpu_stopped;
-	vcpu->event_cpu = raw_smp_processor_id();
 	return vcpu;
 }
 
@@ -321,7 +328,7 @@ static long vcpu_attach(struct vm *vm, struct vcpu *vcpu)
 	number = vm->vcpu_count >= limits.vcpus
 		? -EINVAL
 		: vm_call(vm, VCPU_CREATE, vcpu->id, shared_address(vcpu->record),
-			  event_id(&vcpu->event, vcpu->event_cpu));
+			  event_id(&vcpu->event, raw_smp_processor_id()));
 	if (number < 0) {
 		return number;
 	}

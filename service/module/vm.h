@@ -53,9 +53,7 @@ struct vcpu {
 	struct pintle_record *record;   /* [I] */
 	void *bulk;                     /* [I] pages for PINTLE_BULK_..., behind the record */
 	struct event event;             /* [I] it has stopped */
-	unsigned int event_cpu;         /* [V] where that is told */
-	wait_queue_head_t wait;         /* for `stopped` */
-	bool stopped;                   /* set by the event */
+	wait_queue_head_t wait;         /* for the event */
 	bool asks;                      /* [V] for the VMM's answer to what the record says */
 	struct kvm_cpuid_entry2 *cpuid; /* [V] as it was set */
 	u32 cpuid_count;                /* [V] */

@@ -16,6 +16,8 @@ import harness  # noqa: E402 pylint: disable=wrong-import-position
 import linux  # noqa: E402 pylint: disable=wrong-import-position
 import initramfs  # noqa: E402 pylint: disable=wrong-import-position
 import test_guests  # noqa: E402 pylint: disable=wrong-import-position
+import test_module  # noqa: E402 pylint: disable=wrong-import-position
+import vmm  # noqa: E402 pylint: disable=wrong-import-position
 import vms  # noqa: E402 pylint: disable=wrong-import-position
 
 # The limits that are kept: name of a figure by VT-x -> instructions.
@@ -40,8 +42,8 @@ def switches(bench, name, machine, cpu):
 
     On CPU 0 the monitor has its look in between. Returns the median, in a dictionary.
     """
-    guests = [vms.Guest("switch", guest, f"affinity={cpu}") for guest in ("a", "b")]
-    running = bench.start(modules=tuple(guest.module() for guest in guests), memory=256, **machine)
+    guests = [vms.Guest("switch", guest, cpu=cpu) for guest in ("a", "b")]
+    running = bench.start(modules=vms.modules(guests, ROOT / "build" / "vms"), memory=256, **machine)
     for _ in guests:
         running.wait_for("gaps are told", test_guests.SECONDS["bochs"])
     gaps = {guest.name: [vms.numbers(line) for line in vms.speech(running.screen.text, guest.name)
@@ -85,10 +87,37 @@ def boots(bench, folder):
     return more
 
 
+def leaving_guest():
+    """The guest that measures its ways to the VMM, as a path."""
+    program = linux.PLACE / "leave"
+    program.parent.mkdir(parents=True, exist_ok=True)
+    linux.output_of("gcc", "-m32", "-O2", "-ffreestanding", "-fno-pie", "-fno-stack-protector", "-fno-builtin",
+                    "-Wall", "-Wextra", "-Werror", "-mgeneral-regs-only", "-nostdlib", "-static", "-no-pie",
+                    "-Wl,--build-id=none,-Ttext=0x200000", "-o", str(program),
+                    str(pathlib.Path(__file__).with_name("leave.c")))
+    return program
+
+
+def leaves(bench):
+    """From a guest's port access to its VMM and back: pintle-vmm on stock KVM, and on Pintle."""
+    figures = {}
+    more = (("files/leave", str(leaving_guest())),)
+    for name, start in (("KVM", vmm.start), ("Pintle", test_module.start)):
+        extra = {"arguments": linux.FAST} if name == "KVM" else {}
+        start(bench, more, emulator="bochs", cpus=1, memory=1024, **extra)
+        seen = len(bench.machine.screen.text)
+        vmm.send_run(bench, "--kernel /files/leave --mem 128")
+        vmm.ended(bench, 0, "the guest switches itself off", 300)
+        for key, low, middle in re.findall(r"bench: (\w+) (\d+) (\d+)", bench.machine.screen.text[seen:]):
+            figures[name, key] = int(middle)
+            print(f"{name:6} {key:20} {int(middle):8}  (lowest: {low})")
+    return figures
+
+
 def main():
     """Run what was asked for; the exit status says whether the limits hold."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--only", default="", help="this part: exits, switches or boots")
+    parser.add_argument("--only", default="", help="this part: exits, switches, leaves or boots")
     options = parser.parse_args()
     bad = []
     with tempfile.TemporaryDirectory(prefix="pintle-bench-") as folder:
@@ -109,6 +138,8 @@ def main():
                         figures |= switches(bench, name, machine, cpu)
             bad += [f"{key} takes {figures[key]} instructions, not {limit}" for key, limit in LIMITS.items()
                     if figures.get(key, 0) > limit]
+            if options.only in ("", "leaves"):
+                leaves(bench)
             if options.only in ("", "boots"):
                 more = boots(bench, pathlib.Path(folder))
                 bad += [f"Linux takes {more:.2f} % more instructions to boot"] if more > BOOT_LIMIT else []

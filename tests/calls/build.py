@@ -21,12 +21,13 @@ def names():
     return sorted({path.stem for path in FOLDER.glob("*.c")} - set(SHARED))
 
 
-def build(name, out):
-    """Make one in the folder `out`; returns its path. Raises CalledProcessError."""
+def build(name, out, folder=FOLDER):
+    """Make one of `folder` in the folder `out`; returns its path. Raises CalledProcessError."""
     out = pathlib.Path(out)
     out.mkdir(parents=True, exist_ok=True)
     elf, flat = out / f"{name}.elf", out / f"{name}.bin"
-    sources = [FOLDER / "start.S", *(FOLDER / f"{source}.c" for source in (*SHARED, name))]
+    sources = [FOLDER / "start.S", *(FOLDER / f"{source}.c" for source in SHARED),
+               folder / f"{name}.c"]
     subprocess.run(["gcc", *FLAGS, "-I", ROOT, "-I", ROOT / "tests" / "guest",
                     f"-Wl,-Ttext={HEADER_ADDRESS:#x}", "-Wl,-e,entry", "-o", elf, *sources],
                    check=True)

@@ -139,6 +139,22 @@ static void steer(void)
 	guest_end(&g);
 }
 
+static void lend(void)
+{
+	CASE("WAIT for one that runs on the other CPU alone is back when it stops there");
+	g = NEW(64, outs);
+	EXPECT(0, pin(g.vm, 0, 1));
+	for (unsigned i = 0; i < 20; i++) {
+		g.record->exit = PINTLE_EXIT_NONE;
+		EXPECT_TRUE(CALL(VCPU_RUN, g.vm, 0, PINTLE_RUN_WAIT) >= 0);
+		while (g.record->exit == PINTLE_EXIT_NONE && CALL(VCPU_WAIT, g.vm, 0) >= 0) {
+		}
+		EXPECT(PINTLE_EXIT_IO, g.record->exit);
+	}
+	EXPECT_TRUE(!event_is_set(0, g.event));
+	guest_end(&g);
+}
+
 GUEST(reader, 64, "sti; 1: mov 0x400000, %rax; mov %rax, 0x10000; incq 0x10008; jmp 1b");
 
 static void unmap(void)
@@ -363,12 +379,14 @@ static void ends(void)
 	EXPECT(0, QUERY(PIECES));
 }
 
-static uint64_t contended;
+static uint64_t contended, contended_vm;
 
-static void cut_there(void)
+static void set_there(void)
 {
+	uint64_t page = contended + 17 * PAGE;
+
 	while (!stop_it) {
-		note(1, CALL(CPUID_CUT, contended + 17 * PAGE, PINTLE_CPUID_MAX), 0, -EFAULT);
+		note(1, CALL(CPUID_SET, contended_vm, page, PINTLE_CPUID_MAX), 0, -EFAULT);
 	}
 }
 
@@ -379,7 +397,8 @@ static void unshare(void)
 	CASE("a piece goes while the other CPU uses a page of it");
 	forget();
 	contended = spare;
-	begin(cut_there);
+	contended_vm = (uint64_t)CALL(VM_CREATE, rams[0]);
+	begin(set_there);
 	for (unsigned i = 0; i < ROUNDS / 2; i++) {
 		int64_t vm;
 		EXPECT(0, CALL(SHARE, spare));
@@ -390,6 +409,7 @@ static void unshare(void)
 		EXPECT(0, CALL(VM_DESTROY, vm));
 	}
 	end();
+	EXPECT(0, CALL(VM_DESTROY, contended_vm));
 	EXPECT(0, wrong[1]);
 	EXPECT_TRUE(done[1] > 0);
 }
@@ -439,6 +459,7 @@ void service(void)
 	EXPECT(2, QUERY(CPUS));
 	stop_elsewhere();
 	steer();
+	lend();
 	unmap();
 	destroy();
 	maps();

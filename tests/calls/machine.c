@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* tests/calls/machine.c - QUERY, SHARE, UNSHARE, EVENT_PAGE, CPUID_CUT, and the PCI function. */
+/* tests/calls/machine.c - QUERY, SHARE, UNSHARE, EVENT_PAGE, and the PCI function. */
 #include "tests/calls/guest.h"
 
 #define OUT_OF_RAM 0xffe00000ull /* firmware */
@@ -64,37 +64,6 @@ static void share(void)
 	EXPECT(0, CALL(EVENT_PAGE, 0, 0));
 	EXPECT(0, CALL(EVENT_PAGE, 0, (uintptr_t)event_page[0]));
 	EXPECT(0, CALL(EVENT_PAGE, 0, (uintptr_t)event_page[0]));
-}
-
-static struct pintle_cpuid cut(uint32_t leaf, uint32_t subleaf)
-{
-	struct pintle_cpuid *row = AT(struct pintle_cpuid, shared_page());
-	*row = (struct pintle_cpuid){leaf, subleaf, 0, -1u, -1u, -1u, -1u, 0};
-	EXPECT(0, CALL(CPUID_CUT, (uintptr_t)row, 1));
-	EXPECT(leaf, row->leaf);
-	EXPECT(subleaf, row->subleaf);
-	return *row;
-}
-
-static void cpuid_cut(void)
-{
-	CASE("CPUID_CUT leaves what guests may have");
-	EXPECT(0, cut(1, 0).ecx & 0x20);                /* VMX */
-	EXPECT_TRUE(cut(1, 0).ecx & 0x80000000);        /* hypervisor */
-	EXPECT(0, cut(0x80000001, 0).ecx & 4);          /* SVM */
-	EXPECT_TRUE(cut(0x80000001, 0).edx & 1u << 29); /* LM */
-	EXPECT(0, cut(0xa, 0).eax);                     /* performance counters */
-	EXPECT(-1u, cut(0xb, 1).ebx);                   /* topology is the VMM's */
-	EXPECT(0, cut(7, 1).eax);
-	EXPECT(0, cut(0x12345678, 0).eax);
-
-	CASE("CPUID_CUT refuses other pages and counts");
-	uint64_t page = shared_page();
-	EXPECT(0, CALL(CPUID_CUT, page, PINTLE_CPUID_MAX));
-	EXPECT(-EINVAL, CALL(CPUID_CUT, page, PINTLE_CPUID_MAX + 1));
-	EXPECT(-EINVAL, CALL(CPUID_CUT, page, UINT64_MAX));
-	EXPECT(-EFAULT, CALL(CPUID_CUT, page + 4, 1));
-	EXPECT(-EFAULT, CALL(CPUID_CUT, piece(), 1));
 }
 
 static void configuration(void)
@@ -188,7 +157,6 @@ void service(void)
 {
 	query();
 	share();
-	cpuid_cut();
 	configuration();
 	interrupts();
 }

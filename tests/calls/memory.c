@@ -146,9 +146,6 @@ static void large(void)
 	EXPECT(0, CALL(SHARE, ram));
 	EXPECT(0, CALL(UNSHARE, ram));
 
-	CASE("the dirty log is not there yet");
-	EXPECT(-ENOSYS, CALL(DIRTY_LOG, g.vm, AREA, 1, shared_page()));
-
 	CASE("UNMAP refuses other ranges");
 	EXPECT(-EINVAL, CALL(UNMAP, g.vm, AREA + 8, PAGE));
 	EXPECT(-EINVAL, CALL(UNMAP, g.vm, AREA, PAGE + 8));
@@ -231,6 +228,83 @@ static void protect(void)
 	guest_end(&g);
 }
 
+static uint64_t bits; /* the page of the dirty log */
+
+static bool is_dirty(unsigned n)
+{
+	return AT(uint8_t, bits)[n / 8] >> n % 8 & 1;
+}
+
+static unsigned dirty_count(void)
+{
+	unsigned count = 0;
+	for (unsigned n = 0; n < 8 * PAGE; n++) {
+		count += is_dirty(n);
+	}
+	return count;
+}
+
+static void dirty(void)
+{
+	g = NEW(64, writer);
+	bits = shared_page();
+	EXPECT(0, guest_map(g.vm, AREA, ram, 512, ALL));
+	EXPECT(0, guest_map(g.vm, AREA + LARGE, ram + LARGE, 4, PINTLE_READ));
+	EXPECT(1, state_set(&g, PINTLE_GPR(3), AREA + 5 * PAGE + 0x18));
+	EXPECT(1, state_set(&g, PINTLE_GPR(0), 0x4711));
+	uint64_t before = pages_free();
+
+	CASE("DIRTY_LOG says at first all that can be written, and splits large pages");
+	memset(AT(void, bits), 0xff, PAGE);
+	EXPECT(0, CALL(DIRTY_LOG, g.vm, AREA - PAGE, 600, bits));
+	EXPECT(512, dirty_count());
+	EXPECT_TRUE(!is_dirty(0) && is_dirty(1) && is_dirty(512) && !is_dirty(513));
+	EXPECT(before - 1, pages_free());
+	EXPECT(0, CALL(DIRTY_LOG, g.vm, AREA, 512, bits));
+	EXPECT(0, dirty_count());
+
+	CASE("then what was written since, once");
+	EXPECT_EXIT(&g, IO, 0x99, 1, 1, 0x11);
+	EXPECT_EXIT(&g, IO, 0x99, 1, 1, 0x11); /* the page is open */
+	EXPECT(0x4711, AT(uint64_t, ram + 5 * PAGE)[3]);
+	EXPECT(0, CALL(DIRTY_LOG, g.vm, AREA, 512, bits));
+	EXPECT_TRUE(is_dirty(5));
+	EXPECT(1, dirty_count());
+	EXPECT(0, CALL(DIRTY_LOG, g.vm, AREA, 512, bits));
+	EXPECT(0, dirty_count());
+	EXPECT_EXIT(&g, IO, 0x99, 1, 1, 0x11);
+	EXPECT(0, CALL(DIRTY_LOG, g.vm, AREA + 6 * PAGE, 100, bits)); /* others alone */
+	EXPECT(0, dirty_count());
+	EXPECT(0, CALL(DIRTY_LOG, g.vm, AREA + 5 * PAGE, 1, bits));
+	EXPECT(1, dirty_count());
+
+	CASE("what Pintle writes for the guest counts, too");
+	EXPECT(0, CALL(DIRTY_LOG, g.vm, AREA, 512, bits));
+	EXPECT(1, state_set(&g, PINTLE_MSR(0x4b564d01), (AREA + 9 * PAGE) | 1));
+	EXPECT(0, CALL(DIRTY_LOG, g.vm, AREA, 512, bits));
+	EXPECT_TRUE(is_dirty(9));
+	EXPECT(1, dirty_count());
+
+	CASE("a read-only page stays one");
+	EXPECT(1, state_set(&g, PINTLE_GPR(3), AREA + LARGE));
+	EXPECT_EXIT(&g, MMIO, AREA + LARGE, 8, 1, 0x4711);
+	EXPECT(0, CALL(DIRTY_LOG, g.vm, AREA + LARGE, 4, bits));
+	EXPECT(0, dirty_count());
+
+	CASE("PROTECT ends it");
+	EXPECT(0, CALL(PROTECT, g.vm, AREA, LARGE, ALL));
+	EXPECT(before, pages_free());
+
+	CASE("DIRTY_LOG refuses other ranges and pages");
+	EXPECT(-EINVAL, CALL(DIRTY_LOG, g.vm, AREA + 8, 1, bits));
+	EXPECT(-EINVAL, CALL(DIRTY_LOG, g.vm, AREA, 8 * PAGE + 1, bits));
+	EXPECT(-EINVAL, CALL(DIRTY_LOG, g.vm, -PAGE, 1, bits));
+	EXPECT(-EFAULT, CALL(DIRTY_LOG, g.vm, AREA, 1, ram));
+	EXPECT(-EFAULT, CALL(DIRTY_LOG, g.vm, AREA, 1, bits + 8));
+	EXPECT(0, CALL(DIRTY_LOG, g.vm, AREA, 0, bits));
+	guest_end(&g);
+}
+
 void service(void)
 {
 	ram = piece();
@@ -247,4 +321,5 @@ void service(void)
 	EXPECT(0, CALL(SHARE, ram)); /* nothing of it is counted any more */
 	EXPECT(0, CALL(UNSHARE, ram));
 	protect();
+	dirty();
 }

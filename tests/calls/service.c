@@ -283,10 +283,15 @@ void interrupt(unsigned vector, uint64_t *frame, uint64_t error)
 	msr_write(X2APIC_EOI, 0);
 }
 
+void sleep_until(uint64_t at)
+{
+	msr_write(MSR_DEADLINE, at);
+	__asm__ volatile("sti; hlt; cli" : : : "memory");
+}
+
 void doze(void)
 {
-	msr_write(MSR_DEADLINE, tsc() + milliseconds(5));
-	__asm__ volatile("sti; hlt; cli" : : : "memory");
+	sleep_until(tsc() + milliseconds(5));
 }
 
 static void set_up_apic(void)

@@ -70,6 +70,7 @@ extern struct pintle_events *event_page[2];
 
 /* Sleep until an interrupt, or some milliseconds. */
 void doze(void);
+void sleep_until(uint64_t at);
 #define WAIT_FOR(condition)                                                                        \
 	for (uint64_t limit_ = tsc() + milliseconds(10000); !(condition) && tsc() < limit_;)       \
 	doze()

@@ -75,6 +75,7 @@ class Machine:
         self.setup = setup
         self.emulator = emulator.Emulator(setup)
         self.screen = Screen()
+        self.patience = 1  # a machine that is known to be slow is given so many times as long
         self._seen = 0  # text before this offset has been waited for
         self._outgoing = bytearray()
 
@@ -88,7 +89,7 @@ class Machine:
     def wait_for(self, pattern, seconds):
         """Wait until the text not yet waited for matches; the next wait goes on after the match."""
         wanted = re.compile(pattern, re.DOTALL)
-        limit = time.monotonic() + seconds
+        limit = time.monotonic() + seconds * self.patience
         while True:
             match = wanted.search(self.screen.text, self._seen)
             if match:

@@ -65,6 +65,24 @@ static void check_registers(struct guest *g)
 	report(sregs_back.cr4 == 0x20, "and changes nothing");
 }
 
+/* As a VMM does that resets a Linux. */
+static void check_apic_modes(struct guest *g)
+{
+	struct kvm_sregs sregs, back;
+	must("KVM_GET_SREGS", g->vcpu, KVM_GET_SREGS, &sregs);
+	const uint64_t first = sregs.apic_base,
+		       bases[] = {first | 0x400, first, first & ~UINT64_C(0x800), first | 0x400,
+			       first};
+	bool good = true;
+	for (size_t i = 0; i < sizeof(bases) / sizeof(bases[0]); i++) {
+		sregs.apic_base = bases[i];
+		must("KVM_SET_SREGS", g->vcpu, KVM_SET_SREGS, &sregs);
+		must("KVM_GET_SREGS", g->vcpu, KVM_GET_SREGS, &back);
+		good &= back.apic_base == bases[i];
+	}
+	report(good, "the APIC takes any mode after any other");
+}
+
 static void check_debug_registers(struct guest *g)
 {
 	struct kvm_debugregs regs = {.db = {1, 2, 3, 4}, .dr6 = 0xffff0ff1, .dr7 = 0x403}, back;
@@ -276,6 +294,7 @@ static void check_errors(struct guest *g)
 
 const struct check state_checks[] = {
 	{"registers", check_registers},
+	{"apic", check_apic_modes},
 	{"debug", check_debug_registers},
 	{"fpu", check_fpu},
 	{"msrs", check_msrs},

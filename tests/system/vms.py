@@ -2,34 +2,69 @@
 """What the tests of several VMs share: guests as boot modules, what the monitor says of them."""
 
 import dataclasses
+import hashlib
 import importlib.util
 import re
+import struct
 
+import service
 from harness import ROOT, Failure, check
 
-_spec = importlib.util.spec_from_file_location("vms_build", ROOT / "tests" / "vms" / "build.py")
-build = importlib.util.module_from_spec(_spec)
-_spec.loader.exec_module(build)
+VMS = ROOT / "tests" / "vms"
+
+
+def _load(name, path):
+    spec = importlib.util.spec_from_file_location(name, path)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+build = _load("vms_build", VMS / "build.py")
+_host_build = _load("vms_host_build", ROOT / "tests" / "calls" / "build.py")
 
 # Seconds of ours that a second of the guest may take, three times what is seen: Bochs for each CPU.
 SLOWNESS = {"qemu": 3, "bochs": 15}
 
 
+LATENCIES = ("batch", "normal", "prompt")  # as in kernel/sched.h
+
+
 @dataclasses.dataclass(frozen=True)
 class Guest:
-    """A guest to start: a program of tests/vms, its name and what it is given."""
+    """A guest to start: a program of tests/vms, its name and how it is scheduled.
+
+    latency: "batch", "normal", "prompt". budget, period: us. cpu: the only one it may use.
+    """
 
     program: str
     name: str
-    words: str = ""
     cpus: int = 1
     weight: int = 100
+    cap: int = 0
+    latency: str = "normal"
+    budget: int = 0
+    period: int = 0
+    cpu: int = -1
 
-    def module(self):
-        """Its boot module."""
-        image = build.build(self.program, ROOT / "build" / "vms")
-        words = f"name={self.name} cpus={self.cpus} weight={self.weight} {self.words}"
-        return (str(image), "guest", words.strip())
+    def packed(self):
+        """What tests/vms/host.c reads: struct given, and the image."""
+        image = build.build(self.program, ROOT / "build" / "vms").read_bytes()
+        affinity = 1 << self.cpu if self.cpu >= 0 else 0
+        head = struct.pack("<16sII4I2Q8Q", self.name.encode(), self.cpus, len(image), self.weight,
+                           self.cap, LATENCIES.index(self.latency), 0, 1000 * self.budget,
+                           1000 * self.period, affinity, *[0] * 7)
+        return head + image + bytes(-len(image) % 16)
+
+
+def modules(guests, folder):
+    """The boot modules of a service VM that starts these guests, made in `folder`."""
+    folder.mkdir(parents=True, exist_ok=True)
+    host = _host_build.build("host", ROOT / "build" / "vms", VMS)
+    packed = b"".join(guest.packed() for guest in guests)
+    path = folder / f"guests-{hashlib.sha256(packed).hexdigest()[:16]}"
+    path.write_bytes(packed)
+    return ((str(host), "kernel", ""), (str(path), "initrd", ""))
 
 
 @dataclasses.dataclass
@@ -56,14 +91,11 @@ LINE = re.compile(r"^(\d+)\.(\d+) +(\d+) +(\d+) +\d+ +\w+ +\d+/\d+ +\d+ +(\d+) +
                   r" +(\d+)$", re.MULTILINE)
 
 
-def ask(machine, command):
-    """Run a command of the monitor that prints something; what it prints.
-
-    A line of the log that comes between the command and the key that ends it looks like its output.
-    """
-    output = machine.command(command)
-    while re.match(r"\[ *\d+\.\d+ cpu", output):
-        output = machine.output_of(command)
+def ask(machine, *commands):
+    """Run commands of the monitor, which has the keys for so long; what they print."""
+    service.to_monitor(machine)
+    output = "".join(machine.command(command) for command in commands)
+    service.to_guest(machine)
     return output
 
 
@@ -74,14 +106,6 @@ def look(machine):
     check(when, f"sched says: {text!r}")
     rows = [[int(word) for word in found.groups()] for found in LINE.finditer(text)]
     return Look(float(when[1]), {(row[0], row[1]): Vcpu(*row[2:]) for row in rows})
-
-
-def until(machine, at, name):
-    """Wait until the guest `name`, which speaks every second, speaks after `at` seconds."""
-    while True:
-        found = machine.wait_for(rf"\[ *(\d+\.\d+) cpu\d+\] {name}: [^\n]*\n", seconds(machine, 3))
-        if float(found[1]) >= at:
-            return
 
 
 def seconds(machine, guest_seconds):
@@ -101,10 +125,12 @@ class Span:
 
 
 def span(machine, length, name):
-    """Look twice, `length` seconds of the guest apart or a little more."""
-    first = look(machine)
-    until(machine, first.at + length, name)
-    last = look(machine)
+    """Look twice, `length` seconds apart or a little more; the guest `name` speaks every second."""
+    first = last = look(machine)
+    while last.at < first.at + length:
+        for _ in range(max(1, int(first.at + length - last.at))):
+            wait_for_speech(machine, name)
+        last = look(machine)
     return between(first, last)
 
 
@@ -141,12 +167,12 @@ def check_shares(ran, weights, tolerance):
 
 def speech(text, name):
     """What the guest says in this text of a screen, as a list of lines."""
-    return re.findall(rf"\[ *\d+\.\d+ cpu\d+\] {name}: ([^\n]*)\n", text)
+    return re.findall(rf"^{name}: ([^\n]*) \|\n", text, re.MULTILINE)
 
 
 def wait_for_speech(machine, name):
     """The next line of the guest."""
-    return machine.wait_for(rf"cpu\d+\] {name}: ([^\n]*)\n", seconds(machine, 3))[1]
+    return machine.wait_for(rf"(?m)^{name}: ([^\n]*) \|\n", seconds(machine, 3))[1]
 
 
 def settings(machine):

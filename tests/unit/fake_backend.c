@@ -22,6 +22,7 @@
 #include "kernel/time.h"
 #include "kernel/trap.h"
 #include "kernel/vmm.h"
+#include "tests/unit/stage2_end.h"
 
 struct vm fake_vm;
 struct vcpu fake_vcpu[FAKE_VCPUS];
@@ -293,6 +294,11 @@ void dispatch_wake(struct vcpu *other)
 	fake_woken |= 1u << other->index;
 }
 
+bool dispatch_swap(struct vcpu *next, uint64_t now)
+{
+	return false;
+}
+
 struct vcpu *dispatch_next(enum sched_how how, uint64_t now)
 {
 	return NULL;
@@ -337,7 +343,7 @@ void smp_call_all(void (*function)(void *argument), void *argument)
 		uint64_t gpa = 4 * MIB;
 		stage2_map(
 			&fake_vm.stage2, gpa, hpa(gpa), PAGE_SIZE, STAGE2_ALL, STAGE2_WB, &flush);
-		stage2_unmap(&fake_vm.stage2, gpa, PAGE_SIZE, &flush);
+		stage2_protect(&fake_vm.stage2, gpa, PAGE_SIZE, 0, &flush);
 	}
 	fake_retire = false;
 }
@@ -541,7 +547,7 @@ int fake_vm_setup(void **state)
 
 int fake_vm_teardown(void **state)
 {
-	stage2_destroy(&fake_vm.stage2);
+	stage2_end(&fake_vm.stage2);
 	return fake_teardown(state);
 }
 

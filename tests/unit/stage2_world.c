@@ -5,6 +5,7 @@
  */
 #include "tests/unit/fake.h"
 #include "tests/unit/stage2_world.h"
+#include "tests/unit/stage2_end.h"
 
 #include "kernel/errno.h"
 #include "kernel/paging.h"
@@ -114,7 +115,7 @@ void world_begin(const struct stage2_format *format, bool large_1g)
 
 void world_end(void)
 {
-	stage2_destroy(&world);
+	stage2_end(&world);
 	CHECK(world.tables == 0 && world_pages_used == 0);
 }
 
@@ -289,7 +290,7 @@ static int tables_step(const struct step *step, bool *flush)
 		return stage2_map(&world, step->gpa, hpa(step->hpa), step->size, step->rights,
 			step->cache, flush);
 	case STEP_UNMAP:
-		return stage2_unmap(&world, step->gpa, step->size, flush);
+		return stage2_protect(&world, step->gpa, step->size, 0, flush);
 	default:
 		return stage2_protect(&world, step->gpa, step->size, step->rights, flush);
 	}

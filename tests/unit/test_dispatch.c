@@ -168,6 +168,51 @@ static void another_cpu_is_woken_by_ipi(void **state)
 	assert_false(cpus[2].resched);
 }
 
+static void one_that_is_called_to_a_cpu_wakes_there_if_it_may(void **state)
+{
+	(void)state;
+	struct vcpu *busy = add(0, 1, 2), *vcpu = add(1, 0, 7), *other = add(2, 0, 4);
+	on(1);
+	dispatch_wake(busy);
+	next(1, SCHED_GOES_ON);
+	dispatch_wake_at(vcpu, &cpus[1]);
+	assert_ptr_equal(vcpu->sched.cpu, &cpus[1].sched); /* though CPU 0 is idle */
+	assert_null(vcpu->sched.target);
+	dispatch_wake_at(other, &cpus[1]);
+	assert_ptr_equal(other->sched.cpu, &cpus[2].sched);
+	busy->requests = 0; /* it has looked */
+	assert_ptr_equal(next(1, SCHED_SLEEPS), vcpu);
+}
+
+static void one_that_lends_its_cpu_is_swapped_if_nobody_waits(void **state)
+{
+	(void)state;
+	struct vcpu *lender = add(0, 0, 1), *guest = add(1, 0, 15), *third = add(2, 0, 1);
+	dispatch_wake(lender);
+	next(0, SCHED_GOES_ON);
+	now += MS;
+	alarm_of[0] = now + 5 * MS;
+	assert_true(dispatch_swap(guest, now));
+	assert_ptr_equal(cpus[0].vcpu, guest);
+	assert_ptr_equal(cpus[0].sched.running, &guest->sched);
+	assert_int_equal(cpus[0].sched.weight, 100);
+	assert_int_equal(lender->sched.state, SCHED_ASLEEP);
+	assert_int_equal(lender->sched.ran, MS);
+	assert_int_equal(cpus[0].alarm_at, now + 5 * MS); /* its timer goes on */
+	now += 2 * MS;
+	guest->requests = VCPU_REQUEST_LOOK;
+	assert_false(dispatch_swap(lender, now)); /* it was asked something */
+	guest->requests = 0;
+	assert_true(dispatch_swap(lender, now));
+	assert_int_equal(guest->sched.ran, 2 * MS);
+	assert_int_equal(cpus[0].alarm_at, UINT64_MAX);
+	assert_int_equal(lender->sched.waited + guest->sched.waited, 0);
+	dispatch_wake(third);
+	assert_false(dispatch_swap(guest, now)); /* the scheduler has to decide */
+	assert_int_equal(guest->sched.state, SCHED_ASLEEP);
+	assert_int_equal(lender->sched.state, SCHED_FAIR);
+}
+
 static void what_was_asked_before_the_sleep_is_not_slept_over(void **state)
 {
 	(void)state;
@@ -367,6 +412,8 @@ int main(void)
 		TEST(the_topology_is_that_of_the_cpus_ids),
 		TEST(one_that_is_woken_runs),
 		TEST(another_cpu_is_woken_by_ipi),
+		TEST(one_that_is_called_to_a_cpu_wakes_there_if_it_may),
+		TEST(one_that_lends_its_cpu_is_swapped_if_nobody_waits),
 		TEST(what_was_asked_before_the_sleep_is_not_slept_over),
 		TEST(timers_wake_who_sleeps_in_their_order),
 		TEST(a_cpu_without_work_takes_what_waits_elsewhere),

@@ -276,6 +276,28 @@ static void what_is_written_reads_back(void **state)
 	}
 }
 
+static void words_are_cut_off_one_by_one(void **state)
+{
+	static const char *const cases[][4] = {{""}, {"   "}, {"one", "one"}, {"  one ", "one"},
+		{"one  two three", "one", "two", "three"}};
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		char text[20], *rest = text;
+		strcpy(text, cases[i][0]);
+		for (size_t n = 1; n < 4 && cases[i][n] != NULL; n++) {
+			assert_string_equal(fmt_next_word(&rest), cases[i][n]);
+		}
+		assert_null(fmt_next_word(&rest));
+		assert_null(fmt_next_word(&rest)); /* the end stays the end */
+	}
+}
+
+static void behind_a_word_stands_all_that_follows_it(void **state)
+{
+	char text[] = "sched  set 1", *rest = text;
+	assert_string_equal(fmt_next_word(&rest), "sched");
+	assert_string_equal(rest, " set 1");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -294,6 +316,8 @@ int main(void)
 		FAKE_TEST(only_the_named_bytes_are_read),
 		FAKE_TEST(every_byte_is_a_digit_or_refused),
 		FAKE_TEST(what_is_written_reads_back),
+		FAKE_TEST(words_are_cut_off_one_by_one),
+		FAKE_TEST(behind_a_word_stands_all_that_follows_it),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

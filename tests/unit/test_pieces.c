@@ -65,22 +65,14 @@ void paging_unmap(uint64_t va)
 	assert_true(mapped[(va - DIRECT_VA) / LARGE_SIZE]);
 	mapped[(va - DIRECT_VA) / LARGE_SIZE] = false;
 }
-int stage2_unmap(struct stage2 *s, uint64_t gpa, uint64_t size, bool *flush)
-{
-	assert_true(served[gpa / LARGE_SIZE]);
-	served[gpa / LARGE_SIZE] = false;
-	return 0;
-}
-int stage2_map_identity(struct stage2 *s, uint64_t base, uint64_t size, bool *flush)
-{
-	assert_false(served[base / LARGE_SIZE]);
-	served[base / LARGE_SIZE] = true;
-	return 0;
-}
-void vm_flush(struct vm *vm)
+int vm_protect(struct vm *vm, uint64_t gpa, uint64_t size, unsigned rights)
 {
 	assert_int_equal(fake_locks_held, 0);
+	assert_int_equal(size, LARGE_SIZE);
+	assert_true(served[gpa / LARGE_SIZE] == (rights == 0));
+	served[gpa / LARGE_SIZE] = rights == VM_IDENTITY;
 	flushes++;
+	return 0;
 }
 void smp_barrier(void)
 {

@@ -278,6 +278,19 @@ static void hlt_ends_a_run(void **state)
 	assert_int_equal(vcpu->state, VCPU_HALTED);
 }
 
+static void one_that_waits_for_a_guest_wakes_for_interrupts_whatever_if_says(void **state)
+{
+	(void)state;
+	vcpu->state = VCPU_WAITS;
+	vcpu->lapic.reg[VLAPIC_LVT_TIMER].value = 0x40035;
+	vcpu->lapic.timer_next = NOW + 50;
+	assert_int_equal(vcpu_alarm(vcpu), NOW + 50);
+	hw->takes_interrupt = false;
+	assert_false(prepare(vcpu, NOW));
+	assert_true(prepare(vcpu, NOW + 50));
+	assert_int_equal(vcpu->state, VCPU_RUNNING);
+}
+
 /* Requests ------------------------------------------------------------------------------------ */
 
 static bool request(unsigned requests)
@@ -401,6 +414,18 @@ static void nothing_but_sipi_starts_a_vcpu_that_waits_for_it(void **state)
 	assert_true(request(VCPU_REQUEST_SIPI));
 	enter();
 	assert_int_equal(hw->injected_count, 0); /* the NMI is forgotten */
+}
+
+static void go_wakes_who_waits_for_a_guest_and_nobody_else(void **state)
+{
+	(void)state;
+	vcpu->state = VCPU_HALTED;
+	assert_false(request(VCPU_REQUEST_GO));
+	assert_false(vcpu->requests & VCPU_REQUEST_GO);
+	vcpu->state = VCPU_WAITS;
+	assert_false(prepare(vcpu, NOW));
+	assert_true(request(VCPU_REQUEST_GO));
+	assert_int_equal(vcpu->state, VCPU_RUNNING);
 }
 
 static void pause_and_resume_keep_the_state(void **state)
@@ -570,7 +595,7 @@ static void a_flush_reaches_every_vcpu_of_the_vm_and_gives_tables_back(void **st
 	assert_int_equal(stage2_map(&fake_vm.stage2, MIB * 4, hpa(MIB * 4), PAGE_SIZE, STAGE2_ALL,
 				 STAGE2_WB, &flush),
 		0);
-	assert_int_equal(stage2_unmap(&fake_vm.stage2, MIB * 4, PAGE_SIZE, &flush), 0);
+	assert_int_equal(stage2_protect(&fake_vm.stage2, MIB * 4, PAGE_SIZE, 0, &flush), 0);
 	assert_true(flush);
 	assert_true(fake_vm.stage2.tables > tables);
 	fake_retire = true; /* as another CPU may, meanwhile */
@@ -644,6 +669,8 @@ int main(void)
 		VM_TEST(init_and_sipi_at_once_start),
 		VM_TEST(sipi_without_init_is_nothing),
 		VM_TEST(nothing_but_sipi_starts_a_vcpu_that_waits_for_it),
+		VM_TEST(one_that_waits_for_a_guest_wakes_for_interrupts_whatever_if_says),
+		VM_TEST(go_wakes_who_waits_for_a_guest_and_nobody_else),
 		VM_TEST(pause_and_resume_keep_the_state),
 		VM_TEST(a_paused_vcpu_sleeps_through_events_and_takes_them_later),
 		VM_TEST(a_dead_vcpu_stays_dead),

@@ -56,7 +56,7 @@ static bool map(uint64_t gpa, uint64_t to, uint64_t size, unsigned rights)
 static bool unmap(uint64_t gpa, uint64_t size)
 {
 	bool flush = false;
-	assert_int_equal(stage2_unmap(&world, gpa, size, &flush), 0);
+	assert_int_equal(stage2_protect(&world, gpa, size, 0, &flush), 0);
 	return flush;
 }
 
@@ -278,8 +278,8 @@ static void bad_arguments_are_refused(void **state)
 					 bad[i].rights, (enum stage2_cache)bad[i].cache, &flush),
 			-EINVAL);
 	}
-	assert_int_equal(stage2_unmap(&world, 1, 4096, &flush), -EINVAL);
-	assert_int_equal(stage2_unmap(&world, BIT(48), 4096, &flush), -EINVAL);
+	assert_int_equal(stage2_protect(&world, 1, 4096, 0, &flush), -EINVAL);
+	assert_int_equal(stage2_protect(&world, BIT(48), 4096, 0, &flush), -EINVAL);
 	assert_int_equal(stage2_protect(&world, 0, 4096, STAGE2_WRITE, &flush), -EINVAL);
 	assert_int_equal(stage2_protect(&world, 0, 4096, 16, &flush), -EINVAL);
 	assert_false(flush);
@@ -296,7 +296,8 @@ static void without_pages_nothing_changes(void **state)
 					    middle is shared */
 		int want = left < 3 ? -ENOMEM : 0;
 		assert_int_equal(
-			stage2_unmap(&world, 2 * MIB - PAGE_SIZE, 2 * PAGE_SIZE, &flush), want);
+			stage2_protect(&world, 2 * MIB - PAGE_SIZE, 2 * PAGE_SIZE, 0, &flush),
+			want);
 		assert_int_equal(flush, want == 0);
 		if (want != 0) {
 			expect(0, 0, GIB, RWX);
@@ -306,6 +307,31 @@ static void without_pages_nothing_changes(void **state)
 	}
 	world_pages_left = SIZE_MAX;
 	expect_tables(5);
+}
+
+static void what_is_logged_is_in_small_pages(void **state)
+{
+	const unsigned logged = STAGE2_READ | STAGE2_EXECUTE | STAGE2_LOG;
+	struct stage2_translation page;
+	struct world_page seen;
+	bool flush = false;
+	uint64_t size;
+	(void)state;
+	map(0, 0, 2 * MIB, RWX);
+	expect_tables(3);
+	assert_int_equal(stage2_protect(&world, 0, 2 * MIB, logged, &flush), 0);
+	assert_true(flush);
+	assert_int_equal(world.tables, 4);
+	assert_true(stage2_query(&world, 3 * PAGE_SIZE, &page));
+	assert_int_equal(page.size, PAGE_SIZE);
+	assert_int_equal(page.rights, logged);
+	assert_true(world_walk(world.root, 3 * PAGE_SIZE, &seen, &size));
+	assert_int_equal(seen.rights, STAGE2_READ | STAGE2_EXECUTE);
+	assert_int_equal(stage2_protect(&world, PAGE_SIZE, PAGE_SIZE, RWX, &flush), 0);
+	assert_true(stage2_query(&world, PAGE_SIZE, &page));
+	assert_int_equal(page.rights, RWX);
+	protect(0, 2 * MIB, RWX);
+	expect_tables(3);
 }
 
 static void no_page_for_the_root_is_reported(void **state)
@@ -392,6 +418,7 @@ int main(void)
 		BOTH_TEST(every_memory_type_comes_back),
 		BOTH_TEST(bad_arguments_are_refused),
 		BOTH_TEST(without_pages_nothing_changes),
+		BOTH_TEST(what_is_logged_is_in_small_pages),
 		BOTH_TEST(no_page_for_the_root_is_reported),
 		BOTH_TEST(two_pages_at_a_border_need_six_tables),
 		FAKE_TEST(random_changes_agree_with_the_model),

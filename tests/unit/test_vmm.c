@@ -112,6 +112,18 @@ static void who_was_stopped_meanwhile_gets_no_event(void **state)
 	assert_int_equal(fake_events, 0);
 }
 
+static void who_waits_gets_no_event(void **state)
+{
+	(void)state;
+	uint64_t value = 0;
+	vcpu->waiter = &fake_vcpu[1];
+	assert_false(ask(PINTLE_EXIT_IO, 0x99, 1, true, &value));
+	assert_true(vcpu->stopped);
+	assert_int_equal(record.exit, PINTLE_EXIT_IO);
+	assert_int_equal(fake_events, 0);
+	vcpu->waiter = NULL;
+}
+
 static void the_record_counts(void **state)
 {
 	(void)state;
@@ -233,7 +245,7 @@ static void doorbells_ring_as_the_model_says(void **state)
 			write_somewhere();
 		} else if (below(10) < (grows ? 8u : 2u)) {
 			int wanted = found >= 0 ? -EEXIST : model_count == DOORBELLS ? -ENOSPC : 0;
-			assert_int_equal(vmm_doorbell_add(&fake_vm, &bell), wanted);
+			assert_int_equal(vmm_doorbell(&fake_vm, &bell, true), wanted);
 			if (wanted == 0) {
 				model[model_count++] = bell;
 			}
@@ -243,7 +255,7 @@ static void doorbells_ring_as_the_model_says(void **state)
 				found = model_find(&bell);
 			}
 			assert_int_equal(
-				vmm_doorbell_remove(&fake_vm, &bell), found >= 0 ? 0 : -ENOENT);
+				vmm_doorbell(&fake_vm, &bell, false), found >= 0 ? 0 : -ENOENT);
 			if (found >= 0) {
 				model[found] = model[--model_count];
 			}
@@ -257,7 +269,7 @@ static void a_doorbell_does_not_stop_the_vcpu(void **state)
 	(void)state;
 	uint64_t value = 1;
 	const struct pintle_doorbell bell = {.address = 0x99, .is_port = 1, .event = EVENT};
-	assert_int_equal(vmm_doorbell_add(&fake_vm, &bell), 0);
+	assert_int_equal(vmm_doorbell(&fake_vm, &bell, true), 0);
 	record.exit = 77;
 	assert_true(ask(PINTLE_EXIT_IO, 0x99, 1, true, &value));
 	assert_false(vcpu->stopped);
@@ -296,6 +308,7 @@ int main(void)
 		TEST(a_read_is_asked_and_answered_in_its_size),
 		TEST(a_write_is_told_in_its_size_and_done_when_it_was_answered),
 		TEST(who_was_stopped_meanwhile_gets_no_event),
+		TEST(who_waits_gets_no_event),
 		TEST(the_record_counts),
 		TEST(an_event_is_told_until_it_was_taken),
 		TEST(a_doorbell_does_not_stop_the_vcpu),

@@ -16,7 +16,7 @@ FLAGS = ("-std=gnu17 -O2 -Wall -Wextra -Werror -ffreestanding -mgeneral-regs-onl
 
 def names():
     """All guests."""
-    return sorted({path.stem for path in FOLDER.glob("*.c")} - {"guest"})
+    return sorted({path.stem for path in FOLDER.glob("*.c")} - {"guest", "host"})
 
 
 def source_of(name):

@@ -51,7 +51,7 @@ uint64_t tsc(void);
 uint64_t ticks(uint64_t us);
 uint64_t microseconds(uint64_t ticks);
 
-/* A line of Pintle's log; %u, %x: a uint64_t each, %s. */
+/* A line for host.c to tell; %u, %x: a uint64_t each, %s. */
 void say(const char *fmt, ...);
 
 void port_write(uint16_t port, uint8_t value);
