@@ -31,12 +31,23 @@ class Console:
     """A shell at the other end of a guest's console, which is shown on the machine's line while this is open."""
 
     def __init__(self, bench, name):
-        self.bench, self.name, self.shell = bench, name, None
+        self.bench, self.name, self.shell, self.syncs = bench, name, None, 0
 
     def open(self, seconds=None):
         """Go there."""
         self.bench.machine.send(f"pintle console {self.name}\n".encode())
         self.bench.machine.wait_for("Ctrl-X comes back.", seconds or seconds_for(self.bench, 20))
+        if self.shell is not None:
+            self._sync()
+
+    def _sync(self):
+        """What is typed too early is lost: until an echo comes back, with all answers before it."""
+        for _ in range(20):
+            self.syncs += 1
+            self.bench.machine.send(f"echo sync-{self.syncs}\n".encode())
+            with contextlib.suppress(Failure):
+                return self.bench.machine.wait_for(rf"sync-{self.syncs}\n=0=DONE\n", seconds_for(self.bench, 5))
+        raise Failure(f"the console of {self.name} is silent; {self.bench.machine.last_line()}")
 
     def log_in(self):
         """As a person does, once the guest asks; then a command loop takes the place of the shell."""
