@@ -5,13 +5,21 @@ FLAVOUR  ?= release# release or debug
 CC       := gcc
 EMU      ?= qemu
 FIRMWARE ?= bios
-CPUS     ?= 2
-MEM      ?= 1024
+CPUS     ?= $(if $(filter bochs,$(EMU)),1,2)
+MEM      ?= 2048
 ACCEL    ?= tcg
 CMDLINE  ?=
-KERNEL   ?=# a bzImage for the service VM,
-INITRD   ?=# its initrd
-LINUX    ?= console=ttyS0,115200# and command line
+DATA     ?=# a disk image for guests' disks; made if it is not there
+LINUX    ?= console=tty0 console=ttyS0,115200 quiet $(LINUX_$(EMU))# the service VM's command line
+# What costs Bochs minutes.
+LINUX_bochs := cryptomgr.notests tsc=reliable mitigations=off no_timer_check nokaslr audit=0
+
+# A bzImage for the service VM, and its initrd; KERNEL=none: Pintle alone.
+ifeq ($(origin KERNEL),undefined)
+KERNEL := build/image/vmlinuz
+INITRD := build/image/initrd.img
+NEEDS_IMAGE := image
+endif
 
 ifeq ($(origin COMPILER),undefined)
 COMPILER := $(CC)
@@ -42,7 +50,7 @@ LDFLAGS := -nostdlib -static -T linker.ld -z max-page-size=4096 -z noexecstack -
 Q := $(if $(V),,@)
 
 .DELETE_ON_ERROR:
-.PHONY: all vmm iso run debug test test-long unit unit-build sched-cost sched-report fuzz system size format format-check layers docs docs-check builds bench \
+.PHONY: all vmm image iso run debug test test-long unit unit-build sched-cost sched-report fuzz system size format format-check layers docs docs-check builds bench \
 	compile_commands help clean deps FORCE
 .SECONDARY:
 
@@ -104,14 +112,19 @@ vmm: build/pintle-vmm ## build build/pintle-vmm, the virtual machine monitor
 
 # Starting it ----------------------------------------------------------------------------------------------------------
 
-build/pintle.iso: build/pintle.elf tools/mkiso.py FORCE
-	@python3 tools/mkiso.py --elf $< --out $@ --cmdline "$(CMDLINE)" \
-		$(if $(KERNEL),--module $(KERNEL) kernel "$(LINUX)") $(if $(INITRD),--module $(INITRD) initrd "")
+image: build/pintle-vmm ## build build/image: the service VM's kernel and initial file system, of Debian's packages
+	@python3 tools/module.py generic
+	@python3 tools/mkimage.py
 
-iso: build/pintle.iso ## build build/pintle.iso, which boots on BIOS and UEFI (CMDLINE= KERNEL= INITRD= LINUX=)
+build/pintle.iso: build/pintle.elf tools/mkiso.py $(NEEDS_IMAGE) FORCE
+	@python3 tools/mkiso.py --elf $< --out $@ --cmdline "$(CMDLINE)" $(if $(filter none,$(KERNEL)),, \
+		--module $(KERNEL) kernel "$(LINUX)" $(if $(INITRD),--module $(INITRD) initrd ""))
 
-run: build/pintle.iso ## boot it (EMU=qemu|bochs FIRMWARE=bios|uefi CPUS= MEM=MiB ACCEL=tcg|kvm CMDLINE=)
-	@python3 tools/run.py --emu $(EMU) --firmware $(FIRMWARE) --cpus $(CPUS) --mem $(MEM) --accel $(ACCEL) --iso $<
+iso: build/pintle.iso ## build build/pintle.iso, which boots on BIOS and UEFI (CMDLINE= KERNEL=FILE|none INITRD= LINUX=)
+
+run: build/pintle.iso ## boot it (EMU=qemu|bochs FIRMWARE=bios|uefi CPUS= MEM=MiB DATA=FILE ACCEL=tcg|kvm CMDLINE=)
+	@python3 tools/run.py --emu $(EMU) --firmware $(FIRMWARE) --cpus $(CPUS) --mem $(MEM) --accel $(ACCEL) \
+		$(if $(DATA),--data $(DATA)) --iso $<
 
 debug: build/pintle.iso ## boot it stopped, with gdb attached and symbols loaded
 	@python3 tools/run.py --debug --emu qemu --firmware $(FIRMWARE) --cpus $(CPUS) --mem $(MEM) --iso $<

@@ -21,6 +21,7 @@ import tempfile
 import threading
 import time
 import tty
+import typing
 
 OVMF_CODE = "/usr/share/OVMF/OVMF_CODE_4M.fd"
 OVMF_VARS = "/usr/share/OVMF/OVMF_VARS_4M.fd"
@@ -36,6 +37,7 @@ BOCHS_CPU = "corei7_haswell_4770"
 DISKS = {  # with Setup.devices: Linux' name of each disk, and QEMU's device or Bochs's place for it
     "qemu": {"sda": "ide-hd,bus=ide.0", "nvme0n1": "nvme,serial=1", "vda": "virtio-blk-pci"},
     "bochs": {"sda": "ata0-slave"}}
+DATA_BYTES = 4160 * 16 * 63 * 512  # about 2 GiB, of which holes take no room
 DISK_BYTES = 130 * 16 * 63 * 512  # whole cylinders, which Bochs wants; about 64 MiB
 
 POLL_SECONDS = 0.2  # how often a silent machine is checked for having ended
@@ -43,6 +45,19 @@ POLL_SECONDS = 0.2  # how often a silent machine is checked for having ended
 
 class EmulatorError(Exception):
     """The emulator cannot do what was asked, or has ended unexpectedly."""
+
+
+def make_data_disk(path):
+    """An empty disk, of which the service VM knows by its label what it is for."""
+    try:
+        with open(path, "xb") as file:
+            file.truncate(DATA_BYTES)
+    except OSError as error:
+        raise EmulatorError(f"cannot make {path}: {error.strerror}") from error
+    done = subprocess.run(["mke2fs", "-q", "-t", "ext4", "-L", "PINTLE-DATA", path], check=False)
+    if done.returncode != 0:
+        path.unlink()
+        raise EmulatorError(f"mke2fs cannot make a file system on {path}")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -58,7 +73,9 @@ class Setup:
     com: int = 1  # the COM port at the other end of our line; 0: the machine has none
     gdb: bool = False  # QEMU only: a GDB stub, and the machine waits for it before its first step
     vms: bool = False  # it runs virtual machines (see _one_core)
-    devices: bool = False  # empty disks of each kind that the emulator knows, and a network card
+    network: bool = False  # a network card, with the host's network behind it
+    devices: bool = False  # that, and empty disks of each kind that the emulator knows
+    data: typing.Optional[pathlib.Path] = None  # one disk, not together with those
     extra: tuple = ()  # further QEMU arguments or bochsrc lines
 
 
@@ -255,11 +272,11 @@ class Emulator:
                 "-drive", f"if=pflash,format=raw,unit=0,readonly=on,file={OVMF_CODE}",
                 "-drive", f"if=pflash,format=raw,unit=1,file={variables}"]
         arguments += self._qemu_lines()
-        if setup.devices:
+        if setup.devices or setup.network:
             arguments += ["-netdev", "user,id=net", "-device", "e1000e,netdev=net"]
-            for name, path in self._make_disks():
-                arguments += ["-drive", f"if=none,id={name},format=raw,file={path}",
-                              "-device", f"{DISKS['qemu'][name]},drive={name}"]
+        for name, path in self._disks():
+            arguments += ["-drive", f"if=none,id={name},format=raw,file={path}",
+                          "-device", f"{DISKS['qemu'][name]},drive={name}"]
         if setup.gdb:
             arguments += ["-S", "-gdb", f"unix:{self.gdb_path()},server=on,wait=off"]
         return [*self._one_core(), *arguments, *setup.extra]
@@ -324,16 +341,20 @@ class Emulator:
             *setup.extra]
 
     def _bochs_device_lines(self):
-        if not self.setup.devices:
-            return []
         disks = [f"{DISKS['bochs'][name]}: type=disk, path={path}, mode=flat"
-                 for name, path in self._make_disks()]
+                 for name, path in self._disks()]
+        if not self.setup.devices and not self.setup.network:
+            return disks
         return [*disks, "plugin_ctrl: e1000=1", "pci: enabled=1, chipset=i440fx, slot1=e1000",
                 "e1000: enabled=1, mac=52:54:00:12:34:56, ethmod=slirp, script=''"]
 
-    def _make_disks(self):
-        """The empty disks of this machine: (name, path) of each."""
-        for name in DISKS[self.setup.emulator]:
+    def _disks(self):
+        """The disks of this machine: (name, path) of each."""
+        if self.setup.data is not None:
+            link = self.folder / "data.img"  # as Bochs leaves a lock beside it when it is killed
+            link.symlink_to(self.setup.data.resolve())
+            yield "sda", link
+        for name in DISKS[self.setup.emulator] if self.setup.devices else ():
             path = self.folder / f"{name}.img"
             with open(path, "wb") as file:
                 file.truncate(DISK_BYTES)

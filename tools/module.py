@@ -8,24 +8,15 @@ unpacked into build/headers, and never installed. Sources are linked into the bu
 
 import argparse
 import os
-import pathlib
 import re
-import subprocess
 import sys
 
-ROOT = pathlib.Path(__file__).resolve().parent.parent
-DEBS = ROOT / "build" / "debs"
+import debian
+from debian import ROOT, DebianError, output_of
+
 HEADERS = ROOT / "build" / "headers"
 SOURCES = ROOT / "service" / "module"
 KINDS = {"cloud": "linux-headers-cloud-amd64", "generic": "linux-headers-amd64"}
-
-
-def output_of(*command, **options):
-    """What a command prints; its complaint ends the program."""
-    done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False, **options)
-    if done.returncode != 0:
-        sys.exit(f"{' '.join(map(str, command))}:\n{done.stdout.strip()}")
-    return done.stdout
 
 
 def depends(package, pattern):
@@ -33,22 +24,17 @@ def depends(package, pattern):
     found = re.findall(r"Depends: (\S+)", output_of("apt-cache", "depends", package))
     found = [name for name in found if re.match(pattern, name)]
     if not found:
-        sys.exit(f"{package} depends on nothing like {pattern}: is the package list there (apt-get update)?")
+        raise DebianError(f"{package} depends on nothing like {pattern}: is the package list there (apt-get update)?")
     return found
 
 
 def unpack(package):
     """Fetch a package if it is not here, and unpack it into build/headers."""
-    DEBS.mkdir(parents=True, exist_ok=True)
-    have = sorted(DEBS.glob(package + "_*.deb"))
-    if not have:
-        # As root, apt would rather write as its own user, who may not.
-        output_of("apt-get", "-o", "APT::Sandbox::User=root", "download", package, cwd=DEBS)
-        have = sorted(DEBS.glob(package + "_*.deb"))
-    mark = HEADERS / (have[-1].stem + ".unpacked")
+    deb = debian.fetch(package)
+    mark = HEADERS / (deb.stem + ".unpacked")
     if not mark.exists():
         HEADERS.mkdir(parents=True, exist_ok=True)
-        output_of("dpkg-deb", "-x", str(have[-1]), str(HEADERS))
+        output_of("dpkg-deb", "-x", str(deb), str(HEADERS))
         mark.touch()
 
 
@@ -76,7 +62,8 @@ def build(kind, warnings):
         if not (place / name).is_symlink():
             (place / name).symlink_to(os.path.relpath(path, place))
     text = output_of("make", "-s", "-C", str(headers(kind)), f"M={place}", f"PINTLE={ROOT}",
-                     *(("W=1", "KCFLAGS=-Werror") if warnings else ()), "modules")
+                     f"KCFLAGS=-ffile-prefix-map={place}/= {'-Werror' if warnings else ''}",
+                     *(("W=1",) if warnings else ()), "modules")
     # Type information needs the kernel itself, and nobody here reads it.
     return "\n".join(line for line in text.splitlines() if "BTF" not in line)
 
@@ -86,13 +73,15 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("kind", nargs="*", default=list(KINDS), help=" or ".join(KINDS))
     arguments = parser.parse_args()
-    for kind in arguments.kind:
-        text = build(kind, True)
-        if text:
-            print(text)
-        print(f"build/module/{kind}/pintle.ko")
-    return 0
+    try:
+        for kind in arguments.kind:
+            text = build(kind, True)
+            if text:
+                print(text)
+            print(f"build/module/{kind}/pintle.ko")
+    except DebianError as error:
+        sys.exit(f"module: {error}")
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

@@ -1,9 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-only
-"""Run Pintle in an emulator, with this terminal at its serial line.
-
-Ctrl-A X ends the emulator, Ctrl-A Ctrl-A sends one Ctrl-A; every other key goes to the machine.
-"""
+"""Run Pintle in an emulator, with this terminal at its serial line."""
 
 import argparse
 import contextlib
@@ -14,6 +11,15 @@ import termios
 import tty
 
 import emulator
+
+HELP = """
+You are at the serial line of a machine that starts now: Pintle, then its service VM, then the demo guest in that.
+  Ctrl-\\    between the service VM's console and Pintle's monitor (`help` lists its commands)
+  Ctrl-X    from a guest's console back to the service VM (`pintle console demo` goes there)
+  Ctrl-A X  pulls the plug; `poweroff` is kinder. Ctrl-A Ctrl-A sends one Ctrl-A
+The first prompt comes after about {seconds} seconds.
+"""
+SECONDS = {"qemu": 30, "bochs": 200}
 
 PREFIX = 0x01  # Ctrl-A
 QUIT = b"xX"
@@ -95,6 +101,7 @@ def read_options():
     parser.add_argument("--mem", type=int, default=512, help="MiB (%(default)s)")
     parser.add_argument("--accel", choices=("tcg", "kvm"), default="tcg")
     parser.add_argument("--iso", type=pathlib.Path, default=pathlib.Path("build/pintle.iso"))
+    parser.add_argument("--data", type=pathlib.Path, help="disk image for guests' disks; made if it is not there")
     parser.add_argument("--debug", action="store_true",
                         help="wait for a debugger before the first instruction (QEMU)")
     options = parser.parse_args()
@@ -107,17 +114,19 @@ def read_options():
 
 def run(options):
     """Run the machine; returns the exit status."""
+    if options.data and not options.data.exists():
+        emulator.make_data_disk(options.data)
     setup = emulator.Setup(
         iso=options.iso.resolve(), emulator=options.emu, firmware=options.firmware,
         cpus=options.cpus, memory=options.mem, accel=options.accel, gdb=options.debug,
-        vms=True)
+        vms=True, network=True, data=options.data)
     with emulator.Emulator(setup) as machine:
         print(machine.describe())
         if options.debug:
             print("The machine waits for:  gdb build/pintle.elf "
                   f"-ex 'target remote {machine.gdb_path()}'")
         if sys.stdin.isatty():
-            print(__doc__.splitlines()[2], flush=True)
+            print(HELP.format(seconds=SECONDS[options.emu]), flush=True)
         with raw_terminal():
             by_user = connect(machine)
         print()

@@ -23,6 +23,7 @@
 #include "service/vmm/load.h"
 #include "service/vmm/loop.h"
 #include "service/vmm/pci.h"
+#include "service/vmm/pidfile.h"
 #include "service/vmm/platform.h"
 #include "service/vmm/say.h"
 #include "service/vmm/vcpu.h"
@@ -198,7 +199,11 @@ static int create_platform(void)
 
 static int create(void)
 {
-	int err = memory_create(&memory, options->memory);
+	int err = options->pidfile != NULL ? pidfile_create(options->pidfile) : 0;
+	if (err != 0) {
+		return err;
+	}
+	err = memory_create(&memory, options->memory);
 	if (err != 0) {
 		say("the host has not %lu MiB of address space for the guest: give it less (--mem)",
 			options->memory / MIB);
@@ -219,6 +224,7 @@ int machine_run(const struct options *wanted)
 	options = wanted;
 	exit_status = STATUS_REFUSED;
 	if (create() == 0 && vcpus_run() == 0) {
+		pidfile_write();
 		loop_run();
 	}
 	vcpus_destroy();
@@ -226,5 +232,6 @@ int machine_run(const struct options *wanted)
 	com_destroy();
 	vm_destroy(&vm);
 	memory_destroy(&memory);
+	pidfile_destroy();
 	return exit_status;
 }

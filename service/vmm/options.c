@@ -67,6 +67,12 @@ static bool set_kvm(struct options *options, const char *where, const char *valu
 	return replace(&options->kvm, value);
 }
 
+static bool set_pidfile(struct options *options, const char *where, const char *value)
+{
+	(void)where;
+	return replace(&options->pidfile, value);
+}
+
 static bool parse_number(
 	const char *where, const char *value, uint64_t min, uint64_t max, uint64_t *result)
 {
@@ -161,6 +167,14 @@ static bool set_no_reboot(struct options *options, const char *where, const char
 	return parse_flag(where, value, &options->no_reboot);
 }
 
+/* For the pintle command, which reads the same file. */
+static bool check_autostart(struct options *options, const char *where, const char *value)
+{
+	(void)options;
+	bool flag;
+	return parse_flag(where, value, &flag);
+}
+
 static bool read_config(struct options *options, const char *where, const char *path);
 
 static const struct option {
@@ -182,6 +196,9 @@ static const struct option {
 		"the first serial port; - unless given, or none when --console is -"},
 	{"no-reboot", set_no_reboot, NULL, "end where the guest would restart"},
 	{"kvm", set_kvm, "PATH", "/dev/kvm unless given"},
+	{"pidfile", set_pidfile, "FILE",
+		"write the process id there when the guest runs; locked until it ends"},
+	{"autostart", check_autostart, NULL, "for the pintle command; nothing here"},
 	{"config", read_config, "FILE",
 		"all these as `name = value`, a line each; # begins a comment"},
 };
@@ -329,7 +346,7 @@ enum options_result options_parse(struct options *options, int count, char **arg
 void options_free(struct options *options)
 {
 	char *const strings[] = {options->kernel, options->initrd, options->cmdline,
-		options->console, options->serial, options->kvm};
+		options->console, options->serial, options->kvm, options->pidfile};
 	for (size_t i = 0; i < sizeof(strings) / sizeof(strings[0]); i++) {
 		free(strings[i]);
 	}

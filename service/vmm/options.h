@@ -39,6 +39,7 @@ struct options {
 	char *console; /* virtio's */
 	char *serial;  /* of the first serial port */
 	char *kvm;     /* the device file */
+	char *pidfile;
 	bool no_reboot;
 };
 

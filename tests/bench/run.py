@@ -14,6 +14,7 @@ sys.path.insert(0, str(ROOT / "tests" / "system"))
 
 import harness  # noqa: E402 pylint: disable=wrong-import-position
 import linux  # noqa: E402 pylint: disable=wrong-import-position
+import initramfs  # noqa: E402 pylint: disable=wrong-import-position
 import test_guests  # noqa: E402 pylint: disable=wrong-import-position
 import test_module  # noqa: E402 pylint: disable=wrong-import-position
 import vmm  # noqa: E402 pylint: disable=wrong-import-position
@@ -61,8 +62,8 @@ def boot_modules(folder):
     init, initrd = folder / "init", folder / "initrd"
     source = pathlib.Path(__file__).with_name("init.S")
     subprocess.run(["gcc", "-nostdlib", "-static", "-s", "-o", init, source], check=True)
-    initrd.write_bytes(linux.archive_entry(1, "init", 0o100755, init.read_bytes())
-                       + linux.archive_entry(2, "TRAILER!!!", 0, b""))
+    initrd.write_bytes(initramfs.archive_entry(1, "init", 0o100755, init.read_bytes())
+                       + initramfs.archive_entry(2, "TRAILER!!!", 0, b""))
     arguments = f"{linux.CONSOLE} {linux.FAST} clearcpuid=rdrand,rdseed"
     return ((str(linux.files("cloud")[0]), "kernel", arguments), (str(initrd), "initrd", ""))
 

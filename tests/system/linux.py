@@ -1,22 +1,17 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Debian's own kernels for the service VM: fetched, unpacked, with an initial file system of ours.
-
-Nothing of it is committed: packages are in build/debs, what is made of them in build/linux.
-"""
+"""Debian's own kernels for the service VM, with an initial file system of ours; made in build/linux."""
 
 import functools
-import gzip
-import os
 import pathlib
 import re
-import stat
-import subprocess
 import threading
 
-from harness import ROOT, Failure, check
+from harness import Failure, check
 
-DEBS = ROOT / "build" / "debs"
-PLACE = ROOT / "build" / "linux"
+import debian
+import initramfs
+from debian import PLACE, output_of
+
 BUSYBOX = pathlib.Path("/bin/busybox")
 
 # The package that depends on the kernel to take, and what the initial file system has besides
@@ -38,7 +33,12 @@ CONSOLE = "console=ttyS0,115200 quiet"
 FAST = "cryptomgr.notests tsc=reliable mitigations=off no_timer_check nokaslr audit=0"
 
 # A command loop in place of an interactive shell: no echo, no prompt and no line editing come
-# between a command and its output.
+# between a command and its output. One line, which can also be typed.
+LOOP = (
+    "stty -echo; echo \"SERVICE-VM-UP cpus=$(nproc)"
+    " memory=$(awk '/MemTotal/ {print $2}' /proc/meminfo) $(uname -r)\";"
+    " while :; do while read -r line; do eval \"$line\"; echo \"=$?=DONE\"; done; done\n")
+
 INIT = """\
 #!/bin/busybox sh
 /bin/busybox --install -s /bin
@@ -50,101 +50,18 @@ dmesg -n 1
 while read -r module; do
 	insmod "/modules/$module" || echo "NO-MODULE $module"
 done < /modules/order
-stty -echo
-echo "SERVICE-VM-UP cpus=$(nproc) memory=$(awk '/MemTotal/ {print $2}' /proc/meminfo) $(uname -r)"
-while :; do
-	while read -r line; do
-		eval "$line"
-		echo "=$?=DONE"
-	done
-done
-"""
+""" + LOOP
 
 UP = r"SERVICE-VM-UP cpus=(\d+) memory=(\d+) (\S+)\n"
 
 _lock = threading.Lock()  # held while something is fetched or made
 
 
-def output_of(*command, **options):
-    """What a command prints; a Failure with its complaint when it fails."""
-    done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
-                          check=False, **options)
-    check(done.returncode == 0, f"{' '.join(map(str, command))}: {done.stdout.strip()}")
-    return done.stdout
-
-
-def fetch(package):
-    """The .deb of this package, downloaded if it is not here."""
-    DEBS.mkdir(parents=True, exist_ok=True)
-    have = sorted(DEBS.glob(package + "_*.deb"))
-    if not have:
-        # As root, apt would rather write as its own user, who may not: it says so and goes on.
-        output_of("apt-get", "-o", "APT::Sandbox::User=root", "download", package, cwd=DEBS)
-        have = sorted(DEBS.glob(package + "_*.deb"))
-    return have[-1]
-
-
-def fetch_kernel(package):
-    """The .deb of the kernel that `package` depends on now."""
-    found = re.search(r"Depends: (linux-image-\S+)", output_of("apt-cache", "depends", package))
-    check(found, f"{package} depends on no kernel: is the package list there (apt-get update)?")
-    return fetch(found[1])
-
-
-def unpack_deb(deb):
-    """The folder with what this package holds."""
-    folder = PLACE / deb.stem
-    if not folder.is_dir():
-        half = PLACE / (deb.stem + ".part")  # a run that was interrupted leaves only this
-        half.mkdir(parents=True, exist_ok=True)
-        output_of("dpkg-deb", "-x", str(deb), str(half))
-        half.rename(folder)
-    return folder
-
-
-def unpack(kind):
-    """The folder with what the kernel package of this kind holds."""
-    return unpack_deb(fetch_kernel(KERNELS[kind][0]))
-
-
 def package_files(package, *patterns):
     """The first file of this package for each pattern, unpacked."""
     with _lock:
-        folder = unpack_deb(fetch(package))
+        folder = debian.unpack(package)
         return [next(folder.glob(pattern)) for pattern in patterns]
-
-
-def module_order(folder, wanted):
-    """The files of these kernel modules and of all that they need, each after what it needs."""
-    def name_of(text):
-        return text.replace("-", "_")
-
-    files = {name_of(path.stem): path for path in (folder / "lib" / "modules").rglob("*.ko")}
-    order = []
-
-    def add(name):
-        # What is built in has no file and needs none.
-        path = files.get(name_of(name))
-        if path is None or path in order:
-            return
-        needs = re.search(rb"\0depends=([^\0]*)\0", path.read_bytes())
-        for need in needs[1].decode().split(",") if needs else ():
-            add(need)
-        order.append(path)
-
-    for name in wanted:
-        add(name)
-    return order
-
-
-def archive_entry(number, name, mode, data):
-    """One file of a cpio archive in the format that Linux takes (buffer-format.rst, "newc")."""
-    def padded(text):
-        return text + bytes(-len(text) % 4)
-
-    fields = (number, mode, 0, 0, 1, 0, len(data), 0, 0, 0, 0, len(name) + 1, 0)
-    head = b"070701" + b"".join(b"%08X" % field for field in fields)
-    return padded(head + name.encode() + b"\0") + padded(data)
 
 
 def compile_program(name):
@@ -156,23 +73,22 @@ def compile_program(name):
 
 
 def make_archive(modules, programs, files=()):
-    """The initial file system with these kernel modules and programs; the same for the same input.
+    """The initial file system with these kernel modules and programs.
 
-    files: (name there, path here) of more files, in folders that are there or in `files` before them.
+    files: (name there, path here) of more files.
     """
-    entries = [(name, stat.S_IFDIR | 0o755, b"")
-               for name in ("bin", "dev", "proc", "sys", "tmp", "mnt", "modules", "files")]
-    entries += [("init", stat.S_IFREG | 0o755, INIT.encode()),
-                *(("bin/" + path.name, stat.S_IFREG | 0o755, path.read_bytes())
-                  for path in (BUSYBOX, *programs)),
-                ("modules/order", stat.S_IFREG | 0o644,
-                 "".join(path.name + "\n" for path in modules).encode())]
-    entries += [("modules/" + path.name, stat.S_IFREG | 0o644, path.read_bytes())
-                for path in modules]
-    entries += [(name, stat.S_IFREG | 0o755, pathlib.Path(path).read_bytes())
-                for name, path in files]
-    entries.append(("TRAILER!!!", 0, b""))
-    return b"".join(archive_entry(number, *entry) for number, entry in enumerate(entries, 1))
+    archive = initramfs.Archive()
+    for name in ("dev", "proc", "sys", "tmp", "mnt", "files"):
+        archive.add_folder(name)
+    archive.add("init", INIT.encode(), 0o755)
+    for path in (BUSYBOX, *programs):
+        archive.add_file("bin/" + path.name, path)
+    archive.add("modules/order", "".join(path.name + "\n" for path in modules).encode())
+    for path in modules:
+        archive.add_file("modules/" + path.name, path)
+    for name, path in files:
+        archive.add_file(name, path, 0o755)
+    return archive
 
 
 def with_more(kind, more):
@@ -184,17 +100,13 @@ def with_more(kind, more):
 @functools.lru_cache(maxsize=None)
 def _files(kind, more=()):
     check(BUSYBOX.is_file(), f"no {BUSYBOX}: install busybox-static")
-    folder = unpack(kind)
-    _, modules, programs = KERNELS[kind]
+    package, modules, programs = KERNELS[kind]
+    folder = debian.unpack_kernel(package)
+    archive = make_archive(debian.module_order(folder, modules),
+                           [compile_program(name) for name in programs], more)
     initrd = PLACE / f"{folder.name}.{kind}.initrd.gz"
-    data = gzip.compress(make_archive(module_order(folder, modules),
-                                      [compile_program(name) for name in programs], more),
-                         6 if not more else 1, mtime=0)
-    if not initrd.is_file() or initrd.read_bytes() != data:
-        half = initrd.with_suffix(".part")
-        half.write_bytes(data)
-        os.replace(half, initrd)
-    return next((folder / "boot").glob("vmlinuz-*")), initrd
+    initramfs.write(initrd, archive.packed(6 if not more else 1))
+    return debian.kernel_file(folder), initrd
 
 
 def files(kind):

@@ -71,7 +71,7 @@ static void every_option_is_taken(void **state)
 	assert_int_equal(PARSE("run", "--kernel", "k", "--initrd", "i", "--cmdline", "a b=c",
 				 "--cpus", "4", "--mem", "2048", "--disk", "d0", "--disk", "d1,ro",
 				 "--net", "tap=t0", "--net", "passt=/p", "--rng", "--console", "-",
-				 "--kvm", "/dev/k", "--no-reboot"),
+				 "--kvm", "/dev/k", "--no-reboot", "--pidfile", "/p.pid"),
 		OPTIONS_RUN);
 	assert_string_equal(options.cmdline, "a b=c");
 	assert_int_equal(options.cpus, 4);
@@ -86,13 +86,15 @@ static void every_option_is_taken(void **state)
 	assert_int_equal(options.net[1].kind, OPTIONS_NET_PASST);
 	assert_string_equal(options.net[1].name, "/p");
 	assert_true(options.rng && options.no_reboot);
+	assert_string_equal(options.pidfile, "/p.pid");
 	assert_string_equal(options.serial, "none");
 }
 
 static void a_file_says_the_same(void **state)
 {
-	const char *path = config("# a guest\n\n kernel = /boot/k \ncmdline=root=/dev/vda ro\n"
-				  "cpus = 2\ndisk = a\ndisk = b,ro\nrng = yes\nserial=pty");
+	const char *path =
+		config("# a guest\n\n kernel = /boot/k \ncmdline=root=/dev/vda ro\n"
+		       "cpus = 2\ndisk = a\ndisk = b,ro\nrng = yes\nserial=pty\nautostart = no");
 	assert_int_equal(PARSE("run", "--config", path, "--cpus", "3"), OPTIONS_RUN);
 	assert_string_equal(options.kernel, "/boot/k");
 	assert_string_equal(options.cmdline, "root=/dev/vda ro");
