@@ -5,6 +5,7 @@ import functools
 import pathlib
 import re
 import threading
+import zlib
 
 from harness import Failure, check
 
@@ -104,8 +105,11 @@ def _files(kind, more=()):
     folder = debian.unpack_kernel(package)
     archive = make_archive(debian.module_order(folder, modules),
                            [compile_program(name) for name in programs], more)
-    initrd = PLACE / f"{folder.name}.{kind}.initrd.gz"
-    initramfs.write(initrd, archive.packed(6 if not more else 1))
+    packed = archive.packed(6 if not more else 1)
+    # Two machines at once may have the same kind with different files.
+    contents = f".{zlib.crc32(packed):08x}" if more else ""
+    initrd = PLACE / f"{folder.name}.{kind}{contents}.initrd.gz"
+    initramfs.write(initrd, packed)
     return debian.kernel_file(folder), initrd
 
 
