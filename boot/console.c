@@ -20,27 +20,23 @@ static bool open_place(struct uart_place place, const char *named_by, bool surel
 		}
 		return false;
 	}
-	boot_console_port = place.in_memory ? 0 : (uint16_t)place.address;
-	for (unsigned i = 0; i < ARRAY_COUNT(com_places); i++) {
-		if (com_places[i].address == boot_console_port) {
+	boot_console_port = place.base.in_memory ? 0 : (uint16_t)place.base.address;
+	for (unsigned i = 0; i < ARRAY_COUNT(com_ports); i++) {
+		if (com_ports[i] == boot_console_port) {
 			boot_console_line = machine.acpi.isa[i % 2 == 0 ? 4 : 3];
 		}
 	}
-	log_info("console: UART %s 0x%lx, by %s", place.in_memory ? "in memory at" : "at port",
-		place.address, named_by);
+	log_info("console: UART %s 0x%lx, by %s", place.base.in_memory ? "in memory at" : "at port",
+		place.base.address, named_by);
 	return true;
 }
 
 static bool open_spcr(uint32_t baud)
 {
 	const struct acpi_spcr *spcr = &machine.acpi.spcr;
-	struct uart_place place = {
-		.in_memory = spcr->base.in_memory,
-		.stride = spcr->base.width == 32 ? 4 : 1,
-		.address = spcr->base.address,
-		.baud = baud != 0 ? baud : spcr->baud,
-	};
-	bool opened = spcr->base.address != 0 && open_place(place, "the SPCR", true);
+	bool opened = spcr->base.address != 0 &&
+		open_place((struct uart_place){spcr->base, baud != 0 ? baud : spcr->baud},
+			"the SPCR", true);
 	if (opened && spcr->has_gsi) {
 		/* One beyond the ISA interrupts is a PCI interrupt: level, active low. */
 		boot_console_line = spcr->gsi < ACPI_ISA_IRQS
@@ -53,14 +49,14 @@ static bool open_spcr(uint32_t baud)
 void boot_console_open(const struct option_console *option, const struct boot_screen *screen)
 {
 	static bool looked;
-	bool named = option->place.address != 0, search = !option->none;
+	bool named = option->place.base.address != 0, search = !option->none;
 	uint32_t baud = named ? 0 : option->place.baud;
 	bool opened = looked || (named && open_place(option->place, "the option console=", true)) ||
 		(search && open_spcr(baud));
 	looked = true;
-	for (unsigned i = 0; i < ARRAY_COUNT(com_places) && search && !opened; i++) {
-		struct uart_place place = com_places[i];
-		place.baud = baud != 0 ? baud : place.baud;
+	for (unsigned i = 0; i < ARRAY_COUNT(com_ports) && search && !opened; i++) {
+		struct uart_place place = {
+			{.address = com_ports[i]}, baud != 0 ? baud : UART_BAUD_BASE};
 		opened = open_place(place, "its usual place", false);
 	}
 	if (opened) {

@@ -11,9 +11,7 @@
 
 STATIC_ASSERT(CPUS_MAX == 512, "boot/options.def says so");
 
-const struct uart_place com_places[4] = {{false, 1, 0x3f8, UART_BAUD_BASE},
-	{false, 1, 0x2f8, UART_BAUD_BASE}, {false, 1, 0x3e8, UART_BAUD_BASE},
-	{false, 1, 0x2e8, UART_BAUD_BASE}};
+const uint16_t com_ports[4] = {0x3f8, 0x2f8, 0x3e8, 0x2e8};
 
 struct row {
 	const char *name, *values; /* the name with its = */
@@ -68,7 +66,7 @@ static bool set_console(void *field, const struct row *row, const char *value, s
 		bool none, com, in_memory;
 	} places[] = {
 		{.word = "auto"}, {.word = "none", .none = true},
-		{.word = "com", .max = ARRAY_COUNT(com_places), .com = true},
+		{.word = "com", .max = ARRAY_COUNT(com_ports), .com = true},
 		{.word = "io:", .max = 0xfff8}, /* a 16550 has eight ports */
 		{.word = "mmio:", .max = BIT(52) - 1, .in_memory = true}, /* SDM vol. 3, 4.1.4 */
 	};
@@ -91,10 +89,12 @@ static bool set_console(void *field, const struct row *row, const char *value, s
 						 places[i].max, &where)) {
 			return false;
 		}
-		struct uart_place place = {places[i].in_memory, 1, where, 0};
-		place = places[i].com ? com_places[where - 1] : place;
-		place.baud = baud != 0 ? (uint32_t)baud : place.baud;
-		*(struct option_console *)field = (struct option_console){places[i].none, place};
+		if (places[i].com) {
+			where = com_ports[where - 1];
+			baud = baud != 0 ? baud : UART_BAUD_BASE;
+		}
+		*(struct option_console *)field = (struct option_console){
+			places[i].none, {{places[i].in_memory, .address = where}, (uint32_t)baud}};
 		return true;
 	}
 	return false;

@@ -15,7 +15,7 @@ struct option_console {
 	struct uart_place place; /* address 0: none is named, only perhaps the baud */
 };
 
-extern const struct uart_place com_places[4]; /* COM1 to COM4 */
+extern const uint16_t com_ports[4]; /* COM1 to COM4 */
 
 struct options {
 	struct option_console console;

@@ -41,7 +41,7 @@ static void move_locked(void)
 	/* Bounded: a line that never falls silent must not hold the CPU. */
 	for (unsigned n = 0; has_uart && n < IN_BURST && (uart_status(&uart) & UART_RECEIVED);
 		n++) {
-		char byte = (char)uart_read(&uart);
+		char byte = (char)uart_read(&uart, UART_DATA);
 		bool room = in_head - in_tail < IN_SIZE;
 		if (room || byte == CONSOLE_ESCAPE) {
 			in_head += room;
@@ -51,7 +51,7 @@ static void move_locked(void)
 	/* Only a UART leaves something waiting. */
 	while (out_tail != out_head && (uart_status(&uart) & UART_EMPTY)) {
 		for (unsigned n = 0; n < uart.depth && out_tail != out_head; n++) {
-			uart_write(&uart, out[out_tail++ % OUT_SIZE]);
+			uart_write(&uart, UART_DATA, (uint8_t)out[out_tail++ % OUT_SIZE]);
 		}
 	}
 	if (has_uart && !console_polled && console_phase != CONSOLE_PANIC) {
@@ -69,7 +69,7 @@ void console_poll(void)
 	/* Its interrupt is edge triggered: leave only when the UART has no cause left. */
 	do {
 		move_locked();
-	} while (has_uart && uart_interrupt_pending(&uart) && --tries > 0);
+	} while (has_uart && !(uart_read(&uart, UART_IIR) & UART_IIR_NONE) && --tries > 0);
 }
 
 static void uart_interrupt(void)
@@ -202,7 +202,7 @@ void console_begin_panic(void)
 {
 	console_phase = CONSOLE_PANIC;
 	/* Too early for the options to be known: the port that nearly every machine has. */
-	struct uart_place com1 = {.address = 0x3f8, .stride = 1, .baud = 115200};
+	struct uart_place com1 = {{.address = 0x3f8}, .baud = 115200};
 	if (!opened && console_open(&com1) != 0) {
 		console_open(NULL);
 	}

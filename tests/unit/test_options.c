@@ -26,9 +26,9 @@ static unsigned parse(const char *cmdline)
 static void assert_same(const struct options *a, const struct options *b)
 {
 	assert_int_equal(a->console.none, b->console.none);
-	assert_int_equal(a->console.place.in_memory, b->console.place.in_memory);
-	assert_int_equal(a->console.place.stride, b->console.place.stride);
-	assert_int_equal(a->console.place.address, b->console.place.address);
+	assert_int_equal(a->console.place.base.in_memory, b->console.place.base.in_memory);
+	assert_int_equal(a->console.place.base.width, b->console.place.base.width);
+	assert_int_equal(a->console.place.base.address, b->console.place.base.address);
 	assert_int_equal(a->console.place.baud, b->console.place.baud);
 	assert_int_equal(a->loglevel, b->loglevel);
 	assert_int_equal(a->maxcpus, b->maxcpus);
@@ -75,7 +75,7 @@ static void silence_gives_the_documented_defaults(void **state)
 	for (unsigned i = 0; i < ARRAY_COUNT(empty); i++) {
 		assert_taken(empty[i]);
 		assert_false(options.console.none);
-		assert_int_equal(options.console.place.address, 0);
+		assert_int_equal(options.console.place.base.address, 0);
 		assert_int_equal(options.console.place.baud, 0);
 		assert_int_equal(options.loglevel, LOG_INFO);
 		assert_int_equal(options.maxcpus, CPUS_MAX);
@@ -118,24 +118,24 @@ static void console_places_are_read(void **state)
 		const char *word;
 		struct option_console console;
 	} cases[] = {
-		{"console=auto", {false, {false, 1, 0, 0}}},
-		{"console=none", {true, {false, 1, 0, 0}}},
-		{"console=com1", {false, {false, 1, 0x3f8, 115200}}},
-		{"console=com2", {false, {false, 1, 0x2f8, 115200}}},
-		{"console=com3", {false, {false, 1, 0x3e8, 115200}}},
-		{"console=com4", {false, {false, 1, 0x2e8, 115200}}},
-		{"console=io:0x3f8", {false, {false, 1, 0x3f8, 0}}},
-		{"console=io:1016", {false, {false, 1, 1016, 0}}},
-		{"console=io:1", {false, {false, 1, 1, 0}}},
-		{"console=io:0xfff8", {false, {false, 1, 0xfff8, 0}}},
-		{"console=mmio:0xfedc9000", {false, {true, 1, 0xfedc9000, 0}}},
-		{"console=mmio:1", {false, {true, 1, 1, 0}}},
-		{"console=mmio:0xfffffffffffff", {false, {true, 1, 0xfffffffffffff, 0}}},
-		{"console=auto,115200", {false, {false, 1, 0, 115200}}},
-		{"console=none,9600", {true, {false, 1, 0, 9600}}},
-		{"console=com2,57600", {false, {false, 1, 0x2f8, 57600}}},
-		{"console=io:0x2f8,38400", {false, {false, 1, 0x2f8, 38400}}},
-		{"console=mmio:0x90000000,19200", {false, {true, 1, 0x90000000, 19200}}},
+		{"console=auto", {false, {{false, 0, 0}, 0}}},
+		{"console=none", {true, {{false, 0, 0}, 0}}},
+		{"console=com1", {false, {{false, 0, 0x3f8}, 115200}}},
+		{"console=com2", {false, {{false, 0, 0x2f8}, 115200}}},
+		{"console=com3", {false, {{false, 0, 0x3e8}, 115200}}},
+		{"console=com4", {false, {{false, 0, 0x2e8}, 115200}}},
+		{"console=io:0x3f8", {false, {{false, 0, 0x3f8}, 0}}},
+		{"console=io:1016", {false, {{false, 0, 1016}, 0}}},
+		{"console=io:1", {false, {{false, 0, 1}, 0}}},
+		{"console=io:0xfff8", {false, {{false, 0, 0xfff8}, 0}}},
+		{"console=mmio:0xfedc9000", {false, {{true, 0, 0xfedc9000}, 0}}},
+		{"console=mmio:1", {false, {{true, 0, 1}, 0}}},
+		{"console=mmio:0xfffffffffffff", {false, {{true, 0, 0xfffffffffffff}, 0}}},
+		{"console=auto,115200", {false, {{false, 0, 0}, 115200}}},
+		{"console=none,9600", {true, {{false, 0, 0}, 9600}}},
+		{"console=com2,57600", {false, {{false, 0, 0x2f8}, 57600}}},
+		{"console=io:0x2f8,38400", {false, {{false, 0, 0x2f8}, 38400}}},
+		{"console=mmio:0x90000000,19200", {false, {{true, 0, 0x90000000}, 19200}}},
 	};
 	(void)state;
 	for (unsigned i = 0; i < ARRAY_COUNT(cases); i++) {
@@ -174,7 +174,7 @@ static void only_exact_divisions_of_the_base_rate_are_bauds(void **state)
 		snprintf(word, sizeof(word), "console=com1,%u", baud);
 		assert_int_equal(parse(word), right ? 0 : 1);
 		assert_int_equal(options.console.place.baud, right ? baud : 0);
-		assert_int_equal(options.console.place.address, right ? 0x3f8 : 0);
+		assert_int_equal(options.console.place.base.address, right ? 0x3f8 : 0);
 	}
 }
 
@@ -313,7 +313,7 @@ static void the_last_of_an_option_counts(void **state)
 	(void)state;
 	assert_taken("maxcpus=1 console=com1,9600 maxcpus=2 console=com2 maxcpus=3");
 	assert_int_equal(options.maxcpus, 3);
-	assert_int_equal(options.console.place.address, 0x2f8);
+	assert_int_equal(options.console.place.base.address, 0x2f8);
 	assert_int_equal(options.console.place.baud, 115200);
 }
 
