@@ -162,8 +162,8 @@ static void decode_ioapic(struct acpi *acpi, struct span entry) /* 5.2.12.3 */
 			acpi->ioapic[i].gsi_base != gsi;
 	}
 	if (check(acpi, entry.table, sound, "unsound or too many: I/O APIC at", base.raw)) {
-		acpi->ioapic[acpi->ioapic_count++] =
-			(struct acpi_ioapic){(uint8_t)get(entry, 2, 1), base, gsi};
+		acpi->ioapic[acpi->ioapic_count++] = (struct acpi_ioapic){
+			.id = (uint8_t)get(entry, 2, 1), .base = base, .gsi_base = gsi};
 	}
 }
 

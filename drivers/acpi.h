@@ -35,6 +35,8 @@ struct acpi_ioapic {
 	uint8_t id;
 	hpa_t base;
 	uint32_t gsi_base;
+	unsigned pins; /* this and the next: drivers/ioapic.c's to set */
+	volatile void *registers;
 };
 
 /* Where an ISA interrupt comes in, and how; not overridden: the GSI of its number, edge, high. */

@@ -69,7 +69,7 @@ void command_cpus(char *argument)
 
 void command_irqs(char *argument)
 {
-	struct ioapic_info info;
+	const struct acpi_ioapic *info;
 
 	for (unsigned slot = 0; slot < VECTOR_OWN_COUNT; slot++) {
 		const char *name = trap_handlers[slot].name;
@@ -82,12 +82,12 @@ void command_irqs(char *argument)
 				"vector 0x%02x: %10lu  %s\n", VECTOR_OWN_FIRST + slot, count, name);
 		}
 	}
-	for (unsigned n = 0; ioapic_info(n, &info); n++) {
-		for (unsigned pin = 0; pin < info.pins; pin++) {
+	for (unsigned n = 0; (info = ioapic_info(n)) != NULL; n++) {
+		for (unsigned pin = 0; pin < info->pins; pin++) {
 			uint64_t entry = ioapic_entry(n, pin);
 			if (!(entry & IOAPIC_MASKED)) {
 				console_printf("GSI %u: vector 0x%02x on APIC %lu, %s, %s\n",
-					info.gsi_base + pin, (uint8_t)entry, entry >> 56,
+					info->gsi_base + pin, (uint8_t)entry, entry >> 56,
 					entry & IOAPIC_LEVEL ? "level" : "edge",
 					entry & IOAPIC_ACTIVE_LOW ? "low" : "high");
 			}
