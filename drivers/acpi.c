@@ -138,17 +138,16 @@ static void decode_cpu(struct acpi *acpi, struct span entry)
 {
 	bool wide = get(entry, 0, 1) == 9; /* an x2APIC */
 	uint32_t id = (uint32_t)(wide ? get(entry, 4, 4) : get(entry, 3, 1));
-	uint32_t uid = (uint32_t)(wide ? get(entry, 12, 4) : get(entry, 2, 1));
 	uint64_t enabled = get(entry, wide ? 8 : 4, 4) & BIT(0);
 	bool wanted = enabled && id != (wide ? UINT32_MAX : UINT8_MAX);
 	for (unsigned i = 0; i < acpi->cpu_count; i++) {
 		/* Some firmware lists a CPU in both forms. */
-		wanted = wanted && acpi->cpu[i].apic_id != id;
+		wanted = wanted && acpi->apic_id[i] != id;
 	}
 	if (wanted && acpi->cpu_count == CPUS_MAX) {
 		acpi->cpus_over++;
 	} else if (wanted) {
-		acpi->cpu[acpi->cpu_count++] = (struct acpi_cpu){id, uid};
+		acpi->apic_id[acpi->cpu_count++] = id;
 	}
 }
 

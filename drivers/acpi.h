@@ -27,10 +27,6 @@ struct acpi_table {
 	hpa_t base;
 };
 
-struct acpi_cpu {
-	uint32_t apic_id, acpi_uid;
-};
-
 struct acpi_ioapic {
 	uint8_t id;
 	hpa_t base;
@@ -77,14 +73,14 @@ struct acpi {
 	unsigned refused; /* wrong things that were left out */
 	unsigned table_count;
 	unsigned cpu_count,
-		cpus_over; /* enabled CPUs kept in cpu[], and left out beyond CPUS_MAX */
+		cpus_over; /* enabled CPUs kept in apic_id[], and left out beyond CPUS_MAX */
 	unsigned ioapic_count, remapper_count;
 	unsigned segment_count; /* sound entries of the MCFG */
 	hpa_t hpet;             /* 0: none */
 	struct acpi_fadt fadt;
 	struct acpi_spcr spcr;
 	struct acpi_table table[ACPI_TABLES_MAX]; /* the root first; the DSDT last */
-	struct acpi_cpu cpu[CPUS_MAX];            /* in MADT order, no APIC id twice */
+	uint32_t apic_id[CPUS_MAX];               /* of CPUs, in MADT order, none twice */
 	struct acpi_ioapic ioapic[ACPI_IOAPICS_MAX];
 	struct acpi_line isa[ACPI_ISA_IRQS];
 	hpa_t remapper[ACPI_REMAPPERS_MAX]; /* IOMMUs, from DMAR or IVRS */

@@ -58,11 +58,11 @@ void command_cpus(char *argument)
 {
 	static const char *const states[] = {"starting", "online", "no answer", "stopped"};
 
-	console_printf("cpu  apic  acpi  state      nmis  unhandled\n");
+	console_printf("cpu  apic  state      nmis  unhandled\n");
 	for (unsigned i = 0; i < cpu_count; i++) {
 		const struct pcpu *cpu = cpu_table[i];
-		console_printf("%3u  %4u  %4u  %-9s  %4lu  %9lu\n", i, cpu->apic_id, cpu->acpi_uid,
-			states[cpu->state], cpu->nmis, cpu->spurious);
+		console_printf("%3u  %4u  %-9s  %4lu  %9lu\n", i, cpu->apic_id, states[cpu->state],
+			cpu->nmis, cpu->spurious);
 	}
 	console_printf("%u online, %u left out\n", smp_online_count(), machine.cpus_left_out);
 }
@@ -215,8 +215,8 @@ void command_version(char *argument)
 
 	console_printf("Pintle %s (%s, %s)\n", PINTLE_VERSION, DEBUG_BUILD ? "debug" : "release",
 		BUILT_BY __VERSION__);
-	console_printf("started by %s on %s, options: %s\n", machine.loader,
-		machine.efi ? "UEFI" : "BIOS", *machine.cmdline != '\0' ? machine.cmdline : "none");
+	console_printf("started on %s, options: %s\n", machine.efi ? "UEFI" : "BIOS",
+		*machine.cmdline != '\0' ? machine.cmdline : "none");
 	console_printf("local APIC: %s\n", lapic_mode == APIC_X2APIC ? "x2APIC" : "xAPIC");
 	console_printf(
 		"boot took %lu TSC ticks (%lu ms) to the prompt, from the entry at TSC %lu\n",

@@ -36,8 +36,7 @@ static void check_cpus(const struct acpi *acpi)
 		acpi->cpus_over == 0 || acpi->cpu_count == CPUS_MAX, "none is left out in vain");
 	for (unsigned i = 0; i < acpi->cpu_count; i++) {
 		for (unsigned j = 0; j < i; j++) {
-			fake_require(
-				acpi->cpu[i].apic_id != acpi->cpu[j].apic_id, "no APIC id twice");
+			fake_require(acpi->apic_id[i] != acpi->apic_id[j], "no APIC id twice");
 		}
 	}
 }
