@@ -5,7 +5,6 @@
  */
 #include "boot/console.h"
 
-#include "drivers/screen.h"
 #include "kernel/machine.h"
 
 uint16_t boot_console_port;
@@ -46,15 +45,27 @@ static bool open_spcr(uint32_t baud)
 	return opened;
 }
 
-void boot_console_open(const struct option_console *option, const struct boot_screen *screen)
+/* On the first line of a text screen: cells of a character and its colour, grey on black. */
+static void say_on_screen(const struct boot_screen *screen, const char *text)
+{
+	volatile uint16_t *cells = NULL;
+	if (screen->type == BOOT_SCREEN_TEXT && screen->width >= strlen(text)) {
+		cells = window_map(hpa(screen->base), sizeof(*cells) * strlen(text), PAGING_DEVICE);
+	}
+	for (size_t i = 0; cells != NULL && text[i] != '\0'; i++) {
+		cells[i] = (uint16_t)(0x0700 | text[i]);
+	}
+}
+
+void boot_console_open(const struct uart_place *option, const struct boot_screen *screen)
 {
 	static bool looked;
-	bool named = option->place.base.address != 0, search = !option->none;
-	uint32_t baud = named ? 0 : option->place.baud;
-	bool opened = looked || (named && open_place(option->place, "the option console=", true)) ||
-		(search && open_spcr(baud));
+	bool named = option->base.address != 0;
+	uint32_t baud = named ? 0 : option->baud;
+	bool opened = looked || (named && open_place(*option, "the option console=", true)) ||
+		open_spcr(baud);
 	looked = true;
-	for (unsigned i = 0; i < ARRAY_COUNT(com_ports) && search && !opened; i++) {
+	for (unsigned i = 0; i < ARRAY_COUNT(com_ports) && !opened; i++) {
 		struct uart_place place = {
 			{.address = com_ports[i]}, baud != 0 ? baud : UART_BAUD_BASE};
 		opened = open_place(place, "its usual place", false);
@@ -62,10 +73,7 @@ void boot_console_open(const struct option_console *option, const struct boot_sc
 	if (opened) {
 		return;
 	}
-	if (screen->type == BOOT_SCREEN_TEXT) {
-		screen_open(hpa(screen->base), screen->width, screen->height);
-	}
 	console_open(NULL);
-	log_warning("console: there is no serial port: Pintle shows its log here and takes no "
-		    "commands");
+	say_on_screen(screen,
+		"Pintle: there is no serial port: the log and the monitor are not to be had");
 }

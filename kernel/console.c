@@ -1,13 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * kernel/console.c - rings between the monitor and log on one side and the UART or screen on the
- * other.
+ * kernel/console.c - rings between the monitor and log on one side and the UART on the other.
  */
 #include "kernel/console.h"
 
 #include "drivers/ioapic.h"
 #include "drivers/lapic.h"
-#include "drivers/screen.h"
 #include "kernel/pcpu.h"
 
 #define OUT_SIZE    (128 * KIB) /* powers of two; for the longest output of a command */
@@ -23,7 +21,7 @@ uint64_t console_ready_tsc;
 static struct spinlock console_lock = SPINLOCK(CONSOLE);
 bool console_polled;
 bool console_guest_focus;
-static bool opened, has_uart; /* [I] after console_open; without a UART the screen */
+static bool opened, has_uart; /* [I] after console_open; without a UART all output goes nowhere */
 static struct uart uart;      /* [console_lock] */
 
 /* Bytes out, in, and what the guest wrote while the monitor had the screen, the last of it.
@@ -35,9 +33,7 @@ static uint64_t log_cursor; /* [console_lock] what of the log was shown */
 
 static void move_locked(void)
 {
-	while (!has_uart && out_tail != out_head) {
-		screen_write(&out[out_tail++ % OUT_SIZE], 1);
-	}
+	out_tail = has_uart ? out_tail : out_head;
 	/* Bounded: a line that never falls silent must not hold the CPU. */
 	for (unsigned n = 0; has_uart && n < IN_BURST && (uart_status(&uart) & UART_RECEIVED);
 		n++) {

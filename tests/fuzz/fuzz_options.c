@@ -16,10 +16,8 @@ static void check(bool holds)
 	}
 }
 
-static void check_console(const struct option_console *console)
+static void check_console(const struct uart_place *place)
 {
-	const struct uart_place *place = &console->place;
-	check(!console->none || place->base.address == 0);
 	check(place->base.width == 0);
 	check(place->base.address <= (place->base.in_memory ? BIT(52) - 1 : 0xfff8));
 	check(!place->base.in_memory || place->base.address != 0);
@@ -29,8 +27,8 @@ static void check_console(const struct option_console *console)
 
 static bool same(const struct options *a, const struct options *b)
 {
-	const struct uart_place *one = &a->console.place, *other = &b->console.place;
-	return a->console.none == b->console.none && one->base.in_memory == other->base.in_memory &&
+	const struct uart_place *one = &a->console, *other = &b->console;
+	return one->base.in_memory == other->base.in_memory &&
 		one->base.width == other->base.width && one->base.address == other->base.address &&
 		one->baud == other->baud && a->loglevel == b->loglevel &&
 		a->maxcpus == b->maxcpus && a->panic == b->panic && a->clock == b->clock &&
