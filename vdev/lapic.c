@@ -85,27 +85,11 @@ static void collect(struct vlapic *v)
 	}
 }
 
-static bool local_interrupt(struct vlapic *v, enum lapic_register lvt)
-{
-	uint32_t entry = v->reg[lvt].value;
-	return !(entry & LVT_MASKED) && vlapic_accept(v, (uint8_t)entry, false);
-}
-
-/* SDM vol. 3, 11.5.3: the first error interrupts, and again the first after a write to ESR. 20h:
- * sent an illegal vector, 40h: received one, 80h: no such register. */
-static bool error_raise(struct vlapic *v, uint32_t error)
-{
-	return atomic_fetch_or(&v->esr_latched, error) == 0 && local_interrupt(v, LAPIC_LVT_ERROR);
-}
-
 bool vlapic_accept(struct vlapic *v, uint8_t vector, bool level)
 {
 	uint32_t bit = 1u << vector % 32;
-	if (!(v->reg[LAPIC_SVR].value & SVR_ENABLE)) {
+	if (!(v->reg[LAPIC_SVR].value & SVR_ENABLE) || vector < VECTOR_MIN) {
 		return false;
-	}
-	if (vector < VECTOR_MIN) {
-		return error_raise(v, 0x40);
 	}
 	if (level) {
 		v->reg[LAPIC_TMR + vector / 32].value |= bit;
@@ -153,11 +137,11 @@ static uint8_t end_of_interrupt(struct vlapic *v)
 
 /* Timer: SDM vol. 3, 11.5.4 ------------------------------------------------------------------- */
 
-/* TSC ticks for one count, by the divide register. */
-static uint64_t timer_unit(const struct vlapic *v, uint32_t divide)
+/* TSC ticks for one count, by the divide register: it counts as fast as the TSC. */
+static uint64_t timer_unit(uint32_t divide)
 {
 	uint32_t code = (divide & 3) | (divide >> 1 & 4);
-	return (uint64_t)v->ticks_per_count << ((code + 1) & 7);
+	return 1ull << ((code + 1) & 7);
 }
 
 /* When the count that runs at `now` ends, if one that began before has; 0: none runs. */
@@ -170,13 +154,13 @@ static uint64_t timer_end(const struct vlapic *v, uint64_t now)
 		return 0;
 	}
 	uint64_t period =
-		v->reg[LAPIC_TIMER_COUNT].value * timer_unit(v, v->reg[LAPIC_TIMER_DIVIDE].value);
+		v->reg[LAPIC_TIMER_COUNT].value * timer_unit(v->reg[LAPIC_TIMER_DIVIDE].value);
 	return v->timer_next + ((now - v->timer_next) / period + 1) * period;
 }
 
 static uint32_t timer_count(const struct vlapic *v, uint64_t now, uint32_t divide)
 {
-	uint64_t end = timer_end(v, now), unit = timer_unit(v, divide);
+	uint64_t end = timer_end(v, now), unit = timer_unit(divide);
 	bool counts = end != 0 && !(v->reg[LAPIC_LVT_TIMER].value & LVT_DEADLINE);
 	return !counts ? 0 : (uint32_t)((end - now + unit - 1) / unit);
 }
@@ -196,8 +180,11 @@ uint64_t vlapic_read_deadline(const struct vlapic *v)
 void vlapic_timer_fire(struct vlapic *v, uint64_t now)
 {
 	if (now >= vlapic_timer_next(v)) {
+		uint32_t entry = v->reg[LAPIC_LVT_TIMER].value;
 		v->timer_next = timer_end(v, now);
-		local_interrupt(v, LAPIC_LVT_TIMER);
+		if (!(entry & LVT_MASKED)) {
+			vlapic_accept(v, (uint8_t)entry, false);
+		}
 	}
 }
 
@@ -209,11 +196,11 @@ static void timer_written(struct vlapic *v, unsigned reg, uint32_t old, uint64_t
 	if (deadline != 0) {
 		v->reg[LAPIC_TIMER_COUNT].value = 0;
 	} else if (reg == LAPIC_TIMER_COUNT) {
-		uint64_t period = value * timer_unit(v, v->reg[LAPIC_TIMER_DIVIDE].value);
+		uint64_t period = value * timer_unit(v->reg[LAPIC_TIMER_DIVIDE].value);
 		v->timer_next = value == 0 ? 0 : now + period;
 	} else if (reg == LAPIC_TIMER_DIVIDE && v->timer_next > now) {
 		/* The count goes on from where it is, at the new pace. */
-		v->timer_next = now + timer_count(v, now, old) * timer_unit(v, value);
+		v->timer_next = now + timer_count(v, now, old) * timer_unit(value);
 	}
 	/* 11.5.4.1: there is either a deadline or a count; a change between them ends what ran. */
 	if (reg == LAPIC_LVT_TIMER && (old & LVT_DEADLINE) != deadline) {
@@ -232,15 +219,10 @@ static uint64_t icr_of(const struct vlapic *v)
 }
 
 /* SDM vol. 3, 11.6.1. */
-static void send(struct vlapic *v, uint64_t icr, struct vlapic_effect *effect)
+static void send(uint64_t icr, struct vlapic_effect *effect)
 {
-	unsigned mode = icr >> 8 & 7; /* 0, 1: with a vector; 5: INIT */
-	/* It goes out all the same: the receivers log it too, and keep it out of their IRR. */
-	if (mode <= 1 && (uint8_t)icr < VECTOR_MIN) {
-		error_raise(v, 0x20);
-	}
-	/* To de-assert INIT is nothing since the Pentium 4. */
-	if (mode != 5 || (icr & 0xc000) != ICR_LEVEL) {
+	/* To de-assert INIT, mode 5, is nothing since the Pentium 4. */
+	if ((icr >> 8 & 7) != 5 || (icr & 0xc000) != ICR_LEVEL) {
 		effect->kind = VLAPIC_IPI;
 		effect->icr = icr;
 	}
@@ -274,16 +256,11 @@ bool vlapic_matches(const struct vlapic *v, uint64_t icr, const struct vlapic *s
 /* Registers ----------------------------------------------------------------------------------- */
 
 /* Does the present mode allow it? */
-static bool allowed(struct vlapic *v, unsigned reg, uint32_t right)
+static bool allowed(const struct vlapic *v, unsigned reg, uint32_t right)
 {
 	bool enabled = v->base_msr & BASE_ENABLE;
 	uint32_t rights = enabled && reg < LAPIC_REGISTERS ? rules[reg].rights : 0;
-	if (vlapic_is_x2apic(v)) {
-		rights >>= X2APIC_SHIFT;
-	} else if (enabled && !(rights & XAPIC_ONLY)) {
-		error_raise(v, 0x80);
-	}
-	return (rights & right) != 0;
+	return (rights >> (vlapic_is_x2apic(v) ? X2APIC_SHIFT : 0) & right) != 0;
 }
 
 bool vlapic_read(struct vlapic *v, unsigned reg, uint64_t now, uint64_t *value)
@@ -319,14 +296,11 @@ void vlapic_write(
 	case LAPIC_EOI:
 		effect->vector = end_of_interrupt(v);
 		break;
-	case LAPIC_ESR:
-		v->reg[reg].value = atomic_exchange(&v->esr_latched, 0);
-		break;
 	case LAPIC_ICR:
-		send(v, icr_of(v), effect);
+		send(icr_of(v), effect);
 		break;
 	case LAPIC_SELF_IPI:
-		send(v, ICR_SELF | v->reg[reg].value, effect);
+		send(ICR_SELF | v->reg[reg].value, effect);
 		break;
 	case LAPIC_LVT_TIMER:
 	case LAPIC_TIMER_COUNT:
@@ -361,15 +335,13 @@ void vlapic_reset(struct vlapic *v)
 		v->sent[i] = 0; /* after SVR: nothing more is let in */
 	}
 	identify(v);
-	v->esr_latched = 0;
 	v->timer_next = 0;
 }
 
-void vlapic_init(struct vlapic *v, uint32_t id, bool boot_cpu, uint32_t ticks_per_count)
+void vlapic_init(struct vlapic *v, uint32_t id, bool boot_cpu)
 {
 	v->id = id;
 	v->base_msr = BASE_ADDRESS | BASE_ENABLE | (boot_cpu ? BASE_BOOT_CPU : 0);
-	v->ticks_per_count = ticks_per_count;
 	vlapic_reset(v);
 }
 

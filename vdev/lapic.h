@@ -25,11 +25,8 @@ struct vlapic {
 	uint32_t id;               /* the APIC id */
 	_Atomic uint64_t base_msr; /* IA32_APIC_BASE */
 	atomic_uint sent[8];       /* interrupts on their way to IRR, a bit for each vector */
-	atomic_uint esr_latched;   /* errors since ESR was last written */
 	uint64_t timer_next; /* TSC when the timer fires: the count reaches 0, or the deadline; 0:
 				never */
-	uint32_t ticks_per_count; /* TSC ticks for one count at divide 1; 1 to 2^24, set by the
-				     owner at init */
 };
 
 /* What a write asks the owner to do; TIMER: to look at vlapic_timer_next again. */
@@ -42,7 +39,7 @@ struct vlapic_effect {
 };
 
 /* `reg` is set by then, and stays. */
-void vlapic_init(struct vlapic *v, uint32_t id, bool boot_cpu, uint32_t ticks_per_count);
+void vlapic_init(struct vlapic *v, uint32_t id, bool boot_cpu);
 void vlapic_reset(struct vlapic *v); /* as INIT does: the id and base MSR stay */
 
 /* IA32_APIC_BASE: false is #GP (reserved bits, an illegal change of mode, or a moved base, which
@@ -62,7 +59,7 @@ void vlapic_write_deadline(struct vlapic *v, uint64_t deadline);
 uint64_t vlapic_read_deadline(const struct vlapic *v);
 
 /* A fixed interrupt comes in. Any CPU; a level-triggered one from the vCPU's own alone. Vectors
- * below 16 set the error status instead. True: it was not on its way already. */
+ * below 16 are not taken (the error status stays 0). True: it was not on its way already. */
 bool vlapic_accept(struct vlapic *v, uint8_t vector, bool level);
 
 /* The vector that would be taken now (IRR over PPR), or -1. vlapic_take moves it from IRR to ISR.
