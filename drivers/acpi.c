@@ -94,9 +94,8 @@ static void decode_fadt(struct acpi *acpi, struct span table) /* ACPI 6.5, 5.2.9
 	fadt->present = true;
 	fadt->dsdt = hpa(dsdt != 0 ? dsdt : get(table, 40, 4));
 	fadt->no_8042 = get(table, 8, 1) >= 3 && !(get(table, 109, 2) & BIT(1));
-	if (flags & BIT(20)) { /* hardware-reduced: the fields of fixed hardware mean nothing */
-		fadt->sleep_control = get_gas(acpi, table, 244);
-	} else {
+	if (!(flags & BIT(20))) { /* else, hardware-reduced, the fields of fixed hardware mean
+				     nothing */
 		fadt->smi_command = get_port(acpi, table, 48);
 		fadt->acpi_enable = (uint8_t)get(table, 52, 1);
 		fadt->pm1_event = get_fixed(acpi, table, 148, 56);

@@ -66,7 +66,6 @@ struct acpi_fadt {
 	uint16_t pm1_event, pm1_control[2], pm_timer;
 	struct acpi_gas reset;
 	uint8_t reset_value;
-	struct acpi_gas sleep_control; /* of hardware-reduced machines, instead of PM1 */
 };
 
 struct acpi {

@@ -66,7 +66,6 @@ static void check_registers(const struct acpi *acpi)
 {
 	const struct acpi_fadt *fadt = &acpi->fadt;
 	check_gas(fadt->reset);
-	check_gas(fadt->sleep_control);
 	check_gas(acpi->spcr.base);
 	fake_require(fadt->present || !fadt->has_s5, "no \\_S5 without a FADT");
 	fake_require(fadt->s5_type[0] <= 7 && fadt->s5_type[1] <= 7, "sleep types have three bits");
