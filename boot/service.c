@@ -106,7 +106,7 @@ static void set_entry(struct vcpu *vcpu)
 	}
 	backend->set(vcpu, VCPU_GDT_BASE, kernel.params + LINUX_GDT);
 	backend->set(vcpu, VCPU_GDT_LIMIT, 4 * 8 - 1);
-	backend->set(vcpu, VCPU_RIP, kernel.entry);
+	backend->set(vcpu, VCPU_RIP, kernel.base + LINUX_ENTRY);
 	vcpu->regs.gpr[GPR_RSI] = kernel.params;
 	vcpu->state = VCPU_RUNNING;
 }
