@@ -36,7 +36,7 @@ static bool open_spcr(uint32_t baud)
 	bool opened = spcr->base.address != 0 &&
 		open_place((struct uart_place){spcr->base, baud != 0 ? baud : spcr->baud},
 			"the SPCR", true);
-	if (opened && spcr->has_gsi) {
+	if (opened && spcr->gsi != UINT32_MAX) {
 		/* One beyond the ISA interrupts is a PCI interrupt: level, active low. */
 		boot_console_line = spcr->gsi < ACPI_ISA_IRQS
 			? machine.acpi.isa[spcr->gsi]

@@ -127,8 +127,8 @@ static void decode_spcr(struct acpi *acpi, struct span table) /* SPCR 1.02 */
 	if (check(acpi, table.table, usable, "the console is not a 16550: type", type)) {
 		acpi->spcr.base = get_gas(acpi, table, 40);
 		acpi->spcr.baud = baud < ARRAY_COUNT(bauds) ? bauds[baud] : 0;
-		acpi->spcr.has_gsi = (get(table, 52, 1) & BIT(1)) != 0;
-		acpi->spcr.gsi = (uint32_t)get(table, 54, 4);
+		acpi->spcr.gsi =
+			get(table, 52, 1) & BIT(1) ? (uint32_t)get(table, 54, 4) : UINT32_MAX;
 	}
 }
 

@@ -51,8 +51,7 @@ struct acpi_gas {
 struct acpi_spcr {
 	struct acpi_gas base; /* of a 16550 that Pintle can drive */
 	uint32_t baud;        /* bit/s; 0: leave as it is */
-	bool has_gsi;
-	uint32_t gsi;
+	uint32_t gsi;         /* UINT32_MAX: not said */
 };
 
 /* Zero where there is no FADT. A port of 0 is not there. */
