@@ -205,7 +205,6 @@ void devices_reset(void)
 {
 	pcifn_reset(&function, owner->vcpu_count);
 	vuart_reset(&uart);
-	vuart_set_room(&uart, true);
 	uart_line = false;
 	for (unsigned n = 0; n < ioapic_count; n++) {
 		const struct acpi_ioapic *info = ioapics[n].info;
