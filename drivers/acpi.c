@@ -320,7 +320,6 @@ static const struct acpi_table *table_add(struct acpi *acpi, uint64_t base, cons
 	struct acpi_table *table = &acpi->table[acpi->table_count++];
 	table->base = hpa(base);
 	table->size = (uint32_t)get(header, 4, 4);
-	table->revision = (uint8_t)get(header, 8, 1);
 	for (unsigned i = 0; i < 4; i++) { /* it comes to a terminal: no control characters */
 		table->signature[i] = bytes[i] >= ' ' && bytes[i] <= '~' ? (char)bytes[i] : '.';
 	}

@@ -21,7 +21,6 @@
 
 struct acpi_table {
 	char signature[5];
-	uint8_t revision;
 	bool valid;    /* length and checksum hold */
 	uint32_t size; /* bytes, as its header says */
 	hpa_t base;

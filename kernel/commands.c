@@ -41,11 +41,11 @@ void command_acpi(char *argument)
 {
 	const struct acpi *acpi = &machine.acpi;
 
-	console_printf("table  rev    size  address           state\n");
+	console_printf("table    size  address           state\n");
 	for (unsigned i = 0; i < acpi->table_count; i++) {
 		const struct acpi_table *table = &acpi->table[i];
-		console_printf("%-5s  %3u  %6u  %016lx  %s\n", table->signature, table->revision,
-			table->size, table->base.raw, table->valid ? "good" : "bad");
+		console_printf("%-5s  %6u  %016lx  %s\n", table->signature, table->size,
+			table->base.raw, table->valid ? "good" : "bad");
 	}
 	console_printf("power-off: %s, reset register: %s, console: %s\n%u CPUs, %u I/O APICs, "
 		       "%u PCI segments, %u IOMMUs\n",
