@@ -8,14 +8,12 @@
 #include "kernel/apic.h"
 #include "kernel/basic.h"
 
-#define LVT_MASKED       0x10000u
-#define LVT_TSC_DEADLINE 0x40000u
-#define MEASURE_NS       1000000ull
+#define MEASURE_NS 1000000ull
 
 enum apic_mode lapic_mode;
 uint64_t lapic_timer_hz;
 static volatile void *registers; /* [I] xAPIC mode */
-static uint32_t timer_mode;      /* [I] LVT_TSC_DEADLINE, or 0: one-shot */
+static uint32_t timer_mode;      /* [I] LVT_DEADLINE, or 0: one-shot */
 static uint64_t timer_scale;     /* [I] one-shot: counts in 2^32 ticks of the TSC */
 
 static uint32_t lapic_read(enum lapic_register reg)
@@ -97,14 +95,14 @@ int lapic_init(enum apic_mode want)
 	if (!(features.edx & BIT(9)) || (lapic_mode == APIC_XAPIC && registers == NULL)) {
 		return trace_err(-ENODEV);
 	}
-	timer_mode = features.ecx & BIT(24) ? LVT_TSC_DEADLINE : 0;
+	timer_mode = features.ecx & BIT(24) ? LVT_DEADLINE : 0;
 	lapic_enable();
-	if (timer_mode == LVT_TSC_DEADLINE) {
+	if (timer_mode == LVT_DEADLINE) {
 		/* Bochs 2.7 counts a deadline from power-on, but sets the TSC to 0 at a reset:
 		 * after one, deadlines are over at once. */
 		lapic_timer_arm(time_to_tsc(MEASURE_NS * 100));
 		time_delay(MEASURE_NS);
-		timer_mode = vector_bit(LAPIC_IRR, VECTOR_TIMER) ? 0 : LVT_TSC_DEADLINE;
+		timer_mode = vector_bit(LAPIC_IRR, VECTOR_TIMER) ? 0 : LVT_DEADLINE;
 	}
 	if (timer_mode == 0) {
 		lapic_enable();
@@ -162,7 +160,7 @@ void lapic_send(uint32_t apic_id, uint32_t command)
 
 void lapic_timer_arm(uint64_t ticks)
 {
-	if (timer_mode == LVT_TSC_DEADLINE) {
+	if (timer_mode == LVT_DEADLINE) {
 		/* SDM vol. 3, 11.5.4.1: a store to the LVT must not be overtaken. */
 		__asm__ volatile("mfence" : : : "memory");
 		msr_write(MSR_TSC_DEADLINE, tsc_read() + ticks);

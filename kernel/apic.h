@@ -4,6 +4,15 @@
  */
 #pragma once
 
+#include "kernel/types.h"
+
+/* IA32_APIC_BASE (SDM vol. 3, 11.4.4 and 11.12.1), and bits of LVT entries (11.5.1). */
+#define APIC_BASE_X2APIC  BIT(10)
+#define APIC_BASE_ENABLE  BIT(11)
+#define APIC_BASE_ADDRESS 0xffffffffff000ull
+#define LVT_MASKED        0x10000u
+#define LVT_DEADLINE      0x40000u
+
 /*
  * Every register (SDM vol. 3, tables 11-1 and 11-6): its name and number, the xAPIC offset / 16,
  * which is also the x2APIC MSR - 800h; of how many of a kind it is the first. Then what

@@ -8,16 +8,12 @@
 
 /* SDM vol. 3, 11.4.4 and 11.12.1. */
 #define BASE_BOOT_CPU 0x100ull
-#define BASE_X2APIC   0x400ull
-#define BASE_ENABLE   0x800ull
-#define BASE_MODE     (BASE_ENABLE | BASE_X2APIC)
+#define BASE_MODE     (APIC_BASE_ENABLE | APIC_BASE_X2APIC)
 #define BASE_ADDRESS  0xfee00000ull
 
 #define SVR_ENABLE   0x100u
-#define LVT_MASKED   0x10000u
 #define LVT_MODE     0x60000u /* of the timer; 0: one-shot */
 #define LVT_PERIODIC 0x20000u
-#define LVT_DEADLINE 0x40000u
 #define DFR_FLAT     0xf0000000u
 #define VECTOR_MIN   16u /* those below are the exceptions' (SDM vol. 3, 11.5.2) */
 #define CLASS_SHIFT  4
@@ -51,12 +47,12 @@ static const struct {
 
 bool vlapic_is_x2apic(const struct vlapic *v)
 {
-	return (v->base_msr & BASE_X2APIC) != 0;
+	return (v->base_msr & APIC_BASE_X2APIC) != 0;
 }
 
 bool vlapic_takes(const struct vlapic *v)
 {
-	return (v->base_msr & BASE_ENABLE) && (v->reg[LAPIC_SVR].value & SVR_ENABLE);
+	return (v->base_msr & APIC_BASE_ENABLE) && (v->reg[LAPIC_SVR].value & SVR_ENABLE);
 }
 
 /* Interrupts ---------------------------------------------------------------------------------- */
@@ -240,7 +236,7 @@ static bool logical_matches(const struct vlapic *v, uint32_t destination)
 bool vlapic_matches(const struct vlapic *v, uint64_t icr, const struct vlapic *source)
 {
 	uint32_t destination = (uint32_t)(icr >> ICR_DESTINATION);
-	if (!(v->base_msr & BASE_ENABLE)) {
+	if (!(v->base_msr & APIC_BASE_ENABLE)) {
 		return false;
 	}
 	if (icr & (ICR_SELF | ICR_ALL)) {
@@ -258,7 +254,7 @@ bool vlapic_matches(const struct vlapic *v, uint64_t icr, const struct vlapic *s
 /* Does the present mode allow it? */
 static bool allowed(const struct vlapic *v, unsigned reg, uint32_t right)
 {
-	bool enabled = v->base_msr & BASE_ENABLE;
+	bool enabled = v->base_msr & APIC_BASE_ENABLE;
 	uint32_t rights = enabled && reg < LAPIC_REGISTERS ? rules[reg].rights : 0;
 	return (rights >> (vlapic_is_x2apic(v) ? X2APIC_SHIFT : 0) & right) != 0;
 }
@@ -341,7 +337,7 @@ void vlapic_reset(struct vlapic *v)
 void vlapic_init(struct vlapic *v, uint32_t id, bool boot_cpu)
 {
 	v->id = id;
-	v->base_msr = BASE_ADDRESS | BASE_ENABLE | (boot_cpu ? BASE_BOOT_CPU : 0);
+	v->base_msr = BASE_ADDRESS | APIC_BASE_ENABLE | (boot_cpu ? BASE_BOOT_CPU : 0);
 	vlapic_reset(v);
 }
 
@@ -349,8 +345,8 @@ void vlapic_init(struct vlapic *v, uint32_t id, bool boot_cpu)
 bool vlapic_write_base(struct vlapic *v, uint64_t value)
 {
 	uint64_t from = v->base_msr & BASE_MODE, to = value & BASE_MODE;
-	if (((value ^ BASE_ADDRESS) & ~(BASE_MODE | BASE_BOOT_CPU)) || to == BASE_X2APIC ||
-		(from == 0 && to == BASE_MODE) || (from == BASE_MODE && to == BASE_ENABLE)) {
+	if (((value ^ BASE_ADDRESS) & ~(BASE_MODE | BASE_BOOT_CPU)) || to == APIC_BASE_X2APIC ||
+		(from == 0 && to == BASE_MODE) || (from == BASE_MODE && to == APIC_BASE_ENABLE)) {
 		return false;
 	}
 	v->base_msr = (v->base_msr & ~BASE_MODE) | to;

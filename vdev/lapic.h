@@ -12,7 +12,6 @@
 #include <stdatomic.h>
 
 #include "kernel/apic.h"
-#include "kernel/types.h"
 
 struct vlapic {
 	/* By enum lapic_register; PPR and the current count are not kept here. A page of the
