@@ -37,10 +37,10 @@ void lapic_enable(void)
 {
 	static const uint32_t set_up[][2] = {
 		{LAPIC_SVR, 0x100 | VECTOR_SPURIOUS}, /* on */
-		{LAPIC_TPR,
-			0x10}, /* a device with a vector below 32 must not look like an exception */
+		{LAPIC_TPR, 0x10}, /* a device's vector below 32 must not look like an exception */
 		{LAPIC_LVT_THERMAL + 1, LVT_MASKED}, /* performance counters */
-		{LAPIC_LVT_LINT0, LVT_MASKED}, {LAPIC_LVT_LINT0 + 1, 0x400}, /* LINT1: NMI */
+		{LAPIC_LVT_LINT0, LVT_MASKED},       /* LINT0 */
+		{LAPIC_LVT_LINT0 + 1, 0x400},        /* LINT1: NMI */
 		{LAPIC_LVT_ERROR, LVT_MASKED},
 		{LAPIC_TIMER_DIVIDE, 3}, /* the timer counts every 16th tick of its clock */
 	};
