@@ -28,7 +28,6 @@
 #define PINTLE_VERSION_ABI 1u
 #define PINTLE_CALL        0x50490000u /* of all hypercalls */
 #define PINTLE_PIECE       0x200000u   /* bytes */
-#define PINTLE_ERROR_ABI   (-38)       /* ENOSYS: no such hypercall here */
 
 #define HYPERCALL(number, name, right, ...) PINTLE_##name = (PINTLE_CALL + (number)),
 enum pintle_call {
@@ -76,7 +75,7 @@ enum pintle_exit {
 	PINTLE_EXIT_ERROR,    /* an instruction on a device that Pintle does not know; address */
 	PINTLE_EXIT_FAILED,   /* an entry failed or an unknown exit: code in `value` */
 	PINTLE_EXIT_STOPPED,  /* by PINTLE_VCPU_STOP */
-	PINTLE_EXIT_SIPI,     /* not used; a number that is kept */
+			      /* 8 was SIPI. */
 };
 struct pintle_record {
 	uint32_t exit; /* enum pintle_exit */

@@ -15,13 +15,13 @@ extern const char ap_trampoline[], ap_trampoline_end[];
 void ap_main(struct pcpu *cpu);
 
 /* The area and stacks of the CPU that gets the next index. */
-static int prepare(const struct acpi_cpu *listed)
+static int prepare(uint32_t apic_id)
 {
 	struct pcpu *cpu = frame_alloc((sizeof(*cpu) + PAGE_SIZE - 1) / PAGE_SIZE, FRAME_CPU);
 	if (cpu == NULL || stack_map(cpu_count) != 0) {
 		return trace_err(-ENOMEM);
 	}
-	cpu_prepare(cpu, cpu_count, listed->apic_id, listed->acpi_uid);
+	cpu_prepare(cpu, cpu_count, apic_id);
 	cpu_table[cpu_count++] = cpu;
 	return 0;
 }
@@ -49,13 +49,11 @@ static void prepare_all(unsigned wanted, bool can_start)
 	unsigned far = 0;
 	int err = 0;
 	for (unsigned i = 0; i < acpi->cpu_count; i++) {
-		const struct acpi_cpu *listed = &acpi->cpu[i];
-		if (listed->apic_id == cpu_boot.apic_id) {
-			cpu_boot.acpi_uid = listed->acpi_uid;
-		} else if (listed->apic_id >= beyond) {
+		uint32_t apic_id = acpi->apic_id[i];
+		if (apic_id >= beyond) {
 			far++;
-		} else if (cpu_count < wanted && err == 0) {
-			err = can_start ? prepare(listed) : -ENOMEM;
+		} else if (apic_id != cpu_boot.apic_id && cpu_count < wanted && err == 0) {
+			err = can_start ? prepare(apic_id) : -ENOMEM;
 		}
 	}
 	if (far != 0 || acpi->cpus_over != 0 || err != 0) {

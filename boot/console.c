@@ -5,7 +5,6 @@
  */
 #include "boot/console.h"
 
-#include "drivers/screen.h"
 #include "kernel/machine.h"
 
 uint16_t boot_console_port;
@@ -20,28 +19,24 @@ static bool open_place(struct uart_place place, const char *named_by, bool surel
 		}
 		return false;
 	}
-	boot_console_port = place.in_memory ? 0 : (uint16_t)place.address;
-	for (unsigned i = 0; i < ARRAY_COUNT(com_places); i++) {
-		if (com_places[i].address == boot_console_port) {
+	boot_console_port = place.base.in_memory ? 0 : (uint16_t)place.base.address;
+	for (unsigned i = 0; i < ARRAY_COUNT(com_ports); i++) {
+		if (com_ports[i] == boot_console_port) {
 			boot_console_line = machine.acpi.isa[i % 2 == 0 ? 4 : 3];
 		}
 	}
-	log_info("console: UART %s 0x%lx, by %s", place.in_memory ? "in memory at" : "at port",
-		place.address, named_by);
+	log_info("console: UART %s 0x%lx, by %s", place.base.in_memory ? "in memory at" : "at port",
+		place.base.address, named_by);
 	return true;
 }
 
 static bool open_spcr(uint32_t baud)
 {
 	const struct acpi_spcr *spcr = &machine.acpi.spcr;
-	struct uart_place place = {
-		.in_memory = spcr->base.in_memory,
-		.stride = spcr->base.width == 32 ? 4 : 1,
-		.address = spcr->base.address,
-		.baud = baud != 0 ? baud : spcr->baud,
-	};
-	bool opened = spcr->base.address != 0 && open_place(place, "the SPCR", true);
-	if (opened && spcr->has_gsi) {
+	bool opened = spcr->base.address != 0 &&
+		open_place((struct uart_place){spcr->base, baud != 0 ? baud : spcr->baud},
+			"the SPCR", true);
+	if (opened && spcr->gsi != UINT32_MAX) {
 		/* One beyond the ISA interrupts is a PCI interrupt: level, active low. */
 		boot_console_line = spcr->gsi < ACPI_ISA_IRQS
 			? machine.acpi.isa[spcr->gsi]
@@ -50,26 +45,35 @@ static bool open_spcr(uint32_t baud)
 	return opened;
 }
 
-void boot_console_open(const struct option_console *option, const struct boot_screen *screen)
+/* On the first line of a text screen: cells of a character and its colour, grey on black. */
+static void say_on_screen(const struct boot_screen *screen, const char *text)
+{
+	volatile uint16_t *cells = NULL;
+	if (screen->type == BOOT_SCREEN_TEXT && screen->width >= strlen(text)) {
+		cells = window_map(hpa(screen->base), sizeof(*cells) * strlen(text), PAGING_DEVICE);
+	}
+	for (size_t i = 0; cells != NULL && text[i] != '\0'; i++) {
+		cells[i] = (uint16_t)(0x0700 | text[i]);
+	}
+}
+
+void boot_console_open(const struct uart_place *option, const struct boot_screen *screen)
 {
 	static bool looked;
-	bool named = option->place.address != 0, search = !option->none;
-	uint32_t baud = named ? 0 : option->place.baud;
-	bool opened = looked || (named && open_place(option->place, "the option console=", true)) ||
-		(search && open_spcr(baud));
+	bool named = option->base.address != 0;
+	uint32_t baud = named ? 0 : option->baud;
+	bool opened = looked || (named && open_place(*option, "the option console=", true)) ||
+		open_spcr(baud);
 	looked = true;
-	for (unsigned i = 0; i < ARRAY_COUNT(com_places) && search && !opened; i++) {
-		struct uart_place place = com_places[i];
-		place.baud = baud != 0 ? baud : place.baud;
+	for (unsigned i = 0; i < ARRAY_COUNT(com_ports) && !opened; i++) {
+		struct uart_place place = {
+			{.address = com_ports[i]}, baud != 0 ? baud : UART_BAUD_BASE};
 		opened = open_place(place, "its usual place", false);
 	}
 	if (opened) {
 		return;
 	}
-	if (screen->type == BOOT_SCREEN_TEXT) {
-		screen_open(hpa(screen->base), screen->width, screen->height);
-	}
 	console_open(NULL);
-	log_warning("console: there is no serial port: Pintle shows its log here and takes no "
-		    "commands");
+	say_on_screen(screen,
+		"Pintle: there is no serial port: the log and the monitor are not to be had");
 }

@@ -12,9 +12,9 @@
 /*
  * Open the console that the option asks for, or, where nothing answers there and for `auto`, the
  * one that the SPCR names, else the first of COM1 to COM4 that answers. Where none does, it is said
- * on the text screen. Does nothing the second time.
+ * on the text screen, and all output goes nowhere. Does nothing the second time.
  */
-void boot_console_open(const struct option_console *option, const struct boot_screen *screen);
+void boot_console_open(const struct uart_place *option, const struct boot_screen *screen);
 
 /* [I] The console's first port (0: it has none), and where its interrupt comes in (GSI UINT32_MAX:
  * not known). */

@@ -11,7 +11,6 @@
 /* The setup header; it lies at the same place in a bzImage and in the zero page. */
 #define SETUP       0x1f1u
 #define SETUP_MAGIC 0x202u
-#define ENTRY_64    0x200u /* from the payload's start */
 
 #define E820_TABLE 0x2d0u /* in the zero page */
 #define E820_MAX   128u
@@ -45,10 +44,7 @@ int linux_check(const uint8_t *image, size_t size, struct linux_kernel *kernel)
 	kernel->payload_size = (uint32_t)(size - payload);
 	kernel->init_size = get(kernel, 0x260, 4);
 	kernel->alignment = get(kernel, 0x230, 4); /* kernel_alignment */
-	kernel->preferred = get(kernel, 0x258, 8); /* pref_address */
-	kernel->relocatable = get(kernel, 0x234, 1) != 0;
 	kernel->initrd_end = xloadflags & BIT(1) ? 4 * GIB : get(kernel, 0x22c, 4) + 1;
-	kernel->cmdline_max = (uint32_t)get(kernel, 0x238, 4);           /* cmdline_size */
 	if (size < LINUX_HEAD_SIZE || get(kernel, 0x1fe, 2) != 0xaa55 || /* boot_flag */
 		memcmp(kernel->head + SETUP_MAGIC, "HdrS", 4) != 0 ||
 		(get(kernel, 0x211, 1) & BIT(0)) == 0 /* loadflags: no zImage */) {
@@ -57,7 +53,7 @@ int linux_check(const uint8_t *image, size_t size, struct linux_kernel *kernel)
 		fault = "it is older than Linux 3.8";
 	} else if ((xloadflags & BIT(0)) == 0) {
 		fault = "it is for 32-bit CPUs";
-	} else if (size < payload + max_u64(16 * get(kernel, 0x1f4, 4), ENTRY_64 + 1)) {
+	} else if (size < payload + max_u64(16 * get(kernel, 0x1f4, 4), LINUX_ENTRY + 1)) {
 		/* syssize, in 16 bytes */
 		fault = "it is cut off: the file ends before the kernel does";
 	} else if (kernel->init_size < size - payload || kernel->init_size > GIB ||
@@ -76,19 +72,20 @@ int linux_plan(struct linux_kernel *kernel, const struct memmap *map, uint64_t i
 {
 	uint64_t used = ALIGN_UP(kernel->init_size, PAGE_SIZE);
 	uint64_t size = used + LINUX_PARAMS_SIZE; /* in one piece */
-	uint64_t low = kernel->preferred; /* loaded below it, Linux would move up to it by itself */
+	/* pref_address: loaded below it, Linux would move up to it by itself */
+	uint64_t low = get(kernel, 0x258, 8);
+	bool relocatable = get(kernel, 0x234, 1) != 0;
 	uint64_t end = min_u64(low + size, 4 * GIB);
 	kernel->initrd_size = initrd_size;
 	int err = memmap_find(map, size, kernel->alignment, low, end, &kernel->base);
-	if (err != 0 && kernel->relocatable) {
+	if (err != 0 && relocatable) {
 		err = memmap_find(map, size, kernel->alignment, low, 4 * GIB, &kernel->base);
 	}
 	if (err != 0) {
 		log_error("kernel: no %lu KiB are free for it %s 0x%lx, below 4 GiB", size / KIB,
-			kernel->relocatable ? "from" : "at", low);
+			relocatable ? "from" : "at", low);
 		return trace_err(err);
 	}
-	kernel->entry = kernel->base + ENTRY_64;
 	kernel->params = kernel->base + used;
 	if (initrd_size != 0 &&
 		memmap_find(map, initrd_size, PAGE_SIZE, kernel->base + size, kernel->initrd_end,
@@ -145,7 +142,7 @@ int linux_write_params(const struct linux_kernel *kernel, const struct boot_info
 {
 	size_t length = strlen(boot->kernel.args);
 	memset(params, 0, LINUX_ACPI);
-	if (length > kernel->cmdline_max || map->count > E820_MAX) {
+	if (length > get(kernel, 0x238, 4) /* cmdline_size */ || map->count > E820_MAX) {
 		log_error("kernel: its command line is too long, or memory in more than %u pieces",
 			E820_MAX);
 		return trace_err(-E2BIG);

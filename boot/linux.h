@@ -17,20 +17,17 @@ struct linux_kernel {
 	uint8_t head[LINUX_HEAD_SIZE];
 	uint32_t payload; /* offset of the protected-mode part in the file */
 	uint32_t payload_size;
-	uint64_t init_size; /* bytes that the kernel uses from its load address on until it has
-			       found its feet */
-	uint64_t alignment; /* of the load address */
-	uint64_t preferred; /* load address */
-	bool relocatable;
-	uint64_t initrd_end;  /* the initrd lies below it */
-	uint32_t cmdline_max; /* bytes without the ending zero */
-	uint64_t base;        /* init_size bytes, aligned */
-	uint64_t entry;       /* the 64-bit entry: base + 0x200 */
-	uint64_t params;      /* PARAMS_SIZE bytes: zero page, then command line, page tables, GDT,
-				 ACPI tables: offsets below */
+	uint64_t init_size;  /* bytes that the kernel uses from its load address on until it has
+				found its feet */
+	uint64_t alignment;  /* of the load address */
+	uint64_t initrd_end; /* the initrd lies below it */
+	uint64_t base;       /* init_size bytes, aligned */
+	uint64_t params;     /* PARAMS_SIZE bytes: zero page, then command line, page tables, GDT,
+				ACPI tables: offsets below */
 	uint64_t initrd, initrd_size; /* size 0: none */
 	uint64_t rsdp;                /* 0: none; the caller's to set */
 };
+#define LINUX_ENTRY       0x200u /* the 64-bit entry, from base */
 #define LINUX_PARAMS_SIZE (128 * KIB)
 #define LINUX_CMDLINE     0x1000u
 #define LINUX_GDT         0x2000u

@@ -43,7 +43,6 @@ static void read_information(uint32_t magic, hpa_t information)
 		refuse("the loader's boot information is damaged");
 	}
 	machine.cmdline = boot_info.cmdline;
-	machine.loader = boot_info.loader;
 	machine.efi = boot_info.efi_table != 0;
 	machine.memmap = boot_info.memmap;
 	options_parse(&options, boot_info.cmdline);
@@ -82,7 +81,7 @@ static void start_lapic(void)
 	enum apic_mode want = options.apic;
 	for (unsigned i = 0; i < machine.acpi.cpu_count && want == APIC_AUTO; i++) {
 		/* There is no other way there. */
-		want = machine.acpi.cpu[i].apic_id > 254 ? APIC_X2APIC : want;
+		want = machine.acpi.apic_id[i] > 254 ? APIC_X2APIC : want;
 	}
 	if (lapic_init(want) != 0) {
 		refuse("the CPU has no local APIC");
@@ -112,7 +111,7 @@ static void take_memory(void)
 /* On the final page tables and stack. */
 static void boot_on_own_stack(void)
 {
-	cpu_prepare(&cpu_boot, 0, cpu_boot.apic_id, cpu_boot.acpi_uid);
+	cpu_prepare(&cpu_boot, 0, cpu_boot.apic_id);
 	ioapic_init(machine.acpi.ioapic, machine.acpi.ioapic_count);
 	smp_init();
 	if (boot_console_line.gsi != UINT32_MAX && machine.acpi.ioapic_count != 0) {

@@ -7,11 +7,7 @@
 
 #include "kernel/log.h"
 
-struct mbi_tag_head { /* 3.6.2; the head of the whole, 3.6.1, is its size and a reserved word */
-	uint32_t type;
-	uint32_t size; /* bytes, this head included, the padding to the next tag not */
-};
-STATIC_ASSERT(sizeof(struct mbi_tag_head) == 8, "Multiboot2 3.6.2");
+#define HEAD_SIZE 8u /* of a tag: type and size (3.6.2); of the whole: size, reserved (3.6.1) */
 
 /* GRUB pads the type to four bytes, where the drawing in the specification has three. */
 STATIC_ASSERT(sizeof(struct boot_screen) == 30, "Multiboot2 3.6.12");
@@ -20,9 +16,10 @@ STATIC_ASSERT(sizeof(struct efi_memory) == 40, "UEFI 2.10, 7.2");
 /* A tag whose size was found to lie inside the boot information. */
 struct mbi_tag {
 	uint32_t type;
-	size_t size; /* bytes of the body */
+	uint32_t size; /* bytes of the body; in memory, of the head too, not of what pads it */
 	const uint8_t *body;
 };
+STATIC_ASSERT(offsetof(struct mbi_tag, body) == HEAD_SIZE, "Multiboot2 3.6.2");
 
 struct mbi_range { /* 3.6.8 */
 	uint64_t base, size;
@@ -36,10 +33,10 @@ static bool mbi_copy(const struct mbi_tag *tag, void *to, size_t size)
 	return tag->size >= size;
 }
 
-/* Returns false when it was cut. */
-static bool mbi_copy_text(char *to, size_t size, const char *text)
+/* To BOOT_CMDLINE_MAX bytes; returns false when it was cut. */
+static bool mbi_copy_text(char *to, const char *text)
 {
-	size_t kept = min_u64(strlen(text), size - 1);
+	size_t kept = min_u64(strlen(text), BOOT_CMDLINE_MAX - 1);
 	memcpy(to, text, kept);
 	to[kept] = '\0';
 	return text[kept] == '\0';
@@ -68,7 +65,7 @@ static bool mbi_read_module(struct boot_info *info, const struct mbi_tag *tag)
 	module->base = span.start;
 	module->size = span.end - span.start;
 	args += *args == ' ';
-	return mbi_copy_text(module->args, sizeof(module->args), args);
+	return mbi_copy_text(module->args, args);
 }
 
 /* 3.6.8: every value without a meaning is reserved memory. */
@@ -111,13 +108,9 @@ static bool mbi_read_map(struct boot_info *info, const struct mbi_tag *tag, size
 static bool mbi_read_tag(struct boot_info *info, const struct mbi_tag *tag)
 {
 	bool ended = tag->size != 0 && tag->body[tag->size - 1] == '\0', good = true;
-	const char *text = ended ? (const char *)tag->body : "";
 	switch (tag->type) {
 	case 1:
-		return ended && mbi_copy_text(info->cmdline, sizeof(info->cmdline), text);
-	case 2:
-		mbi_copy_text(info->loader, sizeof(info->loader), text);
-		return ended;
+		return ended && mbi_copy_text(info->cmdline, (const char *)tag->body);
 	case 3:
 		return ended && mbi_read_module(info, tag);
 	case 6:
@@ -149,27 +142,27 @@ static bool mbi_read_tag(struct boot_info *info, const struct mbi_tag *tag)
 
 int mbi_parse(const void *mbi, size_t limit, struct boot_info *info)
 {
-	struct mbi_tag_head head;
+	struct mbi_tag tag;
 	uint32_t size = 0;
 	memset(info, 0, sizeof(*info));
 	memcpy(&size, mbi, min_u64(limit, sizeof(size)));
-	if (size < sizeof(head) || size > limit) {
+	if (size < HEAD_SIZE || size > limit) {
 		log_error("boot information: its size, %u bytes, is not in 8 to %zu", size, limit);
 		return -EBADMSG;
 	}
-	for (size_t offset = sizeof(head); offset + sizeof(head) <= size;
-		offset += ALIGN_UP((size_t)head.size, 8u)) { /* 3.6.2 */
-		const uint8_t *at = (const uint8_t *)mbi + offset;
-		memcpy(&head, at, sizeof(head));
-		struct mbi_tag tag = {head.type, head.size - sizeof(head), at + sizeof(head)};
-		if (head.size < sizeof(head) || head.size > size - offset ||
-			!mbi_read_tag(info, &tag)) {
+	for (size_t offset = HEAD_SIZE; offset + HEAD_SIZE <= size;
+		offset += ALIGN_UP((size_t)tag.size + HEAD_SIZE, 8u)) { /* 3.6.2 */
+		tag.body = (const uint8_t *)mbi + offset + HEAD_SIZE;
+		memcpy(&tag, (const uint8_t *)mbi + offset, HEAD_SIZE);
+		bool sound = tag.size >= HEAD_SIZE && tag.size <= size - offset;
+		tag.size -= HEAD_SIZE;
+		if (!sound || !mbi_read_tag(info, &tag)) {
 			log_error(
 				"boot information: tag %u at offset 0x%zx is malformed or too long",
-				head.type, offset);
+				tag.type, offset);
 			return -EBADMSG;
 		}
-		if (head.type == 0) {
+		if (tag.type == 0) {
 			return 0;
 		}
 	}

@@ -45,7 +45,6 @@ struct efi_memory {
 
 struct boot_info {
 	char cmdline[BOOT_CMDLINE_MAX];
-	char loader[64];
 	struct memmap memmap;              /* the firmware's, and all modules */
 	struct boot_module kernel, initrd; /* the modules with these names */
 	uint8_t rsdp[BOOT_RSDP2_SIZE];
@@ -59,8 +58,8 @@ struct boot_info {
 /*
  * Check and copy the boot information at `mbi` into *info; `limit` is how many bytes may be read at
  * most. Every tag's size is checked against what its type needs and against the whole; tags of
- * unknown type are skipped, the last of a repeated one counts (memory maps add up). The loader's
- * name is cut to fit; of an UEFI map too long nothing is kept, with a warning in the log. Returns
+ * unknown type are skipped, the last of a repeated one counts (memory maps add up). Of an UEFI map
+ * too long nothing is kept, with a warning in the log. Returns
  * 0, or -EBADMSG after an error in the log that says which tag is malformed or more than can be
  * kept; *info is then unusable. A missing memory map is one without memory: the caller sees it.
  */

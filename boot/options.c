@@ -11,9 +11,7 @@
 
 STATIC_ASSERT(CPUS_MAX == 512, "boot/options.def says so");
 
-const struct uart_place com_places[4] = {{false, 1, 0x3f8, UART_BAUD_BASE},
-	{false, 1, 0x2f8, UART_BAUD_BASE}, {false, 1, 0x3e8, UART_BAUD_BASE},
-	{false, 1, 0x2e8, UART_BAUD_BASE}};
+const uint16_t com_ports[4] = {0x3f8, 0x2f8, 0x3e8, 0x2e8};
 
 struct row {
 	const char *name, *values; /* the name with its = */
@@ -60,44 +58,39 @@ static bool set_choice(void *field, const struct row *row, const char *value, si
 	return false;
 }
 
+/* A number in [1, max] behind `word`, and no more. */
+static bool number_after(
+	const char *word, const char *value, size_t len, uint64_t max, uint64_t *number)
+{
+	size_t start = strlen(word);
+	return len >= start && memcmp(value, word, start) == 0 &&
+		read_number(value + start, len - start, 1, max, number);
+}
+
 static bool set_console(void *field, const struct row *row, const char *value, size_t len)
 {
-	static const struct {
-		const char *word;
-		uint64_t max; /* of the number that follows the word; 0: none follows */
-		bool none, com, in_memory;
-	} places[] = {
-		{.word = "auto"}, {.word = "none", .none = true},
-		{.word = "com", .max = ARRAY_COUNT(com_places), .com = true},
-		{.word = "io:", .max = 0xfff8}, /* a 16550 has eight ports */
-		{.word = "mmio:", .max = BIT(52) - 1, .in_memory = true}, /* SDM vol. 3, 4.1.4 */
-	};
 	size_t place_len = min_u64(length_to(value, ','), len);
-	uint64_t baud = 0, where = 0;
+	uint64_t baud = 0, com = 0, address = 0;
+	/* SDM vol. 3, 4.1.4; a 16550 has eight ports. */
+	bool in_memory = number_after("mmio:", value, place_len, BIT(52) - 1, &address);
+	bool known = in_memory || number_after("io:", value, place_len, 0xfff8, &address) ||
+		number_after("com", value, place_len, ARRAY_COUNT(com_ports), &com) ||
+		(place_len == 4 && memcmp(value, "auto", 4) == 0);
 	/* With 1 the divisor would not fit in its 16 bits. */
-	if (place_len < len &&
-		(!read_number(
-			 value + place_len + 1, len - place_len - 1, 2, UART_BAUD_BASE, &baud) ||
-			UART_BAUD_BASE % baud != 0)) {
+	if (!known ||
+		(place_len < len &&
+			(!read_number(value + place_len + 1, len - place_len - 1, 2, UART_BAUD_BASE,
+				 &baud) ||
+				UART_BAUD_BASE % baud != 0))) {
 		return false;
 	}
-	for (unsigned i = 0; i < ARRAY_COUNT(places); i++) {
-		size_t word_len = strlen(places[i].word);
-		if (place_len < word_len || memcmp(value, places[i].word, word_len) != 0) {
-			continue;
-		}
-		if (places[i].max == 0 ? place_len != word_len
-				       : !read_number(value + word_len, place_len - word_len, 1,
-						 places[i].max, &where)) {
-			return false;
-		}
-		struct uart_place place = {places[i].in_memory, 1, where, 0};
-		place = places[i].com ? com_places[where - 1] : place;
-		place.baud = baud != 0 ? (uint32_t)baud : place.baud;
-		*(struct option_console *)field = (struct option_console){places[i].none, place};
-		return true;
+	if (com != 0) {
+		address = com_ports[com - 1];
+		baud = baud != 0 ? baud : UART_BAUD_BASE;
 	}
-	return false;
+	*(struct uart_place *)field =
+		(struct uart_place){{in_memory, .address = address}, (uint32_t)baud};
+	return true;
 }
 
 static const struct row rows[] = {

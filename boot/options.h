@@ -8,17 +8,10 @@
 #include "drivers/uart.h"
 #include "kernel/basic.h"
 
-/* Where the console is: console=auto | none | com1..com4 | io:PORT | mmio:ADDRESS, each with an
- * optional ,BAUD. */
-struct option_console {
-	bool none;               /* it is not to be looked for */
-	struct uart_place place; /* address 0: none is named, only perhaps the baud */
-};
-
-extern const struct uart_place com_places[4]; /* COM1 to COM4 */
+extern const uint16_t com_ports[4]; /* COM1 to COM4 */
 
 struct options {
-	struct option_console console;
+	struct uart_place console; /* address 0: none is named, only perhaps the baud */
 	enum log_level loglevel;
 	unsigned maxcpus; /* 1..CPUS_MAX */
 	enum panic_action panic;

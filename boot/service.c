@@ -89,14 +89,21 @@ static int make_plan(void)
 	return err ?: memmap_set(&machine.memmap, kernel.params, LINUX_PARAMS_SIZE, MEM_ACPI);
 }
 
-/* The 64-bit boot protocol's state at entry. */
-static void set_entry(struct vcpu *vcpu)
+/* On the CPU of the vCPU: the state after power-on; vCPU 0 stands at the kernel's entry, in the
+ * 64-bit boot protocol's state. */
+static void reset_here(void *argument)
 {
+	struct vcpu *vcpu = argument;
 	struct segment code = {0, UINT32_MAX, 0x10,
 		SEGMENT_GRAN | SEGMENT_LONG | SEGMENT_PRESENT | SEGMENT_S | 0xb};
 	struct segment data = {0, UINT32_MAX, 0x18,
 		SEGMENT_GRAN | SEGMENT_BIG | SEGMENT_PRESENT | SEGMENT_S | 0x3};
 
+	vcpu_power_on(vcpu, this_cpu()->apic_id);
+	this_cpu()->service = vcpu;
+	if (vcpu->index != 0) {
+		return;
+	}
 	backend->set(vcpu, VCPU_EFER, 0x500); /* LMA, LME */
 	backend->set(vcpu, VCPU_CR3, kernel.params + LINUX_PAGE_TABLES);
 	backend->set(vcpu, VCPU_CR4, CR4_PAE);
@@ -106,21 +113,9 @@ static void set_entry(struct vcpu *vcpu)
 	}
 	backend->set(vcpu, VCPU_GDT_BASE, kernel.params + LINUX_GDT);
 	backend->set(vcpu, VCPU_GDT_LIMIT, 4 * 8 - 1);
-	backend->set(vcpu, VCPU_RIP, kernel.entry);
+	backend->set(vcpu, VCPU_RIP, kernel.base + LINUX_ENTRY);
 	vcpu->regs.gpr[GPR_RSI] = kernel.params;
 	vcpu->state = VCPU_RUNNING;
-}
-
-/* On the CPU of the vCPU: the state after power-on; vCPU 0 stands at the kernel's entry. */
-static void reset_here(void *argument)
-{
-	struct vcpu *vcpu = argument;
-
-	vcpu_power_on(vcpu, this_cpu()->apic_id);
-	if (vcpu->index == 0) {
-		set_entry(vcpu);
-	}
-	this_cpu()->service = vcpu;
 }
 
 static void stop_here(void *argument)

@@ -94,9 +94,8 @@ static void decode_fadt(struct acpi *acpi, struct span table) /* ACPI 6.5, 5.2.9
 	fadt->present = true;
 	fadt->dsdt = hpa(dsdt != 0 ? dsdt : get(table, 40, 4));
 	fadt->no_8042 = get(table, 8, 1) >= 3 && !(get(table, 109, 2) & BIT(1));
-	if (flags & BIT(20)) { /* hardware-reduced: the fields of fixed hardware mean nothing */
-		fadt->sleep_control = get_gas(acpi, table, 244);
-	} else {
+	if (!(flags & BIT(20))) { /* else, hardware-reduced, the fields of fixed hardware mean
+				     nothing */
 		fadt->smi_command = get_port(acpi, table, 48);
 		fadt->acpi_enable = (uint8_t)get(table, 52, 1);
 		fadt->pm1_event = get_fixed(acpi, table, 148, 56);
@@ -128,8 +127,8 @@ static void decode_spcr(struct acpi *acpi, struct span table) /* SPCR 1.02 */
 	if (check(acpi, table.table, usable, "the console is not a 16550: type", type)) {
 		acpi->spcr.base = get_gas(acpi, table, 40);
 		acpi->spcr.baud = baud < ARRAY_COUNT(bauds) ? bauds[baud] : 0;
-		acpi->spcr.has_gsi = (get(table, 52, 1) & BIT(1)) != 0;
-		acpi->spcr.gsi = (uint32_t)get(table, 54, 4);
+		acpi->spcr.gsi =
+			get(table, 52, 1) & BIT(1) ? (uint32_t)get(table, 54, 4) : UINT32_MAX;
 	}
 }
 
@@ -138,17 +137,16 @@ static void decode_cpu(struct acpi *acpi, struct span entry)
 {
 	bool wide = get(entry, 0, 1) == 9; /* an x2APIC */
 	uint32_t id = (uint32_t)(wide ? get(entry, 4, 4) : get(entry, 3, 1));
-	uint32_t uid = (uint32_t)(wide ? get(entry, 12, 4) : get(entry, 2, 1));
 	uint64_t enabled = get(entry, wide ? 8 : 4, 4) & BIT(0);
 	bool wanted = enabled && id != (wide ? UINT32_MAX : UINT8_MAX);
 	for (unsigned i = 0; i < acpi->cpu_count; i++) {
 		/* Some firmware lists a CPU in both forms. */
-		wanted = wanted && acpi->cpu[i].apic_id != id;
+		wanted = wanted && acpi->apic_id[i] != id;
 	}
 	if (wanted && acpi->cpu_count == CPUS_MAX) {
 		acpi->cpus_over++;
 	} else if (wanted) {
-		acpi->cpu[acpi->cpu_count++] = (struct acpi_cpu){id, uid};
+		acpi->apic_id[acpi->cpu_count++] = id;
 	}
 }
 
@@ -162,8 +160,8 @@ static void decode_ioapic(struct acpi *acpi, struct span entry) /* 5.2.12.3 */
 			acpi->ioapic[i].gsi_base != gsi;
 	}
 	if (check(acpi, entry.table, sound, "unsound or too many: I/O APIC at", base.raw)) {
-		acpi->ioapic[acpi->ioapic_count++] =
-			(struct acpi_ioapic){(uint8_t)get(entry, 2, 1), base, gsi};
+		acpi->ioapic[acpi->ioapic_count++] = (struct acpi_ioapic){
+			.id = (uint8_t)get(entry, 2, 1), .base = base, .gsi_base = gsi};
 	}
 }
 
@@ -322,7 +320,6 @@ static const struct acpi_table *table_add(struct acpi *acpi, uint64_t base, cons
 	struct acpi_table *table = &acpi->table[acpi->table_count++];
 	table->base = hpa(base);
 	table->size = (uint32_t)get(header, 4, 4);
-	table->revision = (uint8_t)get(header, 8, 1);
 	for (unsigned i = 0; i < 4; i++) { /* it comes to a terminal: no control characters */
 		table->signature[i] = bytes[i] >= ' ' && bytes[i] <= '~' ? (char)bytes[i] : '.';
 	}

@@ -21,20 +21,17 @@
 
 struct acpi_table {
 	char signature[5];
-	uint8_t revision;
 	bool valid;    /* length and checksum hold */
 	uint32_t size; /* bytes, as its header says */
 	hpa_t base;
-};
-
-struct acpi_cpu {
-	uint32_t apic_id, acpi_uid;
 };
 
 struct acpi_ioapic {
 	uint8_t id;
 	hpa_t base;
 	uint32_t gsi_base;
+	unsigned pins; /* this and the next: drivers/ioapic.c's to set */
+	volatile void *registers;
 };
 
 /* Where an ISA interrupt comes in, and how; not overridden: the GSI of its number, edge, high. */
@@ -53,8 +50,7 @@ struct acpi_gas {
 struct acpi_spcr {
 	struct acpi_gas base; /* of a 16550 that Pintle can drive */
 	uint32_t baud;        /* bit/s; 0: leave as it is */
-	bool has_gsi;
-	uint32_t gsi;
+	uint32_t gsi;         /* UINT32_MAX: not said */
 };
 
 /* Zero where there is no FADT. A port of 0 is not there. */
@@ -68,21 +64,20 @@ struct acpi_fadt {
 	uint16_t pm1_event, pm1_control[2], pm_timer;
 	struct acpi_gas reset;
 	uint8_t reset_value;
-	struct acpi_gas sleep_control; /* of hardware-reduced machines, instead of PM1 */
 };
 
 struct acpi {
 	unsigned refused; /* wrong things that were left out */
 	unsigned table_count;
 	unsigned cpu_count,
-		cpus_over; /* enabled CPUs kept in cpu[], and left out beyond CPUS_MAX */
+		cpus_over; /* enabled CPUs kept in apic_id[], and left out beyond CPUS_MAX */
 	unsigned ioapic_count, remapper_count;
 	unsigned segment_count; /* sound entries of the MCFG */
 	hpa_t hpet;             /* 0: none */
 	struct acpi_fadt fadt;
 	struct acpi_spcr spcr;
 	struct acpi_table table[ACPI_TABLES_MAX]; /* the root first; the DSDT last */
-	struct acpi_cpu cpu[CPUS_MAX];            /* in MADT order, no APIC id twice */
+	uint32_t apic_id[CPUS_MAX];               /* of CPUs, in MADT order, none twice */
 	struct acpi_ioapic ioapic[ACPI_IOAPICS_MAX];
 	struct acpi_line isa[ACPI_ISA_IRQS];
 	hpa_t remapper[ACPI_REMAPPERS_MAX]; /* IOMMUs, from DMAR or IVRS */

@@ -10,7 +10,7 @@
 #define REG_ENTRY(pin) (0x10u + 2 * (pin))
 
 static struct spinlock ioapic_lock = SPINLOCK(IOAPIC); /* every index/data pair */
-static struct ioapic_info ioapics[ACPI_IOAPICS_MAX];   /* [I] */
+static struct acpi_ioapic ioapics[ACPI_IOAPICS_MAX];   /* [I] */
 static unsigned ioapic_count;                          /* [I] */
 
 static uint32_t read_register(unsigned n, unsigned reg)
@@ -47,9 +47,9 @@ uint64_t ioapic_entry(unsigned n, unsigned pin)
 void ioapic_init(const struct acpi_ioapic *list, unsigned count)
 {
 	for (unsigned i = 0; i < count; i++) {
-		struct ioapic_info *ioapic = &ioapics[ioapic_count];
-		*ioapic = (struct ioapic_info){list[i].id, list[i].base, list[i].gsi_base, 0,
-			window_map(list[i].base, 0x20, PAGING_DEVICE)};
+		struct acpi_ioapic *ioapic = &ioapics[ioapic_count];
+		*ioapic = list[i];
+		ioapic->registers = window_map(ioapic->base, 0x20, PAGING_DEVICE);
 		/* The version register; where nothing answers it is all ones. */
 		uint32_t version =
 			ioapic->registers != NULL ? read_register(ioapic_count, 1) : UINT32_MAX;
@@ -79,12 +79,9 @@ int ioapic_route(const struct acpi_line *line, uint8_t vector, uint32_t apic_id)
 	return trace_err(-ENOENT);
 }
 
-bool ioapic_info(unsigned n, struct ioapic_info *info)
+const struct acpi_ioapic *ioapic_info(unsigned n)
 {
-	if (n < ioapic_count) {
-		*info = ioapics[n];
-	}
-	return n < ioapic_count;
+	return n < ioapic_count ? &ioapics[n] : NULL;
 }
 
 void pic_disable(void)

@@ -18,15 +18,8 @@ void ioapic_init(const struct acpi_ioapic *list, unsigned count);
  */
 int ioapic_route(const struct acpi_line *line, uint8_t vector, uint32_t apic_id);
 
-/* For the monitor: the n-th I/O APIC's place; false after the last. */
-struct ioapic_info {
-	uint8_t id;
-	hpa_t base;
-	uint32_t gsi_base;
-	unsigned pins;
-	volatile void *registers; /* the driver's own */
-};
-bool ioapic_info(unsigned n, struct ioapic_info *info);
+/* The n-th I/O APIC that answers; NULL after the last. */
+const struct acpi_ioapic *ioapic_info(unsigned n);
 
 /* Write a pin's entry, unless it is the firmware's own way into SMM. Takes ioapic_lock. */
 void ioapic_set_entry(unsigned n, unsigned pin, uint64_t entry);

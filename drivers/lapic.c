@@ -5,61 +5,44 @@
  */
 #include "drivers/lapic.h"
 
+#include "kernel/apic.h"
 #include "kernel/basic.h"
 
-/* SDM vol. 3, table 11-1; the others are in lapic_enable(). The MSR of a register in x2APIC mode is
- * MSR_X2APIC + offset / 16. */
-enum lapic_register {
-	LAPIC_ID = 0x20,
-	LAPIC_EOI = 0xb0,
-	LAPIC_ISR = 0x100, /* eight of them, as of TMR and IRR */
-	LAPIC_TMR = 0x180,
-	LAPIC_IRR = 0x200,
-	LAPIC_ICR = 0x300,
-	LAPIC_ICR_HIGH = 0x310, /* xAPIC only */
-	LAPIC_LVT_TIMER = 0x320,
-	LAPIC_TIMER_COUNT = 0x380,
-	LAPIC_TIMER_NOW = 0x390,
-};
-
-#define LVT_MASKED       0x10000u
-#define LVT_TSC_DEADLINE 0x40000u
-#define MEASURE_NS       1000000ull
+#define MEASURE_NS 1000000ull
 
 enum apic_mode lapic_mode;
 uint64_t lapic_timer_hz;
 static volatile void *registers; /* [I] xAPIC mode */
-static uint32_t timer_mode;      /* [I] LVT_TSC_DEADLINE, or 0: one-shot */
+static uint32_t timer_mode;      /* [I] LVT_DEADLINE, or 0: one-shot */
 static uint64_t timer_scale;     /* [I] one-shot: counts in 2^32 ticks of the TSC */
 
 static uint32_t lapic_read(enum lapic_register reg)
 {
 	if (lapic_mode == APIC_X2APIC) {
-		return (uint32_t)msr_read(MSR_X2APIC + reg / 16);
+		return (uint32_t)msr_read(MSR_X2APIC + reg);
 	}
-	return mmio_read32(registers, reg);
+	return mmio_read32(registers, 16ul * reg);
 }
 
 static void lapic_write(enum lapic_register reg, uint32_t value)
 {
 	if (lapic_mode == APIC_X2APIC) {
-		msr_write(MSR_X2APIC + reg / 16, value);
+		msr_write(MSR_X2APIC + reg, value);
 	} else {
-		mmio_write32(registers, reg, value);
+		mmio_write32(registers, 16ul * reg, value);
 	}
 }
 
 void lapic_enable(void)
 {
 	static const uint32_t set_up[][2] = {
-		{0xf0, 0x100 | VECTOR_SPURIOUS}, /* on */
-		{0x80, 0x10},        /* TPR: a device with a vector below 32 must not look like an
-					exception */
-		{0x340, LVT_MASKED}, /* performance counters */
-		{0x350, LVT_MASKED}, /* LINT0 */
-		{0x360, 0x400},      /* LINT1: NMI */
-		{0x370, LVT_MASKED}, /* errors */
-		{0x3e0, 3},          /* the timer counts every 16th tick of its clock */
+		{LAPIC_SVR, 0x100 | VECTOR_SPURIOUS}, /* on */
+		{LAPIC_TPR, 0x10}, /* a device's vector below 32 must not look like an exception */
+		{LAPIC_LVT_THERMAL + 1, LVT_MASKED}, /* performance counters */
+		{LAPIC_LVT_LINT0, LVT_MASKED},       /* LINT0 */
+		{LAPIC_LVT_LINT0 + 1, 0x400},        /* LINT1: NMI */
+		{LAPIC_LVT_ERROR, LVT_MASKED},
+		{LAPIC_TIMER_DIVIDE, 3}, /* the timer counts every 16th tick of its clock */
 	};
 	uint64_t base = msr_read(MSR_APIC_BASE) | APIC_BASE_ENABLE;
 	/* SDM vol. 3, 11.12.5: x2APIC is entered from the enabled xAPIC mode only. */
@@ -76,7 +59,7 @@ void lapic_enable(void)
 /* A bit of the registers, eight of a kind, that have one for each vector. */
 static bool vector_bit(enum lapic_register first, uint8_t vector)
 {
-	return lapic_read(first + vector / 32u * 0x10u) & 1u << (vector % 32);
+	return lapic_read(first + vector / 32u) & 1u << (vector % 32);
 }
 
 /*
@@ -112,14 +95,14 @@ int lapic_init(enum apic_mode want)
 	if (!(features.edx & BIT(9)) || (lapic_mode == APIC_XAPIC && registers == NULL)) {
 		return trace_err(-ENODEV);
 	}
-	timer_mode = features.ecx & BIT(24) ? LVT_TSC_DEADLINE : 0;
+	timer_mode = features.ecx & BIT(24) ? LVT_DEADLINE : 0;
 	lapic_enable();
-	if (timer_mode == LVT_TSC_DEADLINE) {
+	if (timer_mode == LVT_DEADLINE) {
 		/* Bochs 2.7 counts a deadline from power-on, but sets the TSC to 0 at a reset:
 		 * after one, deadlines are over at once. */
 		lapic_timer_arm(time_to_tsc(MEASURE_NS * 100));
 		time_delay(MEASURE_NS);
-		timer_mode = vector_bit(LAPIC_IRR, VECTOR_TIMER) ? 0 : LVT_TSC_DEADLINE;
+		timer_mode = vector_bit(LAPIC_IRR, VECTOR_TIMER) ? 0 : LVT_DEADLINE;
 	}
 	if (timer_mode == 0) {
 		lapic_enable();
@@ -147,7 +130,7 @@ bool lapic_is_level(uint8_t vector)
 int lapic_highest_in_service(void)
 {
 	for (unsigned word = 8; word-- > 0;) {
-		uint32_t bits = lapic_read(LAPIC_ISR + word * 0x10u);
+		uint32_t bits = lapic_read(LAPIC_ISR + word);
 		if (bits != 0) {
 			return (int)(word * 32 + 31) - __builtin_clz(bits);
 		}
@@ -162,7 +145,7 @@ void lapic_send(uint32_t apic_id, uint32_t command)
 	if (lapic_mode == APIC_X2APIC) {
 		/* 11.12.3: the MSR write does not wait for stores. */
 		__asm__ volatile("mfence; lfence" : : : "memory");
-		msr_write(MSR_X2APIC + LAPIC_ICR / 16, (uint64_t)apic_id << 32 | command);
+		msr_write(MSR_X2APIC + LAPIC_ICR, (uint64_t)apic_id << 32 | command);
 		return;
 	}
 	uint64_t flags = irq_save();
@@ -177,7 +160,7 @@ void lapic_send(uint32_t apic_id, uint32_t command)
 
 void lapic_timer_arm(uint64_t ticks)
 {
-	if (timer_mode == LVT_TSC_DEADLINE) {
+	if (timer_mode == LVT_DEADLINE) {
 		/* SDM vol. 3, 11.5.4.1: a store to the LVT must not be overtaken. */
 		__asm__ volatile("mfence" : : : "memory");
 		msr_write(MSR_TSC_DEADLINE, tsc_read() + ticks);

@@ -14,22 +14,13 @@
 
 struct acpi_fadt power_fadt;
 
-static void register_write(const struct acpi_gas *gas, uint8_t value)
-{
-	if (!gas->in_memory) {
-		port_write8((uint16_t)gas->address, value);
-		return;
-	}
-	volatile void *window = window_map(hpa(gas->address), 1, PAGING_DEVICE);
-	if (window != NULL) {
-		mmio_write8(window, 0, value);
-	}
-}
-
-static void sleep_pm1(void)
+void power_off(void)
 {
 	uint64_t start = time_ns();
 	uint16_t control = power_fadt.pm1_control[0];
+	if (!power_fadt.has_s5 || control == 0) {
+		return;
+	}
 	/* Until the firmware hands ACPI over, they may not be listened to: ACPI 6.5, 4.8.2.5. */
 	if (!(port_read16(control) & PM1_SCI_ENABLE) && power_fadt.smi_command != 0) {
 		port_write8(power_fadt.smi_command, power_fadt.acpi_enable);
@@ -45,32 +36,25 @@ static void sleep_pm1(void)
 			port_write16(port, (uint16_t)((port_read16(port) & ~0x3c00u) | sleep));
 		}
 	}
-}
-
-void power_off(void)
-{
-	const struct acpi_gas *reduced = &power_fadt.sleep_control;
-	if (!power_fadt.has_s5) {
-		return;
-	}
-	if (reduced->address != 0) {
-		/* Type in bits 4:2, enable: ACPI 6.5, 4.8.3.7. */
-		register_write(reduced, (uint8_t)(power_fadt.s5_type[0] << 2 | 0x20));
-	} else if (power_fadt.pm1_control[0] != 0) {
-		sleep_pm1();
-	}
 	time_delay(WAIT_NS);
 }
 
 void power_reset(void)
 {
 	static const uint8_t no_idt[10]; /* base and limit 0 */
+	const struct acpi_gas *reset = &power_fadt.reset;
+	volatile void *window = NULL;
 
 	irq_disable();
-	if (power_fadt.reset.address != 0) {
-		register_write(&power_fadt.reset, power_fadt.reset_value);
-		time_delay(WAIT_NS / 10);
+	if (reset->address != 0 && reset->in_memory) {
+		window = window_map(hpa(reset->address), 1, PAGING_DEVICE);
+	} else if (reset->address != 0) {
+		port_write8((uint16_t)reset->address, power_fadt.reset_value);
 	}
+	if (window != NULL) {
+		mmio_write8(window, 0, power_fadt.reset_value);
+	}
+	time_delay(WAIT_NS / 10);
 	if (!power_fadt.no_8042) {
 		for (unsigned tries = 100000; (port_read8(KEYBOARD) & 0x02) && tries != 0;
 			tries--) {

@@ -41,11 +41,11 @@ void command_acpi(char *argument)
 {
 	const struct acpi *acpi = &machine.acpi;
 
-	console_printf("table  rev    size  address           state\n");
+	console_printf("table    size  address           state\n");
 	for (unsigned i = 0; i < acpi->table_count; i++) {
 		const struct acpi_table *table = &acpi->table[i];
-		console_printf("%-5s  %3u  %6u  %016lx  %s\n", table->signature, table->revision,
-			table->size, table->base.raw, table->valid ? "good" : "bad");
+		console_printf("%-5s  %6u  %016lx  %s\n", table->signature, table->size,
+			table->base.raw, table->valid ? "good" : "bad");
 	}
 	console_printf("power-off: %s, reset register: %s, console: %s\n%u CPUs, %u I/O APICs, "
 		       "%u PCI segments, %u IOMMUs\n",
@@ -58,18 +58,18 @@ void command_cpus(char *argument)
 {
 	static const char *const states[] = {"starting", "online", "no answer", "stopped"};
 
-	console_printf("cpu  apic  acpi  state      nmis  unhandled\n");
+	console_printf("cpu  apic  state      nmis  unhandled\n");
 	for (unsigned i = 0; i < cpu_count; i++) {
 		const struct pcpu *cpu = cpu_table[i];
-		console_printf("%3u  %4u  %4u  %-9s  %4lu  %9lu\n", i, cpu->apic_id, cpu->acpi_uid,
-			states[cpu->state], cpu->nmis, cpu->spurious);
+		console_printf("%3u  %4u  %-9s  %4lu  %9lu\n", i, cpu->apic_id, states[cpu->state],
+			cpu->nmis, cpu->spurious);
 	}
 	console_printf("%u online, %u left out\n", smp_online_count(), machine.cpus_left_out);
 }
 
 void command_irqs(char *argument)
 {
-	struct ioapic_info info;
+	const struct acpi_ioapic *info;
 
 	for (unsigned slot = 0; slot < VECTOR_OWN_COUNT; slot++) {
 		const char *name = trap_handlers[slot].name;
@@ -82,12 +82,12 @@ void command_irqs(char *argument)
 				"vector 0x%02x: %10lu  %s\n", VECTOR_OWN_FIRST + slot, count, name);
 		}
 	}
-	for (unsigned n = 0; ioapic_info(n, &info); n++) {
-		for (unsigned pin = 0; pin < info.pins; pin++) {
+	for (unsigned n = 0; (info = ioapic_info(n)) != NULL; n++) {
+		for (unsigned pin = 0; pin < info->pins; pin++) {
 			uint64_t entry = ioapic_entry(n, pin);
 			if (!(entry & IOAPIC_MASKED)) {
 				console_printf("GSI %u: vector 0x%02x on APIC %lu, %s, %s\n",
-					info.gsi_base + pin, (uint8_t)entry, entry >> 56,
+					info->gsi_base + pin, (uint8_t)entry, entry >> 56,
 					entry & IOAPIC_LEVEL ? "level" : "edge",
 					entry & IOAPIC_ACTIVE_LOW ? "low" : "high");
 			}
@@ -215,8 +215,8 @@ void command_version(char *argument)
 
 	console_printf("Pintle %s (%s, %s)\n", PINTLE_VERSION, DEBUG_BUILD ? "debug" : "release",
 		BUILT_BY __VERSION__);
-	console_printf("started by %s on %s, options: %s\n", machine.loader,
-		machine.efi ? "UEFI" : "BIOS", *machine.cmdline != '\0' ? machine.cmdline : "none");
+	console_printf("started on %s, options: %s\n", machine.efi ? "UEFI" : "BIOS",
+		*machine.cmdline != '\0' ? machine.cmdline : "none");
 	console_printf("local APIC: %s\n", lapic_mode == APIC_X2APIC ? "x2APIC" : "xAPIC");
 	console_printf(
 		"boot took %lu TSC ticks (%lu ms) to the prompt, from the entry at TSC %lu\n",

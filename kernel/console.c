@@ -1,13 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * kernel/console.c - rings between the monitor and log on one side and the UART or screen on the
- * other.
+ * kernel/console.c - rings between the monitor and log on one side and the UART on the other.
  */
 #include "kernel/console.h"
 
 #include "drivers/ioapic.h"
 #include "drivers/lapic.h"
-#include "drivers/screen.h"
 #include "kernel/pcpu.h"
 
 #define OUT_SIZE    (128 * KIB) /* powers of two; for the longest output of a command */
@@ -23,7 +21,7 @@ uint64_t console_ready_tsc;
 static struct spinlock console_lock = SPINLOCK(CONSOLE);
 bool console_polled;
 bool console_guest_focus;
-static bool opened, has_uart; /* [I] after console_open; without a UART the screen */
+static bool opened, has_uart; /* [I] after console_open; without a UART all output goes nowhere */
 static struct uart uart;      /* [console_lock] */
 
 /* Bytes out, in, and what the guest wrote while the monitor had the screen, the last of it.
@@ -35,13 +33,11 @@ static uint64_t log_cursor; /* [console_lock] what of the log was shown */
 
 static void move_locked(void)
 {
-	while (!has_uart && out_tail != out_head) {
-		screen_write(&out[out_tail++ % OUT_SIZE], 1);
-	}
+	out_tail = has_uart ? out_tail : out_head;
 	/* Bounded: a line that never falls silent must not hold the CPU. */
 	for (unsigned n = 0; has_uart && n < IN_BURST && (uart_status(&uart) & UART_RECEIVED);
 		n++) {
-		char byte = (char)uart_read(&uart);
+		char byte = (char)uart_read(&uart, UART_DATA);
 		bool room = in_head - in_tail < IN_SIZE;
 		if (room || byte == CONSOLE_ESCAPE) {
 			in_head += room;
@@ -51,7 +47,7 @@ static void move_locked(void)
 	/* Only a UART leaves something waiting. */
 	while (out_tail != out_head && (uart_status(&uart) & UART_EMPTY)) {
 		for (unsigned n = 0; n < uart.depth && out_tail != out_head; n++) {
-			uart_write(&uart, out[out_tail++ % OUT_SIZE]);
+			uart_write(&uart, UART_DATA, (uint8_t)out[out_tail++ % OUT_SIZE]);
 		}
 	}
 	if (has_uart && !console_polled && console_phase != CONSOLE_PANIC) {
@@ -69,7 +65,7 @@ void console_poll(void)
 	/* Its interrupt is edge triggered: leave only when the UART has no cause left. */
 	do {
 		move_locked();
-	} while (has_uart && uart_interrupt_pending(&uart) && --tries > 0);
+	} while (has_uart && !(uart_read(&uart, UART_IIR) & UART_IIR_NONE) && --tries > 0);
 }
 
 static void uart_interrupt(void)
@@ -202,7 +198,7 @@ void console_begin_panic(void)
 {
 	console_phase = CONSOLE_PANIC;
 	/* Too early for the options to be known: the port that nearly every machine has. */
-	struct uart_place com1 = {.address = 0x3f8, .stride = 1, .baud = 115200};
+	struct uart_place com1 = {{.address = 0x3f8}, .baud = 115200};
 	if (!opened && console_open(&com1) != 0) {
 		console_open(NULL);
 	}

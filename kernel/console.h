@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * kernel/console.h - the serial line (or, without one, the text screen): bytes in and out through
- * rings.
+ * kernel/console.h - the serial line: bytes in and out through rings.
  *
  * Output is queued and leaves by interrupt; no CPU waits for the line. Who shows the log depends on
  * the phase: until the monitor runs, whoever writes to the log; then the monitor, around the line
@@ -18,8 +17,8 @@ extern enum console_phase console_phase; /* written by the monitor, and by a pan
  * not yet. */
 extern uint64_t console_ready_tsc;
 
-/* Use the UART at `place`, or with NULL the text screen, if screen_open() found one. Returns 0 or
- * -ENODEV. What was logged before is shown now. Once. */
+/* Use the UART at `place`, or with NULL none: output goes nowhere. Returns 0 or -ENODEV. What was
+ * logged before is shown now. Once. */
 int console_open(const struct uart_place *place);
 
 /* Take the UART's interrupt on this CPU. Until then, and where it fails (said in the log),

@@ -23,18 +23,18 @@
 static struct vm *owner; /* [I] */
 static struct spinlock vdev_lock = SPINLOCK(VDEV);
 static struct {
-	struct ioapic_info info; /* [I] */
-	struct vioapic twin;     /* [V] */
-} ioapics[ACPI_IOAPICS_MAX + 1]; /* one for the end of the list */
-static unsigned ioapic_count;    /* [I] */
-static struct vuart uart;        /* [V] */
-static bool uart_line;           /* [V] as it was last */
-static bool uart_full;           /* [V] a key had no room */
-static uint32_t uart_port;       /* [I] or NO_PORT */
-static uint32_t uart_gsi;        /* [I] */
-static uint32_t sleep_port[2];   /* [I] bytes of PM1 that have SLP_EN; or NO_PORT */
-static uint32_t wake_port;       /* [I] the one that has WAK_STS; or NO_PORT */
-static atomic_bool woken;        /* [A] WAK_STS, after a sleep that was refused */
+	const struct acpi_ioapic *info; /* [I] */
+	struct vioapic twin;            /* [V] */
+} ioapics[ACPI_IOAPICS_MAX + 1];        /* one for the end of the list */
+static unsigned ioapic_count;           /* [I] */
+static struct vuart uart;               /* [V] */
+static bool uart_line;                  /* [V] as it was last */
+static bool uart_full;                  /* [V] a key had no room */
+static uint32_t uart_port;              /* [I] or NO_PORT */
+static uint32_t uart_gsi;               /* [I] */
+static uint32_t sleep_port[2];          /* [I] bytes of PM1 that have SLP_EN; or NO_PORT */
+static uint32_t wake_port;              /* [I] the one that has WAK_STS; or NO_PORT */
+static atomic_bool woken;               /* [A] WAK_STS, after a sleep that was refused */
 
 /* One line a second, so that no guest fills the log. */
 static void complain(const char *what, uint64_t where)
@@ -116,7 +116,7 @@ static uint32_t config_access(uint16_t port, uint8_t size, bool write, uint32_t 
 		pcifn_config_write(&function, offset, value << shift, mask << shift);
 		raise_waiting();
 	} else {
-		value = pcifn_config_read(&function, offset) >> shift & mask;
+		value = function.config[offset / 4] >> shift & mask;
 	}
 	uint64_t base = pcifn_base(&function);
 	lock_release(&vdev_lock, flags);
@@ -158,7 +158,7 @@ static void bring_entry(unsigned n, unsigned pin)
 	uint8_t vector = (uint8_t)entry;
 	bool refused = ICR_MODE(entry) > MODE_LOWEST || vector < 0x20 || vector >= VECTOR_OWN_FIRST;
 
-	if (ioapics[n].info.gsi_base + pin != uart_gsi) {
+	if (ioapics[n].info->gsi_base + pin != uart_gsi) {
 		ioapic_set_entry(n, pin, entry | (refused ? IOAPIC_MASKED : 0));
 	}
 }
@@ -185,7 +185,7 @@ void devices_init(struct vm *vm, uint16_t port, uint32_t gsi)
 	function_place = free_place();
 	uart_port = port != 0 ? port : NO_PORT;
 	uart_gsi = gsi;
-	while (ioapic_info(ioapic_count, &ioapics[ioapic_count].info)) {
+	while ((ioapics[ioapic_count].info = ioapic_info(ioapic_count)) != NULL) {
 		ioapic_count++;
 	}
 	for (unsigned i = 0; i < ARRAY_COUNT(sleep_port); i++) {
@@ -205,10 +205,9 @@ void devices_reset(void)
 {
 	pcifn_reset(&function, owner->vcpu_count);
 	vuart_reset(&uart);
-	vuart_set_room(&uart, true);
 	uart_line = false;
 	for (unsigned n = 0; n < ioapic_count; n++) {
-		const struct ioapic_info *info = &ioapics[n].info;
+		const struct acpi_ioapic *info = ioapics[n].info;
 		vioapic_init(&ioapics[n].twin, info->id, info->pins);
 		for (unsigned pin = 0; pin < info->pins; pin++) {
 			bring_entry(n, pin);
@@ -330,9 +329,9 @@ static void update_line(void)
 
 	uart_line = line;
 	for (unsigned n = 0; n < ioapic_count && rises; n++) {
-		uint32_t pin = uart_gsi - ioapics[n].info.gsi_base;
+		uint32_t pin = uart_gsi - ioapics[n].info->gsi_base;
 		uint64_t entry = ioapics[n].twin.entry[pin % VIOAPIC_PINS_MAX];
-		if (pin < ioapics[n].info.pins && !(entry & IOAPIC_MASKED)) {
+		if (pin < ioapics[n].info->pins && !(entry & IOAPIC_MASKED)) {
 			/* Destination and mode stand alike in entry and command register. */
 			devices_message(owner, (entry >> 56) << 32 | (entry & 0xfff), false);
 		}
@@ -457,7 +456,7 @@ static uint64_t service_access(uint64_t gpa, bool write, uint64_t value)
 		return function_access(gpa, write, value);
 	}
 	for (unsigned n = 0; n < ioapic_count; n++) {
-		uint64_t offset = gpa - ioapics[n].info.base.raw;
+		uint64_t offset = gpa - ioapics[n].info->base.raw;
 		if (offset < 0x100) {
 			return ioapic_access(n, (unsigned)offset, write, (uint32_t)value);
 		}
@@ -544,7 +543,7 @@ static bool is_kept(struct vcpu *vcpu, uint64_t base, uint64_t size)
 {
 	bool kept = (vcpu->lapic.base_msr & APIC_BASE_ADDRESS) - base < size;
 	for (unsigned n = 0; n < ioapic_count; n++) {
-		kept |= (ioapics[n].info.base.raw & ~PAGE_MASK) - base < size;
+		kept |= (ioapics[n].info->base.raw & ~PAGE_MASK) - base < size;
 	}
 	return kept || is_function(base, size) || is_hidden(base, size);
 }

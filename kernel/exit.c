@@ -144,9 +144,9 @@ static bool cr(struct vcpu *vcpu, struct vcpu_exit *exit)
 	struct vlapic_effect effect;
 
 	if (exit->kind == EXIT_CR_READ) {
-		vcpu->regs.gpr[exit->cr.gpr % GPR_COUNT] = vcpu->lapic.reg[VLAPIC_TPR].value >> 4;
+		vcpu->regs.gpr[exit->cr.gpr % GPR_COUNT] = vcpu->lapic.reg[LAPIC_TPR].value >> 4;
 	} else if (exit->cr.value <= 15) {
-		vlapic_write(&vcpu->lapic, VLAPIC_TPR, exit->cr.value << 4, tsc_read(), &effect);
+		vlapic_write(&vcpu->lapic, LAPIC_TPR, exit->cr.value << 4, tsc_read(), &effect);
 		vcpu_request(vcpu, VCPU_REQUEST_EVENT);
 	} else {
 		return protection(vcpu);

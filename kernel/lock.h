@@ -20,7 +20,7 @@ enum lock_rank {
 	LOCK_PCI,     /* the 0xcf8/0xcfc pair and the configuration window */
 	LOCK_IOAPIC,  /* the IOAPICs' index/data pairs and pin owners */
 	LOCK_FRAME,   /* the map of frames and the owners' counts */
-	LOCK_CONSOLE, /* the console's rings, the UART's registers, the screen */
+	LOCK_CONSOLE, /* the console's rings, the UART's registers */
 	LOCK_LOG,     /* the log ring */
 	LOCK_RANK_COUNT
 };

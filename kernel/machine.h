@@ -15,7 +15,7 @@ struct machine {
 	const char *clock;      /* what told the TSC's frequency */
 	unsigned cpus_left_out; /* listed by the firmware, not used */
 	bool efi;
-	const char *loader, *cmdline;
+	const char *cmdline;
 };
 
 extern struct machine machine; /* [I] once the monitor runs; written by boot/ alone */

@@ -39,12 +39,11 @@ int stack_map(unsigned slot)
 	return err;
 }
 
-void cpu_prepare(struct pcpu *cpu, uint32_t index, uint32_t apic_id, uint32_t acpi_uid)
+void cpu_prepare(struct pcpu *cpu, uint32_t index, uint32_t apic_id)
 {
 	cpu->self = cpu;
 	cpu->index = index;
 	cpu->apic_id = apic_id;
-	cpu->acpi_uid = acpi_uid;
 	cpu->stack_top = stack_top(index, STACK_MAIN);
 	for (unsigned kind = STACK_MAIN + 1; kind < STACK_KINDS; kind++) {
 		cpu->tss.ist[kind - 1] = stack_top(index, kind);

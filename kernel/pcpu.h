@@ -45,7 +45,7 @@ struct pcpu {
 	struct sched_cpu sched;            /* [sched_lock] */
 	struct sched_tree alarms;          /* [sched_lock] timers of those who sleep here */
 	atomic_ulong alarm_at;             /* [sched_lock] to write; TSC of the first one */
-	uint32_t index, apic_id, acpi_uid; /* [I] index 0 is the CPU that booted */
+	uint32_t index, apic_id;           /* [I] index 0 is the CPU that booted */
 	atomic_uint state;                 /* [A] enum cpu_state */
 	uint32_t locks;                    /* [C] debug builds: lock_held_push() */
 	atomic_ulong calls[CPUS_MAX / 64]; /* [A] CPUs whose cross-call waits for this one */
@@ -71,7 +71,7 @@ extern unsigned cpu_count;
 extern struct pcpu cpu_boot; /* the boot CPU's, on the boot stack until cpu_prepare() */
 
 /* Fill in *cpu, whose stacks are mapped in slot `index` of the stack area. */
-void cpu_prepare(struct pcpu *cpu, uint32_t index, uint32_t apic_id, uint32_t acpi_uid);
+void cpu_prepare(struct pcpu *cpu, uint32_t index, uint32_t apic_id);
 
 /* On the CPU itself, once, after trap_init(): load GDT, TSS, IDT and GS base. */
 void cpu_load(struct pcpu *cpu);

@@ -93,7 +93,7 @@ static bool other(struct vcpu *vcpu, uint64_t reg, uint64_t *value, bool set)
 		EVENT_VALID | (uint64_t)e->error << 32 | (unsigned)e->type << 8 | e->vector;
 	const uint64_t now[] = {
 		[PINTLE_XCR0] = vcpu->context.xcr0,
-		[PINTLE_CR8] = vcpu->lapic.reg[VLAPIC_TPR].value >> 4,
+		[PINTLE_CR8] = vcpu->lapic.reg[LAPIC_TPR].value >> 4,
 		[PINTLE_ACTIVITY] = vcpu->state,
 		[PINTLE_EVENT] = e->valid ? event | (e->has_error ? EVENT_HAS_ERROR : 0) : 0,
 		[PINTLE_NMI_PENDING] = (vcpu->requests & VCPU_REQUEST_NMI) != 0,
@@ -107,7 +107,7 @@ static bool other(struct vcpu *vcpu, uint64_t reg, uint64_t *value, bool set)
 	} else if (reg == PINTLE_XCR0) {
 		return context_set_xcr0(vcpu, *value);
 	} else if (reg == PINTLE_CR8) {
-		vlapic_write(&vcpu->lapic, VLAPIC_TPR, *value << 4 & 0xf0, 0, &effect);
+		vlapic_write(&vcpu->lapic, LAPIC_TPR, *value << 4 & 0xf0, 0, &effect);
 	} else if (reg == PINTLE_ACTIVITY && *value <= PINTLE_HALTED) {
 		vcpu->state = (unsigned)*value;
 	} else if (reg == PINTLE_EVENT && BIT(type) & EVENTS_TAKEN) {
@@ -157,10 +157,10 @@ bool vcpu_state(struct vcpu *vcpu, uint64_t id, uint64_t *value, bool set)
 /* What can be written of an APIC, and what it has come to. */
 void vcpu_lapic(struct vcpu *vcpu, void *page, bool set)
 {
-	static const uint8_t written[] = {VLAPIC_TPR, VLAPIC_LDR, VLAPIC_DFR, VLAPIC_SVR,
-		VLAPIC_LVT_CMCI, VLAPIC_LVT_TIMER, VLAPIC_LVT_THERMAL, VLAPIC_LVT_THERMAL + 1,
-		VLAPIC_LVT_LINT0, VLAPIC_LVT_LINT0 + 1, VLAPIC_LVT_ERROR, VLAPIC_TIMER_DIVIDE,
-		VLAPIC_TIMER_COUNT};
+	static const uint8_t written[] = {LAPIC_TPR, LAPIC_LDR, LAPIC_DFR, LAPIC_SVR,
+		LAPIC_LVT_CMCI, LAPIC_LVT_TIMER, LAPIC_LVT_THERMAL, LAPIC_LVT_THERMAL + 1,
+		LAPIC_LVT_LINT0, LAPIC_LVT_LINT0 + 1, LAPIC_LVT_ERROR, LAPIC_TIMER_DIVIDE,
+		LAPIC_TIMER_COUNT};
 	struct {
 		uint32_t value, unused[3];
 	} *reg = page;
@@ -169,15 +169,15 @@ void vcpu_lapic(struct vcpu *vcpu, void *page, bool set)
 
 	if (!set) {
 		vlapic_pending(&vcpu->lapic); /* what was sent is in IRR then */
-		memcpy(page, vcpu->lapic.reg, VLAPIC_REGISTERS * sizeof(*reg));
-		vlapic_read(&vcpu->lapic, VLAPIC_TIMER_NOW, tsc_read(), &value);
-		reg[VLAPIC_TIMER_NOW].value = (uint32_t)value;
+		memcpy(page, vcpu->lapic.reg, LAPIC_REGISTERS * sizeof(*reg));
+		vlapic_read(&vcpu->lapic, LAPIC_TIMER_NOW, tsc_read(), &value);
+		reg[LAPIC_TIMER_NOW].value = (uint32_t)value;
 		return;
 	}
 	for (unsigned i = 0; i < ARRAY_COUNT(written); i++) {
 		vlapic_write(&vcpu->lapic, written[i], reg[written[i]].value, tsc_read(), &effect);
 	}
-	for (unsigned i = VLAPIC_ISR; i < VLAPIC_ISR + 24; i++) {
+	for (unsigned i = LAPIC_ISR; i < LAPIC_ISR + 24; i++) {
 		/* No vectors below 16. */
 		uint32_t mask = (i & 7) == 0 ? 0xffff0000 : UINT32_MAX;
 		vcpu->lapic.reg[i].value = reg[i].value & mask;

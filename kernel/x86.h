@@ -28,9 +28,6 @@
 
 /* Model-specific registers (SDM vol. 4). */
 #define MSR_APIC_BASE       0x1bu
-#define APIC_BASE_X2APIC    BIT(10)
-#define APIC_BASE_ENABLE    BIT(11)
-#define APIC_BASE_ADDRESS   0xffffffffff000ull
 #define MSR_MCG_CAP         0x179u /* its low byte counts the banks; MCG_STATUS follows */
 #define MSR_PAT             0x277u
 #define PAT_RESET_VALUE     0x0007040600070406ull /* entry 3, PCD and PWT: uncached */

@@ -4,7 +4,7 @@
 # never meet, kernel knows no vendor, drivers know only kernel's basic headers).
 set -eu
 
-basic='basic types errno string fmt log lock panic paging time trap x86 layout memmap'
+basic='basic types errno string fmt log lock panic paging time trap x86 apic layout memmap'
 
 # "folder: folders it may include"; drivers are looked at header by header below.
 allowed() {

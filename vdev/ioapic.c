@@ -39,26 +39,21 @@ uint32_t vioapic_read(struct vioapic *v, unsigned offset)
 	return has_id ? (uint32_t)v->id << ID_SHIFT : 0;
 }
 
-static void entry_write(uint64_t *entry, uint32_t value, unsigned shift)
-{
-	/* All but delivery status and remote IRR. */
-	uint64_t writable = 0xff0000000001afffull & (uint64_t)UINT32_MAX << shift;
-	*entry = (*entry & ~writable) | ((uint64_t)value << shift & writable);
-	/* An edge has no remote IRR; without an EOI register, Linux clears it by way of an edge. */
-	if (!(*entry & BIT(15))) {
-		*entry &= ~BIT(14);
-	}
-}
-
 int vioapic_write(struct vioapic *v, unsigned offset, uint32_t value)
 {
-	unsigned pin = (v->select - REG_ENTRY) / 2;
+	unsigned pin = (v->select - REG_ENTRY) / 2, shift = 32 * (v->select & 1u);
 	if (offset == SELECT) {
 		v->select = (uint8_t)value;
 	} else if (offset == DATA && v->select == REG_ID) {
 		v->id = (uint8_t)(value >> ID_SHIFT);
 	} else if (offset == DATA && pin < v->pins) {
-		entry_write(&v->entry[pin], value, 32 * (v->select & 1u));
+		/* All but delivery status and remote IRR. */
+		uint64_t writable = 0xff0000000001afffull & (uint64_t)UINT32_MAX << shift;
+		uint64_t entry =
+			(v->entry[pin] & ~writable) | ((uint64_t)value << shift & writable);
+		/* An edge has no remote IRR; without an EOI register, Linux clears it by way of an
+		 * edge. */
+		v->entry[pin] = entry & BIT(15) ? entry : entry & ~BIT(14);
 		return (int)pin;
 	}
 	return -1;

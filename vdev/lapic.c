@@ -8,16 +8,12 @@
 
 /* SDM vol. 3, 11.4.4 and 11.12.1. */
 #define BASE_BOOT_CPU 0x100ull
-#define BASE_X2APIC   0x400ull
-#define BASE_ENABLE   0x800ull
-#define BASE_MODE     (BASE_ENABLE | BASE_X2APIC)
+#define BASE_MODE     (APIC_BASE_ENABLE | APIC_BASE_X2APIC)
 #define BASE_ADDRESS  0xfee00000ull
 
 #define SVR_ENABLE   0x100u
-#define LVT_MASKED   0x10000u
 #define LVT_MODE     0x60000u /* of the timer; 0: one-shot */
 #define LVT_PERIODIC 0x20000u
-#define LVT_DEADLINE 0x40000u
 #define DFR_FLAT     0xf0000000u
 #define VECTOR_MIN   16u /* those below are the exceptions' (SDM vol. 3, 11.5.2) */
 #define CLASS_SHIFT  4
@@ -43,20 +39,20 @@ static const struct {
 	uint8_t rights;
 	uint64_t writable;
 	uint32_t readonly, reset;
-} rules[VLAPIC_REGISTERS] = {
-#define X(id, number, count, ...) [VLAPIC_##id... VLAPIC_##id + (count)-1] = {__VA_ARGS__},
-	VLAPIC_REGISTER_LIST(X)
+} rules[LAPIC_REGISTERS] = {
+#define X(id, number, count, ...) [LAPIC_##id... LAPIC_##id + (count)-1] = {__VA_ARGS__},
+	LAPIC_REGISTER_LIST(X)
 #undef X
 };
 
 bool vlapic_is_x2apic(const struct vlapic *v)
 {
-	return (v->base_msr & BASE_X2APIC) != 0;
+	return (v->base_msr & APIC_BASE_X2APIC) != 0;
 }
 
 bool vlapic_takes(const struct vlapic *v)
 {
-	return (v->base_msr & BASE_ENABLE) && (v->reg[VLAPIC_SVR].value & SVR_ENABLE);
+	return (v->base_msr & APIC_BASE_ENABLE) && (v->reg[LAPIC_SVR].value & SVR_ENABLE);
 }
 
 /* Interrupts ---------------------------------------------------------------------------------- */
@@ -79,41 +75,25 @@ static void collect(struct vlapic *v)
 	for (unsigned i = 0; i < ARRAY_COUNT(v->sent); i++) {
 		if (v->sent[i] != 0) {
 			uint32_t news = atomic_exchange(&v->sent[i], 0);
-			v->reg[VLAPIC_IRR + i].value |= news;
-			v->reg[VLAPIC_TMR + i].value &= ~news;
+			v->reg[LAPIC_IRR + i].value |= news;
+			v->reg[LAPIC_TMR + i].value &= ~news;
 		}
 	}
-}
-
-static bool local_interrupt(struct vlapic *v, enum vlapic_register lvt)
-{
-	uint32_t entry = v->reg[lvt].value;
-	return !(entry & LVT_MASKED) && vlapic_accept(v, (uint8_t)entry, false);
-}
-
-/* SDM vol. 3, 11.5.3: the first error interrupts, and again the first after a write to ESR. 20h:
- * sent an illegal vector, 40h: received one, 80h: no such register. */
-static bool error_raise(struct vlapic *v, uint32_t error)
-{
-	return atomic_fetch_or(&v->esr_latched, error) == 0 && local_interrupt(v, VLAPIC_LVT_ERROR);
 }
 
 bool vlapic_accept(struct vlapic *v, uint8_t vector, bool level)
 {
 	uint32_t bit = 1u << vector % 32;
-	if (!(v->reg[VLAPIC_SVR].value & SVR_ENABLE)) {
+	if (!(v->reg[LAPIC_SVR].value & SVR_ENABLE) || vector < VECTOR_MIN) {
 		return false;
 	}
-	if (vector < VECTOR_MIN) {
-		return error_raise(v, 0x40);
-	}
 	if (level) {
-		v->reg[VLAPIC_TMR + vector / 32].value |= bit;
-		v->reg[VLAPIC_IRR + vector / 32].value |= bit;
+		v->reg[LAPIC_TMR + vector / 32].value |= bit;
+		v->reg[LAPIC_IRR + vector / 32].value |= bit;
 		return true;
 	}
 	bool first = !(atomic_fetch_or(&v->sent[vector / 32], bit) & bit);
-	if (!(v->reg[VLAPIC_SVR].value & SVR_ENABLE)) { /* an INIT came between: it is lost */
+	if (!(v->reg[LAPIC_SVR].value & SVR_ENABLE)) { /* an INIT came between: it is lost */
 		atomic_fetch_and(&v->sent[vector / 32], ~bit);
 	}
 	return first;
@@ -122,42 +102,42 @@ bool vlapic_accept(struct vlapic *v, uint8_t vector, bool level)
 /* SDM vol. 3, 11.8.3.1. */
 static uint32_t processor_priority(const struct vlapic *v)
 {
-	uint32_t class = highest(v, VLAPIC_ISR) >> CLASS_SHIFT, tpr = v->reg[VLAPIC_TPR].value;
+	uint32_t class = highest(v, LAPIC_ISR) >> CLASS_SHIFT, tpr = v->reg[LAPIC_TPR].value;
 	return tpr >> CLASS_SHIFT >= class ? tpr : class << CLASS_SHIFT;
 }
 
 int vlapic_pending(struct vlapic *v)
 {
 	collect(v);
-	unsigned vector = highest(v, VLAPIC_IRR);
+	unsigned vector = highest(v, LAPIC_IRR);
 	return vector >> CLASS_SHIFT > processor_priority(v) >> CLASS_SHIFT ? (int)vector : -1;
 }
 
 unsigned vlapic_status(const struct vlapic *v)
 {
-	return highest(v, VLAPIC_ISR) << 8 | highest(v, VLAPIC_IRR);
+	return highest(v, LAPIC_ISR) << 8 | highest(v, LAPIC_IRR);
 }
 
 void vlapic_take(struct vlapic *v, uint8_t vector)
 {
-	v->reg[VLAPIC_IRR + vector / 32].value &= ~(1u << vector % 32);
-	v->reg[VLAPIC_ISR + vector / 32].value |= 1u << vector % 32;
+	v->reg[LAPIC_IRR + vector / 32].value &= ~(1u << vector % 32);
+	v->reg[LAPIC_ISR + vector / 32].value |= 1u << vector % 32;
 }
 
 static uint8_t end_of_interrupt(struct vlapic *v)
 {
-	unsigned served = highest(v, VLAPIC_ISR);
-	v->reg[VLAPIC_ISR + served / 32].value &= ~(1u << served % 32);
+	unsigned served = highest(v, LAPIC_ISR);
+	v->reg[LAPIC_ISR + served / 32].value &= ~(1u << served % 32);
 	return (uint8_t)served;
 }
 
 /* Timer: SDM vol. 3, 11.5.4 ------------------------------------------------------------------- */
 
-/* TSC ticks for one count, by the divide register. */
-static uint64_t timer_unit(const struct vlapic *v, uint32_t divide)
+/* TSC ticks for one count, by the divide register: it counts as fast as the TSC. */
+static uint64_t timer_unit(uint32_t divide)
 {
 	uint32_t code = (divide & 3) | (divide >> 1 & 4);
-	return (uint64_t)v->ticks_per_count << ((code + 1) & 7);
+	return 1ull << ((code + 1) & 7);
 }
 
 /* When the count that runs at `now` ends, if one that began before has; 0: none runs. */
@@ -166,38 +146,41 @@ static uint64_t timer_end(const struct vlapic *v, uint64_t now)
 	if (v->timer_next == 0 || v->timer_next > now) {
 		return v->timer_next;
 	}
-	if ((v->reg[VLAPIC_LVT_TIMER].value & LVT_MODE) != LVT_PERIODIC) {
+	if ((v->reg[LAPIC_LVT_TIMER].value & LVT_MODE) != LVT_PERIODIC) {
 		return 0;
 	}
 	uint64_t period =
-		v->reg[VLAPIC_TIMER_COUNT].value * timer_unit(v, v->reg[VLAPIC_TIMER_DIVIDE].value);
+		v->reg[LAPIC_TIMER_COUNT].value * timer_unit(v->reg[LAPIC_TIMER_DIVIDE].value);
 	return v->timer_next + ((now - v->timer_next) / period + 1) * period;
 }
 
 static uint32_t timer_count(const struct vlapic *v, uint64_t now, uint32_t divide)
 {
-	uint64_t end = timer_end(v, now), unit = timer_unit(v, divide);
-	bool counts = end != 0 && !(v->reg[VLAPIC_LVT_TIMER].value & LVT_DEADLINE);
+	uint64_t end = timer_end(v, now), unit = timer_unit(divide);
+	bool counts = end != 0 && !(v->reg[LAPIC_LVT_TIMER].value & LVT_DEADLINE);
 	return !counts ? 0 : (uint32_t)((end - now + unit - 1) / unit);
 }
 
 void vlapic_write_deadline(struct vlapic *v, uint64_t deadline)
 {
-	if (v->reg[VLAPIC_LVT_TIMER].value & LVT_DEADLINE) {
+	if (v->reg[LAPIC_LVT_TIMER].value & LVT_DEADLINE) {
 		v->timer_next = deadline;
 	}
 }
 
 uint64_t vlapic_read_deadline(const struct vlapic *v)
 {
-	return v->reg[VLAPIC_LVT_TIMER].value & LVT_DEADLINE ? v->timer_next : 0;
+	return v->reg[LAPIC_LVT_TIMER].value & LVT_DEADLINE ? v->timer_next : 0;
 }
 
 void vlapic_timer_fire(struct vlapic *v, uint64_t now)
 {
 	if (now >= vlapic_timer_next(v)) {
+		uint32_t entry = v->reg[LAPIC_LVT_TIMER].value;
 		v->timer_next = timer_end(v, now);
-		local_interrupt(v, VLAPIC_LVT_TIMER);
+		if (!(entry & LVT_MASKED)) {
+			vlapic_accept(v, (uint8_t)entry, false);
+		}
 	}
 }
 
@@ -205,18 +188,18 @@ void vlapic_timer_fire(struct vlapic *v, uint64_t now)
 static void timer_written(struct vlapic *v, unsigned reg, uint32_t old, uint64_t now)
 {
 	uint32_t value = v->reg[reg].value;
-	uint32_t deadline = v->reg[VLAPIC_LVT_TIMER].value & LVT_DEADLINE;
+	uint32_t deadline = v->reg[LAPIC_LVT_TIMER].value & LVT_DEADLINE;
 	if (deadline != 0) {
-		v->reg[VLAPIC_TIMER_COUNT].value = 0;
-	} else if (reg == VLAPIC_TIMER_COUNT) {
-		uint64_t period = value * timer_unit(v, v->reg[VLAPIC_TIMER_DIVIDE].value);
+		v->reg[LAPIC_TIMER_COUNT].value = 0;
+	} else if (reg == LAPIC_TIMER_COUNT) {
+		uint64_t period = value * timer_unit(v->reg[LAPIC_TIMER_DIVIDE].value);
 		v->timer_next = value == 0 ? 0 : now + period;
-	} else if (reg == VLAPIC_TIMER_DIVIDE && v->timer_next > now) {
+	} else if (reg == LAPIC_TIMER_DIVIDE && v->timer_next > now) {
 		/* The count goes on from where it is, at the new pace. */
-		v->timer_next = now + timer_count(v, now, old) * timer_unit(v, value);
+		v->timer_next = now + timer_count(v, now, old) * timer_unit(value);
 	}
 	/* 11.5.4.1: there is either a deadline or a count; a change between them ends what ran. */
-	if (reg == VLAPIC_LVT_TIMER && (old & LVT_DEADLINE) != deadline) {
+	if (reg == LAPIC_LVT_TIMER && (old & LVT_DEADLINE) != deadline) {
 		v->timer_next = 0;
 	}
 }
@@ -227,20 +210,15 @@ static void timer_written(struct vlapic *v, unsigned reg, uint32_t old, uint64_t
 static uint64_t icr_of(const struct vlapic *v)
 {
 	unsigned shift = vlapic_is_x2apic(v) ? 0 : XAPIC_SHIFT;
-	return (uint64_t)v->reg[VLAPIC_ICR_HIGH].value >> shift << ICR_DESTINATION |
-		v->reg[VLAPIC_ICR].value;
+	return (uint64_t)v->reg[LAPIC_ICR_HIGH].value >> shift << ICR_DESTINATION |
+		v->reg[LAPIC_ICR].value;
 }
 
 /* SDM vol. 3, 11.6.1. */
-static void send(struct vlapic *v, uint64_t icr, struct vlapic_effect *effect)
+static void send(uint64_t icr, struct vlapic_effect *effect)
 {
-	unsigned mode = icr >> 8 & 7; /* 0, 1: with a vector; 5: INIT */
-	/* It goes out all the same: the receivers log it too, and keep it out of their IRR. */
-	if (mode <= 1 && (uint8_t)icr < VECTOR_MIN) {
-		error_raise(v, 0x20);
-	}
-	/* To de-assert INIT is nothing since the Pentium 4. */
-	if (mode != 5 || (icr & 0xc000) != ICR_LEVEL) {
+	/* To de-assert INIT, mode 5, is nothing since the Pentium 4. */
+	if ((icr >> 8 & 7) != 5 || (icr & 0xc000) != ICR_LEVEL) {
 		effect->kind = VLAPIC_IPI;
 		effect->icr = icr;
 	}
@@ -250,15 +228,15 @@ static void send(struct vlapic *v, uint64_t icr, struct vlapic_effect *effect)
 static bool logical_matches(const struct vlapic *v, uint32_t destination)
 {
 	bool x2apic = vlapic_is_x2apic(v);
-	uint32_t id = x2apic ? v->reg[VLAPIC_LDR].value : v->reg[VLAPIC_LDR].value >> XAPIC_SHIFT;
-	unsigned bits = x2apic ? 16 : v->reg[VLAPIC_DFR].value >= DFR_FLAT ? 8 : 4;
+	uint32_t id = x2apic ? v->reg[LAPIC_LDR].value : v->reg[LAPIC_LDR].value >> XAPIC_SHIFT;
+	unsigned bits = x2apic ? 16 : v->reg[LAPIC_DFR].value >= DFR_FLAT ? 8 : 4;
 	return (destination ^ id) >> bits == 0 && (destination & id & ((1u << bits) - 1)) != 0;
 }
 
 bool vlapic_matches(const struct vlapic *v, uint64_t icr, const struct vlapic *source)
 {
 	uint32_t destination = (uint32_t)(icr >> ICR_DESTINATION);
-	if (!(v->base_msr & BASE_ENABLE)) {
+	if (!(v->base_msr & APIC_BASE_ENABLE)) {
 		return false;
 	}
 	if (icr & (ICR_SELF | ICR_ALL)) {
@@ -274,16 +252,11 @@ bool vlapic_matches(const struct vlapic *v, uint64_t icr, const struct vlapic *s
 /* Registers ----------------------------------------------------------------------------------- */
 
 /* Does the present mode allow it? */
-static bool allowed(struct vlapic *v, unsigned reg, uint32_t right)
+static bool allowed(const struct vlapic *v, unsigned reg, uint32_t right)
 {
-	bool enabled = v->base_msr & BASE_ENABLE;
-	uint32_t rights = enabled && reg < VLAPIC_REGISTERS ? rules[reg].rights : 0;
-	if (vlapic_is_x2apic(v)) {
-		rights >>= X2APIC_SHIFT;
-	} else if (enabled && !(rights & XAPIC_ONLY)) {
-		error_raise(v, 0x80);
-	}
-	return (rights & right) != 0;
+	bool enabled = v->base_msr & APIC_BASE_ENABLE;
+	uint32_t rights = enabled && reg < LAPIC_REGISTERS ? rules[reg].rights : 0;
+	return (rights >> (vlapic_is_x2apic(v) ? X2APIC_SHIFT : 0) & right) != 0;
 }
 
 bool vlapic_read(struct vlapic *v, unsigned reg, uint64_t now, uint64_t *value)
@@ -293,10 +266,10 @@ bool vlapic_read(struct vlapic *v, unsigned reg, uint64_t now, uint64_t *value)
 		return !vlapic_is_x2apic(v);
 	}
 	collect(v);
-	*value = reg == VLAPIC_PPR        ? processor_priority(v)
-		: reg == VLAPIC_TIMER_NOW ? timer_count(v, now, v->reg[VLAPIC_TIMER_DIVIDE].value)
-		: reg == VLAPIC_ICR && vlapic_is_x2apic(v) ? icr_of(v)
-							   : v->reg[reg].value;
+	*value = reg == LAPIC_PPR        ? processor_priority(v)
+		: reg == LAPIC_TIMER_NOW ? timer_count(v, now, v->reg[LAPIC_TIMER_DIVIDE].value)
+		: reg == LAPIC_ICR && vlapic_is_x2apic(v) ? icr_of(v)
+							  : v->reg[reg].value;
 	return true;
 }
 
@@ -310,33 +283,29 @@ void vlapic_write(
 	if (!may || reserved) {
 		return;
 	}
-	if (x2apic && reg == VLAPIC_ICR) {
-		v->reg[VLAPIC_ICR_HIGH].value = (uint32_t)(value >> ICR_DESTINATION);
+	if (x2apic && reg == LAPIC_ICR) {
+		v->reg[LAPIC_ICR_HIGH].value = (uint32_t)(value >> ICR_DESTINATION);
 	}
 	uint32_t old = v->reg[reg].value;
 	v->reg[reg].value = (uint32_t)((value & writable) | (rules[reg].reset & ~writable));
 	switch (reg) {
-	case VLAPIC_EOI:
+	case LAPIC_EOI:
 		effect->vector = end_of_interrupt(v);
 		break;
-	case VLAPIC_ESR:
-		v->reg[reg].value = atomic_exchange(&v->esr_latched, 0);
+	case LAPIC_ICR:
+		send(icr_of(v), effect);
 		break;
-	case VLAPIC_ICR:
-		send(v, icr_of(v), effect);
+	case LAPIC_SELF_IPI:
+		send(ICR_SELF | v->reg[reg].value, effect);
 		break;
-	case VLAPIC_SELF_IPI:
-		send(v, ICR_SELF | v->reg[reg].value, effect);
-		break;
-	case VLAPIC_LVT_TIMER:
-	case VLAPIC_TIMER_COUNT:
-	case VLAPIC_TIMER_DIVIDE:
+	case LAPIC_LVT_TIMER:
+	case LAPIC_TIMER_COUNT:
+	case LAPIC_TIMER_DIVIDE:
 		timer_written(v, reg, old, now);
 		effect->kind = VLAPIC_TIMER;
 	}
 	/* 11.4.7.2: switched off by software, every LVT entry is masked and stays so. */
-	for (unsigned i = 0; i < VLAPIC_REGISTERS && !(v->reg[VLAPIC_SVR].value & SVR_ENABLE);
-		i++) {
+	for (unsigned i = 0; i < LAPIC_REGISTERS && !(v->reg[LAPIC_SVR].value & SVR_ENABLE); i++) {
 		v->reg[i].value |= rules[i].reset & LVT_MASKED;
 	}
 }
@@ -346,31 +315,29 @@ void vlapic_write(
 /* SDM vol. 3, 11.12.5.1 and 11.12.10.2: what follows from the id and the mode. */
 static void identify(struct vlapic *v)
 {
-	v->reg[VLAPIC_ID].value = v->id << XAPIC_SHIFT;
+	v->reg[LAPIC_ID].value = v->id << XAPIC_SHIFT;
 	if (vlapic_is_x2apic(v)) {
-		v->reg[VLAPIC_ID].value = v->id;
-		v->reg[VLAPIC_LDR].value = v->id >> 4 << 16 | 1u << (v->id & 15);
+		v->reg[LAPIC_ID].value = v->id;
+		v->reg[LAPIC_LDR].value = v->id >> 4 << 16 | 1u << (v->id & 15);
 	}
 }
 
 void vlapic_reset(struct vlapic *v)
 {
-	for (unsigned reg = 0; reg < VLAPIC_REGISTERS; reg++) {
+	for (unsigned reg = 0; reg < LAPIC_REGISTERS; reg++) {
 		v->reg[reg].value = rules[reg].reset;
 	}
 	for (unsigned i = 0; i < ARRAY_COUNT(v->sent); i++) {
 		v->sent[i] = 0; /* after SVR: nothing more is let in */
 	}
 	identify(v);
-	v->esr_latched = 0;
 	v->timer_next = 0;
 }
 
-void vlapic_init(struct vlapic *v, uint32_t id, bool boot_cpu, uint32_t ticks_per_count)
+void vlapic_init(struct vlapic *v, uint32_t id, bool boot_cpu)
 {
 	v->id = id;
-	v->base_msr = BASE_ADDRESS | BASE_ENABLE | (boot_cpu ? BASE_BOOT_CPU : 0);
-	v->ticks_per_count = ticks_per_count;
+	v->base_msr = BASE_ADDRESS | APIC_BASE_ENABLE | (boot_cpu ? BASE_BOOT_CPU : 0);
 	vlapic_reset(v);
 }
 
@@ -378,8 +345,8 @@ void vlapic_init(struct vlapic *v, uint32_t id, bool boot_cpu, uint32_t ticks_pe
 bool vlapic_write_base(struct vlapic *v, uint64_t value)
 {
 	uint64_t from = v->base_msr & BASE_MODE, to = value & BASE_MODE;
-	if (((value ^ BASE_ADDRESS) & ~(BASE_MODE | BASE_BOOT_CPU)) || to == BASE_X2APIC ||
-		(from == 0 && to == BASE_MODE) || (from == BASE_MODE && to == BASE_ENABLE)) {
+	if (((value ^ BASE_ADDRESS) & ~(BASE_MODE | BASE_BOOT_CPU)) || to == APIC_BASE_X2APIC ||
+		(from == 0 && to == BASE_MODE) || (from == BASE_MODE && to == APIC_BASE_ENABLE)) {
 		return false;
 	}
 	v->base_msr = (v->base_msr & ~BASE_MODE) | to;

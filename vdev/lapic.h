@@ -11,45 +11,10 @@
 
 #include <stdatomic.h>
 
-#include "kernel/types.h"
-
-/*
- * Every register (SDM vol. 3, tables 11-1 and 11-6): its name and number, the xAPIC offset / 16,
- * which is also the x2APIC MSR - 800h; of how many of a kind it is the first. Then what lapic.c
- * knows of it: rights; bits that can be written; bits that are read-only (delivery status, and the
- * remote IRR of LINT0 and LINT1); value after a reset. A bit that is not writable keeps that value;
- * to write it as 1 is #GP in x2APIC mode, unless it is read-only.
- */
-#define VLAPIC_REGISTER_LIST(X)                                                                    \
-	X(ID, 0x02, 1, RO, 0, 0, 0)                                                                \
-	X(VERSION, 0x03, 1, RO, 0, 0, 0x60015) /* seven LVT entries; SVR bit 12 is reserved */     \
-	X(TPR, 0x08, 1, RW, 0xff, 0, 0)                                                            \
-	X(PPR, 0x0a, 1, RO, 0, 0, 0)                                                               \
-	X(EOI, 0x0b, 1, WO, 0, 0, 0)                                                               \
-	X(LDR, 0x0d, 1, RW & ~X2APIC_WRITE, 0xff000000, 0, 0)                                      \
-	X(DFR, 0x0e, 1, XAPIC_ONLY, DFR_FLAT, 0, 0xffffffff)                                       \
-	X(SVR, 0x0f, 1, RW, 0x3ff, 0, 0xff)                                                        \
-	X(ISR, 0x10, 8, RO, 0, 0, 0)                                                               \
-	X(TMR, 0x18, 8, RO, 0, 0, 0)                                                               \
-	X(IRR, 0x20, 8, RO, 0, 0, 0)                                                               \
-	X(ESR, 0x28, 1, RW, 0, 0, 0)                                                               \
-	X(LVT_CMCI, 0x2f, 1, RW, 0x107ff, 0x1000, LVT_MASKED)                                      \
-	X(ICR, 0x30, 1, RW, 0xffffffff000ccfff, 0x1000, 0)                                         \
-	X(ICR_HIGH, 0x31, 1, XAPIC_ONLY, 0xff000000, 0, 0)                                         \
-	X(LVT_TIMER, 0x32, 1, RW, 0x700ff, 0x1000, LVT_MASKED)                                     \
-	X(LVT_THERMAL, 0x33, 2, RW, 0x107ff, 0x1000, LVT_MASKED) /* and performance counters */    \
-	X(LVT_LINT0, 0x35, 2, RW, 0x1a7ff, 0x5000, LVT_MASKED)   /* and LINT1 */                   \
-	X(LVT_ERROR, 0x37, 1, RW, 0x100ff, 0x1000, LVT_MASKED)                                     \
-	X(TIMER_COUNT, 0x38, 1, RW, 0xffffffff, 0, 0)                                              \
-	X(TIMER_NOW, 0x39, 1, RO, 0, 0, 0)                                                         \
-	X(TIMER_DIVIDE, 0x3e, 1, RW, 0xb, 0, 0)                                                    \
-	X(SELF_IPI, 0x3f, 1, X2APIC_WRITE, 0xff, 0, 0)
-
-#define VLAPIC_ID_OF(id, number, ...) VLAPIC_##id = (number),
-enum vlapic_register { VLAPIC_REGISTER_LIST(VLAPIC_ID_OF) VLAPIC_REGISTERS };
+#include "kernel/apic.h"
 
 struct vlapic {
-	/* By enum vlapic_register; PPR and the current count are not kept here. A page of the
+	/* By enum lapic_register; PPR and the current count are not kept here. A page of the
 	 * owner's, laid out as the hardware's, so that it can be VT-x's virtual-APIC page (SDM
 	 * vol. 3, 30.1). Other CPUs read, never write it. */
 	struct {
@@ -59,11 +24,8 @@ struct vlapic {
 	uint32_t id;               /* the APIC id */
 	_Atomic uint64_t base_msr; /* IA32_APIC_BASE */
 	atomic_uint sent[8];       /* interrupts on their way to IRR, a bit for each vector */
-	atomic_uint esr_latched;   /* errors since ESR was last written */
 	uint64_t timer_next; /* TSC when the timer fires: the count reaches 0, or the deadline; 0:
 				never */
-	uint32_t ticks_per_count; /* TSC ticks for one count at divide 1; 1 to 2^24, set by the
-				     owner at init */
 };
 
 /* What a write asks the owner to do; TIMER: to look at vlapic_timer_next again. */
@@ -76,7 +38,7 @@ struct vlapic_effect {
 };
 
 /* `reg` is set by then, and stays. */
-void vlapic_init(struct vlapic *v, uint32_t id, bool boot_cpu, uint32_t ticks_per_count);
+void vlapic_init(struct vlapic *v, uint32_t id, bool boot_cpu);
 void vlapic_reset(struct vlapic *v); /* as INIT does: the id and base MSR stay */
 
 /* IA32_APIC_BASE: false is #GP (reserved bits, an illegal change of mode, or a moved base, which
@@ -96,7 +58,7 @@ void vlapic_write_deadline(struct vlapic *v, uint64_t deadline);
 uint64_t vlapic_read_deadline(const struct vlapic *v);
 
 /* A fixed interrupt comes in. Any CPU; a level-triggered one from the vCPU's own alone. Vectors
- * below 16 set the error status instead. True: it was not on its way already. */
+ * below 16 are not taken (the error status stays 0). True: it was not on its way already. */
 bool vlapic_accept(struct vlapic *v, uint8_t vector, bool level);
 
 /* The vector that would be taken now (IRR over PPR), or -1. vlapic_take moves it from IRR to ISR.

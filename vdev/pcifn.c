@@ -19,10 +19,7 @@
 #define MSIX_ENABLE     0x80000000u
 #define MSIX_MASK       0x40000000u
 #define CLASS_SYSTEM    0x08800000u /* another system peripheral, revision 0 */
-#define PENDING_OFFSET  (2 * PAGE_SIZE)
 #define MESSAGE_ADDRESS 0xfee00000u
-
-STATIC_ASSERT(PCIFN_VECTORS * 16 <= PENDING_OFFSET, "the pending bits lie behind the table");
 
 void pcifn_reset(struct pcifn *f, unsigned vectors)
 {
@@ -31,30 +28,23 @@ void pcifn_reset(struct pcifn *f, unsigned vectors)
 			[CLASS] = CLASS_SYSTEM,
 			[SUBSYSTEM] = PINTLE_PCI_DEVICE << 16 | PINTLE_PCI_VENDOR,
 			[LIST] = 4 * MSIX, [MSIX] = (vectors - 1) << 16 | 0x11,
-			[MSIX + 2] = PENDING_OFFSET}}; /* in BAR 0, as the table at 0 is */
+			[MSIX + 2] = sizeof(f->table)}}; /* in BAR 0, as the table at 0 is */
 	for (unsigned i = 0; i < vectors; i++) {
 		f->table[i].control = 1;
 	}
 }
 
-uint32_t pcifn_config_read(const struct pcifn *f, unsigned offset)
-{
-	return offset / 4 < PCIFN_CONFIG ? f->config[offset / 4] : 0;
-}
-
 void pcifn_config_write(struct pcifn *f, unsigned offset, uint32_t value, uint32_t mask)
 {
-	static const uint32_t writable[PCIFN_CONFIG] = {
+	static const uint32_t writable[ARRAY_COUNT(f->config)] = {
 		[COMMAND] = COMMAND_WRITES,
 		[BAR] = ~(uint32_t)(PCIFN_BAR_SIZE - 1),
 		[LINE] = 0xff,
 		[MSIX] = MSIX_ENABLE | MSIX_MASK,
 	};
-	unsigned n = offset / 4;
+	uint32_t *dword = &f->config[offset / 4];
 
-	if (n < PCIFN_CONFIG) {
-		f->config[n] ^= (f->config[n] ^ value) & mask & writable[n];
-	}
+	*dword ^= (*dword ^ value) & mask & writable[offset / 4];
 }
 
 uint64_t pcifn_base(const struct pcifn *f)
@@ -64,20 +54,13 @@ uint64_t pcifn_base(const struct pcifn *f)
 
 uint32_t pcifn_read(const struct pcifn *f, unsigned offset)
 {
-	unsigned n = offset / 16;
-
-	if (offset >= PENDING_OFFSET && offset < PENDING_OFFSET + sizeof(f->pending)) {
-		return ((const uint32_t *)f->pending)[(offset - PENDING_OFFSET) / 4];
-	}
-	return n < f->vectors ? ((const uint32_t *)&f->table[n])[offset / 4 % 4] : 0;
+	return offset / 4 < ARRAY_COUNT(f->memory) ? f->memory[offset / 4] : 0;
 }
 
 void pcifn_write(struct pcifn *f, unsigned offset, uint32_t value)
 {
-	unsigned n = offset / 16;
-
-	if (n < f->vectors) {
-		((uint32_t *)&f->table[n])[offset / 4 % 4] = value;
+	if (offset / sizeof(f->table[0]) < f->vectors) {
+		f->memory[offset / 4] = value;
 	}
 }
 

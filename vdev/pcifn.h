@@ -9,22 +9,26 @@
 #include "kernel/types.h"
 
 #define PCIFN_VECTORS  512u
-#define PCIFN_CONFIG   19u             /* dwords */
 #define PCIFN_BAR_SIZE (4 * PAGE_SIZE) /* table, then pending bits */
 
 struct pcifn {
 	unsigned vectors;
-	uint32_t config[PCIFN_CONFIG]; /* the rest of it is 0 */
-	struct {
-		uint32_t address, address_high, data, control; /* control bit 0: masked */
-	} table[PCIFN_VECTORS];
-	uint64_t pending[PCIFN_VECTORS / 64];
+	uint32_t config[64]; /* its configuration space, to read */
+	union {
+		struct {
+			struct {
+				uint32_t address, address_high, data, control; /* bit 0: masked */
+			} table[PCIFN_VECTORS];
+			uint64_t pending[PCIFN_VECTORS / 64];
+		};
+		uint32_t memory[PCIFN_VECTORS * 4 + PCIFN_VECTORS / 32]; /* as the guest sees it */
+	};
 };
 
 void pcifn_reset(struct pcifn *f, unsigned vectors);
 
-/* Configuration space, a dword at `offset` (a multiple of 4) and which of its bytes are written. */
-uint32_t pcifn_config_read(const struct pcifn *f, unsigned offset);
+/* A dword of the configuration space at `offset` (a multiple of 4 below 256), and which of its bits
+ * are written. */
 void pcifn_config_write(struct pcifn *f, unsigned offset, uint32_t value, uint32_t mask);
 
 /* Its memory, where it answers: a guest-physical address; 0: nowhere. */

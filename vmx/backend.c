@@ -114,11 +114,10 @@ bool vmx_cpu_start(void *frames)
 /* Registers of an x2APIC that the CPU serves, a bit each: those that have nothing but their value
  * (the current count has not, the ICR has 64 bits). */
 #define X2APIC_READS                                                                               \
-	(BIT(VLAPIC_ID) | BIT(VLAPIC_VERSION) | BIT(VLAPIC_TPR) | BIT(VLAPIC_PPR) |                \
-		BIT(VLAPIC_LDR) | BIT(VLAPIC_SVR) | (BIT(VLAPIC_ESR + 1) - BIT(VLAPIC_ISR)) |      \
-		BIT(VLAPIC_LVT_CMCI) | (BIT(VLAPIC_TIMER_NOW) - BIT(VLAPIC_LVT_TIMER)) |           \
-		BIT(VLAPIC_TIMER_DIVIDE))
-#define X2APIC_WRITES (BIT(VLAPIC_TPR) | BIT(VLAPIC_EOI))
+	(BIT(LAPIC_ID) | BIT(LAPIC_VERSION) | BIT(LAPIC_TPR) | BIT(LAPIC_PPR) | BIT(LAPIC_LDR) |   \
+		BIT(LAPIC_SVR) | (BIT(LAPIC_ESR + 1) - BIT(LAPIC_ISR)) | BIT(LAPIC_LVT_CMCI) |     \
+		(BIT(LAPIC_TIMER_NOW) - BIT(LAPIC_LVT_TIMER)) | BIT(LAPIC_TIMER_DIVIDE))
+#define X2APIC_WRITES (BIT(LAPIC_TPR) | BIT(LAPIC_EOI))
 
 /* From scratch: every field is written, whatever the VMCS was before; the CPU may hold one in
  * itself until VMCLEAR (25.11.1). */

@@ -15,13 +15,11 @@
 /*
  * Appendix B; the fields that Pintle knows by name, all others are zero. What each holds from a
  * reset on, first: `vm` and `cpu` are the vCPU's VM and CPU. An exit also sets the limits of GDTR
- * and IDTR to ffffh (28.5.2): the IDT is full, and no selector above the GDT's is ever used.
+ * and IDTR to ffffh (28.5.2): the IDT is full, and no selector above the GDT's is ever used. SS, DS
+ * and ES are null then, which says nothing in 64-bit mode at CPL 0.
  */
 #define VMCS_SET_UP(X)                                                                             \
-	X(HOST_ES_SELECTOR, 0x0c00, GDT_DATA)                                                      \
 	X(HOST_CS_SELECTOR, 0x0c02, GDT_CODE)                                                      \
-	X(HOST_SS_SELECTOR, 0x0c04, GDT_DATA)                                                      \
-	X(HOST_DS_SELECTOR, 0x0c06, GDT_DATA)                                                      \
 	X(HOST_TR_SELECTOR, 0x0c0c, GDT_TSS)                                                       \
 	X(IO_BITMAP_A, 0x2000, virt_to_phys(bitmaps->ports).raw)                                   \
 	X(IO_BITMAP_B, 0x2002, virt_to_phys(bitmaps->ports + PAGE_SIZE).raw)                       \

@@ -73,8 +73,10 @@ static void check_kernel(struct linux_kernel *kernel, const struct memmap *map, 
 			(kernel->initrd + MIB <= kernel->base ||
 				kernel->initrd >= kernel->params + LINUX_PARAMS_SIZE),
 		"the initrd's place is free, of the kernel too");
-	require(kernel->base % kernel->alignment == 0 && kernel->base >= kernel->preferred &&
-			(kernel->relocatable || kernel->base == kernel->preferred),
+	uint64_t preferred;
+	memcpy(&preferred, kernel->head + 0x258, sizeof(preferred));
+	require(kernel->base % kernel->alignment == 0 && kernel->base >= preferred &&
+			(kernel->head[0x234] != 0 || kernel->base == preferred),
 		"the kernel likes its place");
 	require(kernel->params >= kernel->base + kernel->init_size && kernel->params % 4096 == 0 &&
 			kernel->params + LINUX_PARAMS_SIZE <= 4 * GIB,

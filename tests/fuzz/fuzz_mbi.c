@@ -25,7 +25,6 @@ static void check_text(const char *text, size_t size)
 static void check_info(const struct boot_info *info)
 {
 	check_text(info->cmdline, sizeof(info->cmdline));
-	check_text(info->loader, sizeof(info->loader));
 	check(info->memmap.count <= MEMMAP_MAX);
 	for (unsigned i = 0; i < info->memmap.count; i++) {
 		check(info->memmap.range[i].type <= MEM_MODULE);

@@ -16,22 +16,20 @@ static void check(bool holds)
 	}
 }
 
-static void check_console(const struct option_console *console)
+static void check_console(const struct uart_place *place)
 {
-	const struct uart_place *place = &console->place;
-	check(!console->none || place->address == 0);
-	check(place->stride == 1);
-	check(place->address <= (place->in_memory ? BIT(52) - 1 : 0xfff8));
-	check(!place->in_memory || place->address != 0);
+	check(place->base.width == 0);
+	check(place->base.address <= (place->base.in_memory ? BIT(52) - 1 : 0xfff8));
+	check(!place->base.in_memory || place->base.address != 0);
 	check(place->baud == 0 || 115200 % place->baud == 0);
 	check(place->baud != 1);
 }
 
 static bool same(const struct options *a, const struct options *b)
 {
-	const struct uart_place *one = &a->console.place, *other = &b->console.place;
-	return a->console.none == b->console.none && one->in_memory == other->in_memory &&
-		one->stride == other->stride && one->address == other->address &&
+	const struct uart_place *one = &a->console, *other = &b->console;
+	return one->base.in_memory == other->base.in_memory &&
+		one->base.width == other->base.width && one->base.address == other->base.address &&
 		one->baud == other->baud && a->loglevel == b->loglevel &&
 		a->maxcpus == b->maxcpus && a->panic == b->panic && a->clock == b->clock &&
 		a->apic == b->apic;

@@ -523,8 +523,8 @@ static void begin_vcpu(unsigned index)
 	vcpu->index = index; /* all of them here, so that no CPU is asked */
 	vcpu->state = VCPU_RUNNING;
 	vcpu->lapic.reg = memset(apic_pages[index], 0, PAGE_SIZE);
-	vlapic_init(&vcpu->lapic, index, index == 0, 1);
-	vcpu->lapic.reg[VLAPIC_SVR].value = 0x1ff; /* enabled by software */
+	vlapic_init(&vcpu->lapic, index, index == 0);
+	vcpu->lapic.reg[LAPIC_SVR].value = 0x1ff; /* enabled by software */
 	fake_vm.vcpu[index] = vcpu;
 	hw->reg[VCPU_RIP] = FAKE_CODE;
 	hw->reg[VCPU_CR0] = CR0_PE;

@@ -32,7 +32,7 @@ static void put_good_machine(void)
 
 static bool madt_was_read(uint8_t apic_id)
 {
-	return fake_acpi.cpu_count == 1 && fake_acpi.cpu[0].apic_id == apic_id;
+	return fake_acpi.cpu_count == 1 && fake_acpi.apic_id[0] == apic_id;
 }
 
 static void a_sound_machine_is_read_without_a_warning(void **state)

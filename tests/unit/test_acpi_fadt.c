@@ -33,7 +33,6 @@ static void a_fadt_of_acpi_1_gives_ports(void **state)
 	assert_int_equal(fadt->pm1_control[1], 0x704);
 	assert_int_equal(fadt->pm_timer, 0x608);
 	assert_int_equal(fadt->reset.address, 0);
-	assert_int_equal(fadt->sleep_control.address, 0);
 	assert_false(fadt->no_8042);
 	assert_false(fadt->has_s5);
 }
@@ -60,7 +59,6 @@ static void a_fadt_cut_anywhere_behind_acpi_1_gives_what_is_there(void **state)
 		assert_int_equal(fadt->pm1_control[0], size < 184 ? 0x604 : 0x1804);
 		assert_int_equal(fadt->pm1_control[1], 0x704);
 		assert_int_equal(fadt->pm_timer, size < 220 ? 0x608 : 0x1808);
-		assert_int_equal(fadt->sleep_control.address, 0);
 	}
 }
 
@@ -169,9 +167,7 @@ static void a_hardware_reduced_machine_has_no_fixed_hardware(void **state)
 	set(112, BIT(20) | BIT(10), 4);
 	set_gas(116, SPACE_MEMORY, 8, 1, 0x1000);
 	set_gas(172, SPACE_PORT, 16, 2, 0x604);
-	set_gas(244, SPACE_PORT, 8, 1, 0x600);
 	read_table();
-	assert_gas(fake_acpi.fadt.sleep_control, SPACE_PORT, 8, 0x600);
 	assert_gas(fake_acpi.fadt.reset, SPACE_MEMORY, 8, 0x1000);
 	assert_int_equal(fake_acpi.fadt.pm1_event, 0);
 	assert_int_equal(fake_acpi.fadt.pm1_control[0], 0);

@@ -471,9 +471,9 @@ static void cr8_is_the_task_priority(void **state)
 	vcpu->requests = 0;
 	handle(cr_exit(EXIT_CR_WRITE, GPR_R8 + 1, 11));
 	assert_went_on(3);
-	assert_int_equal(vcpu->lapic.reg[VLAPIC_TPR].value, 0xb0);
+	assert_int_equal(vcpu->lapic.reg[LAPIC_TPR].value, 0xb0);
 	assert_true(vcpu->requests & VCPU_REQUEST_EVENT);
-	vcpu->lapic.reg[VLAPIC_TPR].value = 0x5a;
+	vcpu->lapic.reg[LAPIC_TPR].value = 0x5a;
 	vcpu->regs.gpr[GPR_R8 + 1] = UINT64_MAX;
 	handle(cr_exit(EXIT_CR_READ, GPR_R8 + 1, 0));
 	assert_went_on(3);
@@ -487,7 +487,7 @@ static void reserved_bits_of_cr8_are_a_protection_fault(void **state)
 	assert_raised(13, true);
 	handle(cr_exit(EXIT_CR_WRITE, GPR_RAX, BIT(63)));
 	assert_raised(13, true);
-	assert_int_equal(vcpu->lapic.reg[VLAPIC_TPR].value, 0);
+	assert_int_equal(vcpu->lapic.reg[LAPIC_TPR].value, 0);
 }
 
 static const struct {
@@ -519,7 +519,7 @@ static void the_register_of_a_move_to_cr8_is_found_by_the_bytes(void **state)
 		exit.length = 0;
 		handle(exit);
 		assert_went_on(cr8_moves[i].len);
-		assert_int_equal(vcpu->lapic.reg[VLAPIC_TPR].value, cr8_moves[i].gpr << 4);
+		assert_int_equal(vcpu->lapic.reg[LAPIC_TPR].value, cr8_moves[i].gpr << 4);
 
 		hw->reg[VCPU_RIP] = FAKE_CODE;
 		memcpy(bytes, cr8_moves[i].bytes, sizeof(bytes));
@@ -527,7 +527,7 @@ static void the_register_of_a_move_to_cr8_is_found_by_the_bytes(void **state)
 		fake_code(bytes, cr8_moves[i].len);
 		exit = cr_exit(EXIT_CR_READ, 0, 0);
 		exit.length = 0;
-		vcpu->lapic.reg[VLAPIC_TPR].value = 0xe0;
+		vcpu->lapic.reg[LAPIC_TPR].value = 0xe0;
 		handle(exit);
 		assert_went_on(cr8_moves[i].len);
 		assert_int_equal(vcpu->regs.gpr[cr8_moves[i].gpr], 14);

@@ -147,7 +147,7 @@ static void only_the_guests_cpus_are_enabled(void **state)
 	put_machine();
 	guest_read(ids, 2);
 	assert_int_equal(fake_acpi.cpu_count, 1);
-	assert_int_equal(fake_acpi.cpu[0].apic_id, 2);
+	assert_int_equal(fake_acpi.apic_id[0], 2);
 	assert_int_equal(madt_flags(44 + 4), 0);
 	assert_int_equal(madt_flags(52 + 4), 1);
 	assert_int_equal(madt_flags(60 + 4), 0);

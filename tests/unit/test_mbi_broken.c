@@ -103,7 +103,7 @@ static void tags_shorter_than_their_type_needs_are_refused(void **state)
 	static const struct {
 		uint32_t type;
 		uint32_t size_min;
-	} cases[] = {{1, 1}, {2, 1}, {3, 9}, {6, 8}, {8, 22}, {12, 8}, {14, 20}, {15, 36}};
+	} cases[] = {{1, 1}, {3, 9}, {6, 8}, {8, 22}, {12, 8}, {14, 20}, {15, 36}};
 	(void)state;
 	for (unsigned i = 0; i < ARRAY_COUNT(cases); i++) {
 		for (uint32_t size = 0; size < cases[i].size_min; size++) {
@@ -175,16 +175,12 @@ static void a_missing_end_tag_is_refused(void **state)
 static void texts_without_an_end_are_refused(void **state)
 {
 	(void)state;
-	for (uint32_t type = 1; type <= 2; type++) {
-		for (uint32_t size = 0; size < 20; size++) {
-			char text[80];
-			image_start();
-			memset(image + image_tag(type, size), 'x', size);
-			image_map(24, 0);
-			image_end();
-			snprintf(text, sizeof(text), "tag %u at offset 0x8 is malformed", type);
-			assert_refused(text);
-		}
+	for (uint32_t size = 0; size < 20; size++) {
+		image_start();
+		memset(image + image_tag(1, size), 'x', size);
+		image_map(24, 0);
+		image_end();
+		assert_refused("tag 1 at offset 0x8 is malformed");
 	}
 	for (uint32_t size = 8; size < 20; size++) {
 		image_start();

@@ -363,7 +363,7 @@ static void the_deadline_holds_in_its_mode_alone(void **state)
 	(void)state;
 	assert_true(wr(0x6e0, 5000000));
 	assert_int_equal(rd(0x6e0), 0);
-	vcpu->lapic.reg[VLAPIC_LVT_TIMER].value = 0x40030;
+	vcpu->lapic.reg[LAPIC_LVT_TIMER].value = 0x40030;
 	assert_true(wr(0x6e0, 5000000));
 	assert_int_equal(rd(0x6e0), 5000000);
 	assert_int_equal(vlapic_timer_next(&vcpu->lapic), 5000000);

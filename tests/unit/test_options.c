@@ -25,11 +25,10 @@ static unsigned parse(const char *cmdline)
 
 static void assert_same(const struct options *a, const struct options *b)
 {
-	assert_int_equal(a->console.none, b->console.none);
-	assert_int_equal(a->console.place.in_memory, b->console.place.in_memory);
-	assert_int_equal(a->console.place.stride, b->console.place.stride);
-	assert_int_equal(a->console.place.address, b->console.place.address);
-	assert_int_equal(a->console.place.baud, b->console.place.baud);
+	assert_int_equal(a->console.base.in_memory, b->console.base.in_memory);
+	assert_int_equal(a->console.base.width, b->console.base.width);
+	assert_int_equal(a->console.base.address, b->console.base.address);
+	assert_int_equal(a->console.baud, b->console.baud);
 	assert_int_equal(a->loglevel, b->loglevel);
 	assert_int_equal(a->maxcpus, b->maxcpus);
 	assert_int_equal(a->panic, b->panic);
@@ -74,9 +73,8 @@ static void silence_gives_the_documented_defaults(void **state)
 	(void)state;
 	for (unsigned i = 0; i < ARRAY_COUNT(empty); i++) {
 		assert_taken(empty[i]);
-		assert_false(options.console.none);
-		assert_int_equal(options.console.place.address, 0);
-		assert_int_equal(options.console.place.baud, 0);
+		assert_int_equal(options.console.base.address, 0);
+		assert_int_equal(options.console.baud, 0);
 		assert_int_equal(options.loglevel, LOG_INFO);
 		assert_int_equal(options.maxcpus, CPUS_MAX);
 		assert_int_equal(options.panic, PANIC_STOP);
@@ -116,26 +114,24 @@ static void console_places_are_read(void **state)
 {
 	static const struct {
 		const char *word;
-		struct option_console console;
+		struct uart_place console;
 	} cases[] = {
-		{"console=auto", {false, {false, 1, 0, 0}}},
-		{"console=none", {true, {false, 1, 0, 0}}},
-		{"console=com1", {false, {false, 1, 0x3f8, 115200}}},
-		{"console=com2", {false, {false, 1, 0x2f8, 115200}}},
-		{"console=com3", {false, {false, 1, 0x3e8, 115200}}},
-		{"console=com4", {false, {false, 1, 0x2e8, 115200}}},
-		{"console=io:0x3f8", {false, {false, 1, 0x3f8, 0}}},
-		{"console=io:1016", {false, {false, 1, 1016, 0}}},
-		{"console=io:1", {false, {false, 1, 1, 0}}},
-		{"console=io:0xfff8", {false, {false, 1, 0xfff8, 0}}},
-		{"console=mmio:0xfedc9000", {false, {true, 1, 0xfedc9000, 0}}},
-		{"console=mmio:1", {false, {true, 1, 1, 0}}},
-		{"console=mmio:0xfffffffffffff", {false, {true, 1, 0xfffffffffffff, 0}}},
-		{"console=auto,115200", {false, {false, 1, 0, 115200}}},
-		{"console=none,9600", {true, {false, 1, 0, 9600}}},
-		{"console=com2,57600", {false, {false, 1, 0x2f8, 57600}}},
-		{"console=io:0x2f8,38400", {false, {false, 1, 0x2f8, 38400}}},
-		{"console=mmio:0x90000000,19200", {false, {true, 1, 0x90000000, 19200}}},
+		{"console=auto", {{false, 0, 0}, 0}},
+		{"console=com1", {{false, 0, 0x3f8}, 115200}},
+		{"console=com2", {{false, 0, 0x2f8}, 115200}},
+		{"console=com3", {{false, 0, 0x3e8}, 115200}},
+		{"console=com4", {{false, 0, 0x2e8}, 115200}},
+		{"console=io:0x3f8", {{false, 0, 0x3f8}, 0}},
+		{"console=io:1016", {{false, 0, 1016}, 0}},
+		{"console=io:1", {{false, 0, 1}, 0}},
+		{"console=io:0xfff8", {{false, 0, 0xfff8}, 0}},
+		{"console=mmio:0xfedc9000", {{true, 0, 0xfedc9000}, 0}},
+		{"console=mmio:1", {{true, 0, 1}, 0}},
+		{"console=mmio:0xfffffffffffff", {{true, 0, 0xfffffffffffff}, 0}},
+		{"console=auto,115200", {{false, 0, 0}, 115200}},
+		{"console=com2,57600", {{false, 0, 0x2f8}, 57600}},
+		{"console=io:0x2f8,38400", {{false, 0, 0x2f8}, 38400}},
+		{"console=mmio:0x90000000,19200", {{true, 0, 0x90000000}, 19200}},
 	};
 	(void)state;
 	for (unsigned i = 0; i < ARRAY_COUNT(cases); i++) {
@@ -149,10 +145,10 @@ static void console_places_are_read(void **state)
 
 static void console_values_that_are_none_are_refused(void **state)
 {
-	static const char *const values[] = {"", ",", "com", "com0", "com5", "com9", "com11",
-		"com1x", "COM1", "auto:", "auto:1", "none:", "com1:", "com:1", "autox", "aut", "io",
-		"io:", "io:0", "io:0xfff9", "io:0x10000", "io:-1", "io:+1", "io:3f8", "io:0x",
-		"io:0x3f8\t", "io:\t1", "io:0x3f8:", "com0x5", "io:18446744073709551616",
+	static const char *const values[] = {"", ",", "none", "com", "com0", "com5", "com9",
+		"com11", "com1x", "COM1", "auto:", "auto:1", "none:", "com1:", "com:1", "autox",
+		"aut", "io", "io:", "io:0", "io:0xfff9", "io:0x10000", "io:-1", "io:+1", "io:3f8",
+		"io:0x", "io:0x3f8\t", "io:\t1", "io:0x3f8:", "com0x5", "io:18446744073709551616",
 		"io:99999999999999999999999", "iox:1", "i:1", ":", ":1", "mmio", "mmio:", "mmio:0",
 		"mmio:0x10000000000000", "mmio:0xffffffffffffffff", "mmio:0x10000000000000000",
 		"mmio:0xg", "mmiox:1", "com1;9600", "com1\t,9600", "\"com1\""};
@@ -160,8 +156,7 @@ static void console_values_that_are_none_are_refused(void **state)
 	for (unsigned i = 0; i < ARRAY_COUNT(values); i++) {
 		char word[80];
 		snprintf(word, sizeof(word), "console=%s", values[i]);
-		assert_refused(
-			word, "console= takes auto, none, com1 to com4, io:PORT or mmio:ADDRESS");
+		assert_refused(word, "console= takes auto, com1 to com4, io:PORT or mmio:ADDRESS");
 	}
 }
 
@@ -173,8 +168,8 @@ static void only_exact_divisions_of_the_base_rate_are_bauds(void **state)
 		bool right = baud >= 2 && baud <= 115200 && 115200 % baud == 0;
 		snprintf(word, sizeof(word), "console=com1,%u", baud);
 		assert_int_equal(parse(word), right ? 0 : 1);
-		assert_int_equal(options.console.place.baud, right ? baud : 0);
-		assert_int_equal(options.console.place.address, right ? 0x3f8 : 0);
+		assert_int_equal(options.console.baud, right ? baud : 0);
+		assert_int_equal(options.console.base.address, right ? 0x3f8 : 0);
 	}
 }
 
@@ -313,8 +308,8 @@ static void the_last_of_an_option_counts(void **state)
 	(void)state;
 	assert_taken("maxcpus=1 console=com1,9600 maxcpus=2 console=com2 maxcpus=3");
 	assert_int_equal(options.maxcpus, 3);
-	assert_int_equal(options.console.place.address, 0x2f8);
-	assert_int_equal(options.console.place.baud, 115200);
+	assert_int_equal(options.console.base.address, 0x2f8);
+	assert_int_equal(options.console.baud, 115200);
 }
 
 static void a_refused_word_does_not_stop_the_others(void **state)

@@ -41,13 +41,13 @@ static void assert_injected(unsigned n, enum event_type type, unsigned vector)
 
 static bool in_service(uint8_t vector)
 {
-	return vcpu->lapic.reg[VLAPIC_ISR + vector / 32].value >> vector % 32 & 1;
+	return vcpu->lapic.reg[LAPIC_ISR + vector / 32].value >> vector % 32 & 1;
 }
 
 static void end_of_interrupt(void)
 {
 	struct vlapic_effect effect;
-	vlapic_write(&vcpu->lapic, VLAPIC_EOI, 0, fake_tsc, &effect);
+	vlapic_write(&vcpu->lapic, LAPIC_EOI, 0, fake_tsc, &effect);
 	vcpu_request(vcpu, VCPU_REQUEST_EVENT);
 }
 
@@ -175,7 +175,7 @@ static void an_interrupt_below_the_task_priority_waits_without_a_window_until_it
 {
 	(void)state;
 	struct vcpu_exit exit = {.kind = EXIT_CR_WRITE, .length = 4};
-	vcpu->lapic.reg[VLAPIC_TPR].value = 0x40;
+	vcpu->lapic.reg[LAPIC_TPR].value = 0x40;
 	vcpu_interrupt(vcpu, 0x41, false);
 	inject_events(vcpu);
 	assert_false(hw->interrupt_window);
@@ -223,9 +223,9 @@ static void hlt_wakes_only_for_what_is_deliverable(void **state)
 	vcpu_interrupt(vcpu, 0x41, false);
 	assert_false(prepare(vcpu, NOW));
 	hw->takes_interrupt = true;
-	vcpu->lapic.reg[VLAPIC_TPR].value = 0x40;
+	vcpu->lapic.reg[LAPIC_TPR].value = 0x40;
 	assert_false(prepare(vcpu, NOW));
-	vcpu->lapic.reg[VLAPIC_TPR].value = 0x30;
+	vcpu->lapic.reg[LAPIC_TPR].value = 0x30;
 	assert_true(prepare(vcpu, NOW));
 	assert_int_equal(vcpu->state, VCPU_RUNNING);
 	enter();
@@ -248,7 +248,7 @@ static void the_timer_ends_hlt(void **state)
 {
 	(void)state;
 	vcpu->state = VCPU_HALTED;
-	vcpu->lapic.reg[VLAPIC_LVT_TIMER].value = 0x40035;
+	vcpu->lapic.reg[LAPIC_LVT_TIMER].value = 0x40035;
 	vcpu->lapic.timer_next = NOW + 50;
 	assert_false(prepare(vcpu, NOW + 49));
 	assert_true(prepare(vcpu, NOW + 50));
@@ -262,7 +262,7 @@ static void a_masked_timer_does_not_end_hlt(void **state)
 {
 	(void)state;
 	vcpu->state = VCPU_HALTED;
-	vcpu->lapic.reg[VLAPIC_LVT_TIMER].value = 0x50035;
+	vcpu->lapic.reg[LAPIC_LVT_TIMER].value = 0x50035;
 	vcpu->lapic.timer_next = NOW;
 	assert_false(prepare(vcpu, NOW));
 	assert_int_equal(vcpu->state, VCPU_HALTED);
@@ -282,7 +282,7 @@ static void one_that_waits_for_a_guest_wakes_for_interrupts_whatever_if_says(voi
 {
 	(void)state;
 	vcpu->state = VCPU_WAITS;
-	vcpu->lapic.reg[VLAPIC_LVT_TIMER].value = 0x40035;
+	vcpu->lapic.reg[LAPIC_LVT_TIMER].value = 0x40035;
 	vcpu->lapic.timer_next = NOW + 50;
 	assert_int_equal(vcpu_alarm(vcpu), NOW + 50);
 	hw->takes_interrupt = false;
@@ -318,7 +318,7 @@ static void what_is_asked_from_elsewhere_is_looked_at_once(void **state)
 static void a_sleeping_vcpu_is_woken_by_its_timer_unless_it_may_not_run(void **state)
 {
 	(void)state;
-	vcpu->lapic.reg[VLAPIC_LVT_TIMER].value = 0x40035;
+	vcpu->lapic.reg[LAPIC_LVT_TIMER].value = 0x40035;
 	vcpu->lapic.timer_next = NOW;
 	assert_int_equal(vcpu_alarm(vcpu), UINT64_MAX); /* it runs */
 	vcpu->state = VCPU_HALTED;
@@ -550,7 +550,7 @@ static void a_run_ends_at_its_time(void **state)
 
 static void arm_guest_timer(struct vcpu *v)
 {
-	v->lapic.reg[VLAPIC_LVT_TIMER].value = 0x40035;
+	v->lapic.reg[LAPIC_LVT_TIMER].value = 0x40035;
 	v->lapic.timer_next = fake_tsc + 20;
 	this_cpu()->timer_at = fake_tsc + 100;
 	vcpu_timer_changed(v);

@@ -214,28 +214,28 @@ static void the_apics_page_goes_in_and_out(void **state)
 	(void)state;
 	static uint32_t in[256], out[256];
 	memset(in, 0xff, sizeof(in));
-	in[4 * VLAPIC_LVT_TIMER] = 0x20044;
-	vcpu->lapic.reg[VLAPIC_SVR].value = 0xff;
+	in[4 * LAPIC_LVT_TIMER] = 0x20044;
+	vcpu->lapic.reg[LAPIC_SVR].value = 0xff;
 	vcpu_lapic(vcpu, in, true);
 	vcpu_lapic(vcpu, out, false);
-	assert_int_equal(out[4 * VLAPIC_ID], vcpu->lapic.reg[VLAPIC_ID].value); /* not written */
-	assert_int_equal(out[4 * VLAPIC_TPR], 0xff);
+	assert_int_equal(out[4 * LAPIC_ID], vcpu->lapic.reg[LAPIC_ID].value); /* not written */
+	assert_int_equal(out[4 * LAPIC_TPR], 0xff);
 	for (unsigned i = 0; i < 24; i++) { /* no vectors below 16 */
-		assert_int_equal(out[4 * (VLAPIC_ISR + i)], i % 8 == 0 ? 0xffff0000 : UINT32_MAX);
+		assert_int_equal(out[4 * (LAPIC_ISR + i)], i % 8 == 0 ? 0xffff0000 : UINT32_MAX);
 	}
-	assert_int_equal(out[4 * VLAPIC_ICR], 0);
-	assert_int_equal(out[4 * VLAPIC_TIMER_COUNT], UINT32_MAX);
+	assert_int_equal(out[4 * LAPIC_ICR], 0);
+	assert_int_equal(out[4 * LAPIC_TIMER_COUNT], UINT32_MAX);
 	memcpy(in, out, sizeof(in)); /* what came out goes in unchanged */
 	vcpu_lapic(vcpu, in, true);
 	vcpu_lapic(vcpu, out, false);
-	in[4 * VLAPIC_TIMER_NOW] = out[4 * VLAPIC_TIMER_NOW];
+	in[4 * LAPIC_TIMER_NOW] = out[4 * LAPIC_TIMER_NOW];
 	assert_memory_equal(in, out, sizeof(in));
 	vlapic_accept(&vcpu->lapic, 0x31, false); /* what is on its way is in IRR */
 	memset(in, 0, sizeof(in));
-	in[4 * VLAPIC_SVR] = 0x1ff;
+	in[4 * LAPIC_SVR] = 0x1ff;
 	vcpu_lapic(vcpu, in, true);
 	vcpu_lapic(vcpu, out, false);
-	assert_int_equal(out[4 * (VLAPIC_IRR + 1)], 1u << 17);
+	assert_int_equal(out[4 * (LAPIC_IRR + 1)], 1u << 17);
 }
 
 int main(void)

@@ -43,11 +43,11 @@ static void start(bool x2apic, uint32_t svr)
 {
 	memset(&apic, 0xaa, sizeof(apic));
 	apic.reg = memset(pages[0], 0xaa, sizeof(pages[0]));
-	vlapic_init(&apic, 0x35, false, 3);
+	vlapic_init(&apic, 0x35, false);
 	if (x2apic) {
 		assert_true(vlapic_write_base(&apic, BASE_X2APIC));
 	}
-	assert_int_equal(wr(VLAPIC_SVR, svr), VLAPIC_NOTHING);
+	assert_int_equal(wr(LAPIC_SVR, svr), VLAPIC_NOTHING);
 }
 
 /* Registers ----------------------------------------------------------------------------------- */
@@ -108,12 +108,10 @@ static void every_register_has_its_rights_in_both_modes(void **state)
 			bool can = strchr(rights, 'r') != NULL;
 			assert_int_equal(
 				effect.kind, x2apic && !can ? VLAPIC_FAULT : VLAPIC_NOTHING);
-			assert_int_equal(apic.esr_latched, !x2apic && !*rights ? 0x80 : 0);
 			start(x2apic, ON | 0xff);
 			wr(reg, 0x20 & e->set);
 			can = strchr(rights, 'w') != NULL;
 			assert_int_equal(effect.kind == VLAPIC_FAULT, x2apic && !can);
-			assert_int_equal(apic.esr_latched & 0x80, !x2apic && !*rights ? 0x80 : 0);
 		}
 	}
 }
@@ -168,13 +166,13 @@ static void reset_gives_every_register_its_value(void **state)
 		vlapic_reset(&apic);
 		assert_int_equal(vlapic_is_x2apic(&apic), x2apic);
 		for (unsigned reg = 3; reg < 0x40; reg++) {
-			if (reg != VLAPIC_LDR) {
+			if (reg != LAPIC_LDR) {
 				uint64_t value = rd(reg);
 				assert_int_equal(value, effect.kind ? 0 : expected_of(reg)->reset);
 			}
 		}
-		assert_int_equal(rd(VLAPIC_ID), x2apic ? 0x35 : 0x35000000);
-		assert_int_equal(rd(VLAPIC_LDR), x2apic ? 0x30020 : 0);
+		assert_int_equal(rd(LAPIC_ID), x2apic ? 0x35 : 0x35000000);
+		assert_int_equal(rd(LAPIC_LDR), x2apic ? 0x30020 : 0);
 		assert_true(vlapic_timer_next(&apic) == UINT64_MAX);
 		assert_int_equal(vlapic_pending(&apic), -1);
 	}
@@ -187,7 +185,7 @@ static void the_base_msr_allows_the_ring_of_modes_alone(void **state)
 	static const bool legal[3][4] = {{1, 1, 0, 0}, {1, 1, 1, 0}, {1, 0, 1, 0}};
 	for (int from = 0; from < 3; from++) {
 		for (int to = 0; to < 4; to++) {
-			vlapic_init(&apic, 1, true, 1);
+			vlapic_init(&apic, 1, true);
 			if (from != 1) {
 				assert_true(vlapic_write_base(&apic, modes[from]));
 			}
@@ -199,13 +197,13 @@ static void the_base_msr_allows_the_ring_of_modes_alone(void **state)
 	}
 	static const uint64_t refused[] = {0xfee01800, 0x1fee00800, 0xfee00801, 0xfee00a00, 0x800};
 	for (size_t i = 0; i < ARRAY_COUNT(refused); i++) {
-		vlapic_init(&apic, 1, true, 1);
+		vlapic_init(&apic, 1, true);
 		assert_false(vlapic_write_base(&apic, refused[i]));
 	}
 	/* The boot CPU's bit cannot be changed, and writing it is no fault. */
-	vlapic_init(&apic, 1, true, 1);
+	vlapic_init(&apic, 1, true);
 	assert_true(apic.base_msr == (BASE_XAPIC | BASE_BOOT));
-	vlapic_init(&apic, 1, false, 1);
+	vlapic_init(&apic, 1, false);
 	assert_true(vlapic_write_base(&apic, BASE_XAPIC | BASE_BOOT));
 	assert_true(apic.base_msr == BASE_XAPIC);
 }
@@ -215,25 +213,23 @@ static void a_disabled_apic_forgets_and_takes_nothing(void **state)
 	(void)state;
 	start(true, ON | 0xff);
 	vlapic_accept(&apic, 0x50, false);
-	wr(VLAPIC_TIMER_COUNT, 5);
+	wr(LAPIC_TIMER_COUNT, 5);
 	assert_true(vlapic_write_base(&apic, BASE_OFF));
 	assert_int_equal(vlapic_pending(&apic), -1);
 	assert_true(vlapic_timer_next(&apic) == UINT64_MAX);
 	assert_false(vlapic_accept(&apic, 0x50, false));
-	assert_int_equal(rd(VLAPIC_VERSION), 0);
-	wr(VLAPIC_SVR, ON | 0xff);
-	rd(0x01);
-	assert_int_equal(apic.esr_latched, 0);
+	assert_int_equal(rd(LAPIC_VERSION), 0);
+	wr(LAPIC_SVR, ON | 0xff);
 	assert_true(vlapic_write_base(&apic, BASE_XAPIC));
-	assert_int_equal(rd(VLAPIC_SVR), 0xff);
-	assert_int_equal(rd(VLAPIC_ID), 0x35000000);
+	assert_int_equal(rd(LAPIC_SVR), 0xff);
+	assert_int_equal(rd(LAPIC_ID), 0x35000000);
 	/* From xAPIC to x2APIC nothing is lost but the logical id. */
-	wr(VLAPIC_SVR, ON | 0x77);
-	wr(VLAPIC_LDR, 0x01000000);
+	wr(LAPIC_SVR, ON | 0x77);
+	wr(LAPIC_LDR, 0x01000000);
 	vlapic_accept(&apic, 0x51, false);
 	assert_true(vlapic_write_base(&apic, BASE_X2APIC));
-	assert_int_equal(rd(VLAPIC_SVR), ON | 0x77);
-	assert_int_equal(rd(VLAPIC_LDR), 0x30020);
+	assert_int_equal(rd(LAPIC_SVR), ON | 0x77);
+	assert_int_equal(rd(LAPIC_LDR), 0x30020);
 	assert_int_equal(vlapic_pending(&apic), 0x51);
 }
 
@@ -247,7 +243,7 @@ static void software_disable_masks_the_lvts_and_blocks_new_interrupts(void **sta
 		assert_int_equal(rd(lvts[i]), 0x40 + i);
 	}
 	assert_true(vlapic_accept(&apic, 0x60, false));
-	wr(VLAPIC_SVR, 0xff);
+	wr(LAPIC_SVR, 0xff);
 	assert_false(vlapic_accept(&apic, 0x70, false));
 	assert_int_equal(vlapic_pending(&apic), 0x60); /* what was there stays */
 	for (size_t i = 0; i < ARRAY_COUNT(lvts); i++) {
@@ -255,9 +251,9 @@ static void software_disable_masks_the_lvts_and_blocks_new_interrupts(void **sta
 		wr(lvts[i], 0x50);
 		assert_int_equal(rd(lvts[i]), MASKED | 0x50);
 	}
-	assert_int_equal(rd(VLAPIC_DFR), 0xffffffff);
-	assert_int_equal(rd(VLAPIC_VERSION), 0x60015);
-	wr(VLAPIC_SVR, ON | 0xff);
+	assert_int_equal(rd(LAPIC_DFR), 0xffffffff);
+	assert_int_equal(rd(LAPIC_VERSION), 0x60015);
+	wr(LAPIC_SVR, ON | 0xff);
 	for (size_t i = 0; i < ARRAY_COUNT(lvts); i++) {
 		assert_int_equal(rd(lvts[i]), MASKED | 0x50);
 	}
@@ -310,13 +306,13 @@ static void run_step(enum op op, int value)
 	case EDGE:
 	case LEVEL:
 		assert_true(vlapic_accept(&apic, vector, op == LEVEL));
-		assert_true(rd(VLAPIC_IRR + vector / 32) >> vector % 32 & 1);
-		assert_int_equal(rd(VLAPIC_TMR + vector / 32) >> vector % 32 & 1, op == LEVEL);
+		assert_true(rd(LAPIC_IRR + vector / 32) >> vector % 32 & 1);
+		assert_int_equal(rd(LAPIC_TMR + vector / 32) >> vector % 32 & 1, op == LEVEL);
 		break;
 	case AGAIN: /* once where it is on its way, once where it has arrived */
 		vlapic_accept(&apic, vector, false);
 		assert_false(vlapic_accept(&apic, vector, false));
-		rd(VLAPIC_IRR);
+		rd(LAPIC_IRR);
 		break;
 	case PENDING:
 		assert_int_equal(vlapic_pending(&apic), value);
@@ -324,17 +320,17 @@ static void run_step(enum op op, int value)
 	case TAKE:
 		assert_int_equal(vlapic_pending(&apic), value);
 		vlapic_take(&apic, vector);
-		assert_true(rd(VLAPIC_ISR + vector / 32) >> vector % 32 & 1);
-		assert_false(rd(VLAPIC_IRR + vector / 32) >> vector % 32 & 1);
+		assert_true(rd(LAPIC_ISR + vector / 32) >> vector % 32 & 1);
+		assert_false(rd(LAPIC_IRR + vector / 32) >> vector % 32 & 1);
 		break;
 	case TPR:
-		assert_int_equal(wr(VLAPIC_TPR, vector), VLAPIC_NOTHING);
+		assert_int_equal(wr(LAPIC_TPR, vector), VLAPIC_NOTHING);
 		break;
 	case PPR:
-		assert_int_equal(rd(VLAPIC_PPR), value);
+		assert_int_equal(rd(LAPIC_PPR), value);
 		break;
 	case EOI:
-		assert_int_equal(wr(VLAPIC_EOI, 0), VLAPIC_NOTHING);
+		assert_int_equal(wr(LAPIC_EOI, 0), VLAPIC_NOTHING);
 		assert_int_equal(effect.vector, vector);
 		break;
 	case END:
@@ -359,13 +355,13 @@ static void an_eoi_may_have_any_value_in_xapic_mode_alone(void **state)
 	start(false, ON | 0xff);
 	vlapic_accept(&apic, 0x40, true);
 	vlapic_take(&apic, 0x40);
-	assert_int_equal(wr(VLAPIC_EOI, 0xdeadbeef), VLAPIC_NOTHING);
+	assert_int_equal(wr(LAPIC_EOI, 0xdeadbeef), VLAPIC_NOTHING);
 	assert_int_equal(effect.vector, 0x40);
 	start(true, ON | 0xff);
 	vlapic_accept(&apic, 0x40, true);
 	vlapic_take(&apic, 0x40);
-	assert_int_equal(wr(VLAPIC_EOI, 1), VLAPIC_FAULT);
-	assert_int_equal(rd(VLAPIC_PPR), 0x40);
+	assert_int_equal(wr(LAPIC_EOI, 1), VLAPIC_FAULT);
+	assert_int_equal(rd(LAPIC_PPR), 0x40);
 }
 
 static void the_status_has_the_highest_request_and_the_highest_in_service(void **state)
@@ -379,7 +375,7 @@ static void the_status_has_the_highest_request_and_the_highest_in_service(void *
 	assert_int_equal(vlapic_status(&apic), 0x0042);
 	vlapic_take(&apic, 0x42);
 	assert_int_equal(vlapic_status(&apic), 0x4231);
-	wr(VLAPIC_EOI, 0);
+	wr(LAPIC_EOI, 0);
 	assert_int_equal(vlapic_status(&apic), 0x0031);
 }
 
@@ -428,7 +424,7 @@ static uintptr_t take_all(void)
 	for (int vector = vlapic_pending(&apic); vector >= 0; vector = vlapic_pending(&apic)) {
 		vlapic_take(&apic, (uint8_t)vector);
 		seen[vector]++;
-		wr(VLAPIC_EOI, 0);
+		wr(LAPIC_EOI, 0);
 		taken++;
 	}
 	return taken;
@@ -461,38 +457,35 @@ static void an_ipi_carries_the_x2apic_form_of_the_icr(void **state)
 	static const struct {
 		uint32_t low;
 		enum vlapic_effect_kind kind;
-		uint32_t esr;
 	} cases[] = {
-		{0x00041, VLAPIC_IPI, 0},
-		{0x00141, VLAPIC_IPI, 0}, /* lowest priority: the owner's choice */
-		{0x40041, VLAPIC_IPI, 0},
-		{0x80041, VLAPIC_IPI, 0},
-		{0xc0841, VLAPIC_IPI, 0},
-		{0x00400, VLAPIC_IPI, 0}, /* NMI has no vector */
-		{0x00601, VLAPIC_IPI, 0}, /* nor is a SIPI's one of those */
-		{0x04500, VLAPIC_IPI, 0},
-		{0x0c500, VLAPIC_IPI, 0},
-		{0x08500, VLAPIC_NOTHING, 0}, /* INIT de-assert */
-		{0x0000f, VLAPIC_IPI, 0x20},
-		{0x00100, VLAPIC_IPI, 0x20},
+		{0x00041, VLAPIC_IPI},
+		{0x00141, VLAPIC_IPI}, /* lowest priority: the owner's choice */
+		{0x40041, VLAPIC_IPI},
+		{0x80041, VLAPIC_IPI},
+		{0xc0841, VLAPIC_IPI},
+		{0x00400, VLAPIC_IPI}, /* NMI has no vector */
+		{0x00601, VLAPIC_IPI}, /* nor is a SIPI's one of those */
+		{0x04500, VLAPIC_IPI},
+		{0x0c500, VLAPIC_IPI},
+		{0x08500, VLAPIC_NOTHING}, /* INIT de-assert */
+		{0x0000f, VLAPIC_IPI},
+		{0x00100, VLAPIC_IPI},
 	};
 	for (size_t i = 0; i < ARRAY_COUNT(cases); i++) {
 		start(false, ON | 0xff);
-		assert_int_equal(wr(VLAPIC_ICR_HIGH, 0x1200ffff), VLAPIC_NOTHING);
-		assert_int_equal(wr(VLAPIC_ICR, cases[i].low | 0xfff31000), cases[i].kind);
+		assert_int_equal(wr(LAPIC_ICR_HIGH, 0x1200ffff), VLAPIC_NOTHING);
+		assert_int_equal(wr(LAPIC_ICR, cases[i].low | 0xfff31000), cases[i].kind);
 		if (cases[i].kind == VLAPIC_IPI) {
 			assert_true(effect.icr == (0x1200000000 | cases[i].low));
 		}
-		assert_int_equal(rd(VLAPIC_ICR), cases[i].low); /* never busy */
-		assert_int_equal(rd(VLAPIC_ICR_HIGH), 0x12000000);
-		assert_int_equal(apic.esr_latched, cases[i].esr);
+		assert_int_equal(rd(LAPIC_ICR), cases[i].low); /* never busy */
+		assert_int_equal(rd(LAPIC_ICR_HIGH), 0x12000000);
 		start(true, ON | 0xff);
-		assert_int_equal(wr(VLAPIC_ICR, 0xabcdef1200000000 | cases[i].low), cases[i].kind);
+		assert_int_equal(wr(LAPIC_ICR, 0xabcdef1200000000 | cases[i].low), cases[i].kind);
 		if (cases[i].kind == VLAPIC_IPI) {
 			assert_true(effect.icr == (0xabcdef1200000000 | cases[i].low));
 		}
-		assert_true(rd(VLAPIC_ICR) == (0xabcdef1200000000 | cases[i].low));
-		assert_int_equal(apic.esr_latched, cases[i].esr);
+		assert_true(rd(LAPIC_ICR) == (0xabcdef1200000000 | cases[i].low));
 	}
 }
 
@@ -500,14 +493,12 @@ static void a_self_ipi_is_an_ipi_to_self(void **state)
 {
 	(void)state;
 	start(true, ON | 0xff);
-	wr(VLAPIC_ICR, 0x500000041);
-	assert_int_equal(wr(VLAPIC_SELF_IPI, 0x99), VLAPIC_IPI);
+	wr(LAPIC_ICR, 0x500000041);
+	assert_int_equal(wr(LAPIC_SELF_IPI, 0x99), VLAPIC_IPI);
 	assert_true(effect.icr == 0x40099);
 	assert_true(vlapic_matches(&apic, effect.icr, &apic));
-	assert_true(rd(VLAPIC_ICR) == 0x500000041);
-	assert_int_equal(wr(VLAPIC_SELF_IPI, 0x199), VLAPIC_FAULT);
-	wr(VLAPIC_SELF_IPI, 9);
-	assert_int_equal(apic.esr_latched, 0x20);
+	assert_true(rd(LAPIC_ICR) == 0x500000041);
+	assert_int_equal(wr(LAPIC_SELF_IPI, 0x199), VLAPIC_FAULT);
 }
 
 /* The senders and receivers of the cases. */
@@ -575,13 +566,13 @@ static void a_destination_means_those_that_the_manual_says(void **state)
 	static struct vlapic other = {.reg = (void *)pages[1]};
 	for (size_t i = 0; i < ARRAY_COUNT(destinations); i++) {
 		enum who to = destinations[i].to, from = destinations[i].from;
-		vlapic_init(&apic, destinations[i].id, false, 1);
-		wr(VLAPIC_LDR, destinations[i].ldr << 24);
-		wr(VLAPIC_DFR, destinations[i].dfr << 28);
+		vlapic_init(&apic, destinations[i].id, false);
+		wr(LAPIC_LDR, destinations[i].ldr << 24);
+		wr(LAPIC_DFR, destinations[i].dfr << 28);
 		if (to != X1) {
 			assert_true(vlapic_write_base(&apic, to == X2 ? BASE_X2APIC : BASE_OFF));
 		}
-		vlapic_init(&other, 0, true, 1);
+		vlapic_init(&other, 0, true);
 		if (from == X2) {
 			assert_true(vlapic_write_base(&other, BASE_X2APIC));
 		}
@@ -594,47 +585,26 @@ static void a_destination_means_those_that_the_manual_says(void **state)
 
 /* Errors -------------------------------------------------------------------------------------- */
 
-static void errors_are_latched_and_interrupt_once_until_esr_is_written(void **state)
+static void illegal_vectors_are_not_taken_and_the_error_status_stays_zero(void **state)
 {
 	(void)state;
 	start(false, ON | 0xff);
-	wr(VLAPIC_LVT_ERROR, 0xfe);
-	assert_true(vlapic_accept(&apic, 3, false)); /* by the error's own vector */
-	assert_int_equal(take_all(), 1);
-	rd(0x01);
-	wr(VLAPIC_ICR, 0x0f);
-	assert_int_equal(take_all(), 0);
-	assert_int_equal(rd(VLAPIC_ESR), 0);
-	wr(VLAPIC_ESR, 0x55);
-	assert_int_equal(rd(VLAPIC_ESR), 0xe0);
-	wr(0x01, 7);
-	assert_int_equal(rd(VLAPIC_ESR), 0xe0);
-	assert_int_equal(vlapic_pending(&apic), 0xfe);
-	wr(VLAPIC_ESR, 0);
-	assert_int_equal(rd(VLAPIC_ESR), 0x80);
-	wr(VLAPIC_ESR, 0);
-	assert_int_equal(rd(VLAPIC_ESR), 0);
+	wr(LAPIC_LVT_ERROR, 0xfe);
 	for (int vector = 0; vector < 16; vector++) {
-		vlapic_accept(&apic, (uint8_t)vector, true);
+		assert_false(vlapic_accept(&apic, (uint8_t)vector, true));
+		assert_false(vlapic_accept(&apic, (uint8_t)vector, false));
 	}
-	assert_int_equal(rd(VLAPIC_IRR), 0);
-	assert_int_equal(rd(VLAPIC_TMR), 0);
-}
-
-static void an_error_vector_that_is_illegal_itself_ends(void **state)
-{
-	(void)state;
-	start(true, ON | 0xff);
-	wr(VLAPIC_LVT_ERROR, 5);
-	assert_false(vlapic_accept(&apic, 0, false));
-	wr(VLAPIC_ESR, 0);
-	assert_int_equal(rd(VLAPIC_ESR), 0x40);
+	wr(LAPIC_ICR, 0x0f);
+	rd(0x01);
 	/* A local one too: a timer with vector 0. */
-	wr(VLAPIC_LVT_TIMER, 0);
-	wr(VLAPIC_TIMER_COUNT, 1);
+	wr(LAPIC_LVT_TIMER, 0);
+	wr(LAPIC_TIMER_COUNT, 1);
 	vlapic_timer_fire(&apic, 6);
-	assert_int_equal(apic.esr_latched, 0x40);
+	wr(LAPIC_ESR, 0x55);
+	assert_int_equal(rd(LAPIC_ESR), 0);
 	assert_int_equal(vlapic_pending(&apic), -1);
+	assert_int_equal(rd(LAPIC_IRR), 0);
+	assert_int_equal(rd(LAPIC_TMR), 0);
 }
 
 /* Timer --------------------------------------------------------------------------------------- */
@@ -658,7 +628,7 @@ static uint32_t random_below(uint32_t limit)
 static uint64_t model_unit(void)
 {
 	static const uint8_t by[16] = {2, 4, 8, 16, 0, 0, 0, 0, 32, 64, 128, 1};
-	return 3u * by[model.divide];
+	return by[model.divide];
 }
 
 static void model_tick(void)
@@ -678,14 +648,14 @@ static void model_write(unsigned reg, uint32_t value)
 {
 	uint64_t left = (model.left + model_unit() - 1) / model_unit();
 	switch (reg) {
-	case VLAPIC_LVT_TIMER:
+	case LAPIC_LVT_TIMER:
 		if ((model.lvt ^ value) & DEADLINE) {
 			model.left = model.initial = 0;
 			model.deadline = 0;
 		}
 		model.lvt = value;
 		break;
-	case VLAPIC_TIMER_COUNT:
+	case LAPIC_TIMER_COUNT:
 		if (!(model.lvt & DEADLINE)) {
 			model.initial = value;
 			model.left = value * model_unit();
@@ -702,15 +672,15 @@ static void random_operation(void)
 {
 	static const uint32_t modes[] = {0, PERIODIC, DEADLINE};
 	static const uint8_t divides[] = {0, 1, 2, 3, 8, 9, 10, 11};
-	unsigned reg = VLAPIC_TIMER_COUNT;
+	unsigned reg = LAPIC_TIMER_COUNT;
 	uint32_t value = random_below(3) ? random_below(60) : 0;
 	switch (random_below(8)) {
 	case 0:
-		reg = VLAPIC_LVT_TIMER;
+		reg = LAPIC_LVT_TIMER;
 		value = modes[random_below(3)] | (random_below(4) ? 0 : MASKED) | 0x40;
 		break;
 	case 1:
-		reg = VLAPIC_TIMER_DIVIDE;
+		reg = LAPIC_TIMER_DIVIDE;
 		value = divides[random_below(8)];
 		break;
 	case 2:
@@ -735,10 +705,10 @@ static void assert_timer_reads(void)
 {
 	uint64_t count = (model.left + model_unit() - 1) / model_unit();
 	uint64_t value;
-	assert_true(vlapic_read(&apic, VLAPIC_TIMER_NOW, model.now, &value));
+	assert_true(vlapic_read(&apic, LAPIC_TIMER_NOW, model.now, &value));
 	assert_int_equal(value, count);
-	assert_int_equal(rd(VLAPIC_TIMER_COUNT), model.initial);
-	assert_int_equal(rd(VLAPIC_LVT_TIMER), model.lvt);
+	assert_int_equal(rd(LAPIC_TIMER_COUNT), model.initial);
+	assert_int_equal(rd(LAPIC_LVT_TIMER), model.lvt);
 }
 
 static void assert_timer_next(void)
@@ -789,9 +759,9 @@ static void every_divide_value_divides(void **state)
 	} divides[] = {{0, 2}, {1, 4}, {2, 8}, {3, 16}, {8, 32}, {9, 64}, {10, 128}, {11, 1}};
 	for (size_t i = 0; i < ARRAY_COUNT(divides); i++) {
 		start(false, ON | 0xff);
-		wr(VLAPIC_TIMER_DIVIDE, divides[i].code);
-		vlapic_write(&apic, VLAPIC_TIMER_COUNT, 100, 7000, &effect);
-		assert_int_equal(vlapic_timer_next(&apic), 7000 + 300 * divides[i].by);
+		wr(LAPIC_TIMER_DIVIDE, divides[i].code);
+		vlapic_write(&apic, LAPIC_TIMER_COUNT, 100, 7000, &effect);
+		assert_int_equal(vlapic_timer_next(&apic), 7000 + 100 * divides[i].by);
 	}
 }
 
@@ -799,25 +769,23 @@ static void the_extremes_of_the_timer_neither_trap_nor_hang(void **state)
 {
 	(void)state;
 	start(true, ON | 0xff);
-	apic.ticks_per_count = 1 << 24;
-	wr(VLAPIC_LVT_TIMER, PERIODIC | 0x40);
-	wr(VLAPIC_TIMER_DIVIDE, 10);
-	vlapic_write(&apic, VLAPIC_TIMER_COUNT, UINT32_MAX, UINT64_MAX - 5, &effect);
+	wr(LAPIC_LVT_TIMER, PERIODIC | 0x40);
+	wr(LAPIC_TIMER_DIVIDE, 10);
+	vlapic_write(&apic, LAPIC_TIMER_COUNT, UINT32_MAX, UINT64_MAX - 5, &effect);
 	vlapic_timer_fire(&apic, UINT64_MAX);
 	uint64_t value;
-	vlapic_read(&apic, VLAPIC_TIMER_NOW, 0, &value);
-	wr(VLAPIC_TIMER_DIVIDE, 11);
-	apic.ticks_per_count = 1;
-	vlapic_write(&apic, VLAPIC_TIMER_COUNT, 1, 1, &effect);
+	vlapic_read(&apic, LAPIC_TIMER_NOW, 0, &value);
+	wr(LAPIC_TIMER_DIVIDE, 11);
+	vlapic_write(&apic, LAPIC_TIMER_COUNT, 1, 1, &effect);
 	vlapic_timer_fire(&apic, UINT64_MAX - 1);
 	assert_true(vlapic_timer_next(&apic) == UINT64_MAX);
-	wr(VLAPIC_LVT_TIMER, PERIODIC | DEADLINE | 0x40); /* reserved: as the deadline */
-	wr(VLAPIC_TIMER_COUNT, 5);
+	wr(LAPIC_LVT_TIMER, PERIODIC | DEADLINE | 0x40); /* reserved: as the deadline */
+	wr(LAPIC_TIMER_COUNT, 5);
 	vlapic_timer_fire(&apic, UINT64_MAX);
 	vlapic_write_deadline(&apic, UINT64_MAX);
 	vlapic_timer_fire(&apic, UINT64_MAX - 1);
 	assert_true(vlapic_read_deadline(&apic) == UINT64_MAX);
-	assert_int_equal(rd(VLAPIC_TIMER_NOW), 0);
+	assert_int_equal(rd(LAPIC_TIMER_NOW), 0);
 }
 
 int main(void)
@@ -837,8 +805,7 @@ int main(void)
 		FAKE_TEST(an_ipi_carries_the_x2apic_form_of_the_icr),
 		FAKE_TEST(a_self_ipi_is_an_ipi_to_self),
 		FAKE_TEST(a_destination_means_those_that_the_manual_says),
-		FAKE_TEST(errors_are_latched_and_interrupt_once_until_esr_is_written),
-		FAKE_TEST(an_error_vector_that_is_illegal_itself_ends),
+		FAKE_TEST(illegal_vectors_are_not_taken_and_the_error_status_stays_zero),
 		FAKE_TEST(the_timer_follows_a_model_that_counts),
 		FAKE_TEST(every_divide_value_divides),
 		FAKE_TEST(the_extremes_of_the_timer_neither_trap_nor_hang),

@@ -22,8 +22,8 @@ static struct vlapic apic = {.reg = (void *)page};
 static void start(void)
 {
 	struct vlapic_effect effect;
-	vlapic_init(&apic, 1, false, 1);
-	vlapic_write(&apic, VLAPIC_SVR, 0x1ff, 0, &effect);
+	vlapic_init(&apic, 1, false);
+	vlapic_write(&apic, LAPIC_SVR, 0x1ff, 0, &effect);
 }
 
 static void init(void)
