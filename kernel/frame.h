@@ -16,8 +16,7 @@
 	X(PAGE_TABLE, "own page tables")                                                           \
 	X(CPU, "per-CPU areas")                                                                    \
 	X(STACK, "stacks")                                                                         \
-	X(STAGE2, "stage-2 tables")                                                                \
-	X(VCPU, "virtual CPUs")                                                                    \
+	X(VM, "service VM")                                                                        \
 	X(TEST, "self-test")
 
 #define FRAME_ID(id, name) FRAME_##id,

@@ -86,11 +86,10 @@ static int64_t call_EVENT_PAGE(const struct call *c)
 
 static int64_t call_VM_CREATE(const struct call *c)
 {
-	static struct pool pool; /* [the VMs are taken] */
-
-	pool = (struct pool){0};
+	struct pool pool = {0};
 	int err = pool_add(&pool, c->argument[0]);
 	struct vm *vm = err == 0 ? vm_create(&pool) : NULL;
+
 	if (err == 0 && vm == NULL) {
 		pool_return(&pool);
 		err = -ENOSPC;
@@ -391,7 +390,7 @@ static int64_t call_CPUID_SET(const struct call *c)
 	if (count > PINTLE_CPUID_MAX) {
 		return -EINVAL;
 	}
-	struct pintle_cpuid *own = vm->cpuid != NULL ? vm->cpuid : vm_alloc(vm, 1);
+	struct pintle_cpuid *own = vm->cpuid != NULL ? vm->cpuid : pool_alloc(&vm->pool, 1);
 	if (own == NULL) {
 		return -ENOMEM;
 	}

@@ -29,7 +29,7 @@ int pieces_init(void)
 		top = range->type == MEM_FREE ? range->base + range->size : top;
 	}
 	piece_count = ALIGN_UP(top, LARGE_SIZE) / LARGE_SIZE;
-	uses = frame_alloc(PAGES_OF(piece_count * sizeof(*uses)), FRAME_VCPU);
+	uses = frame_alloc(PAGES_OF(piece_count * sizeof(*uses)), FRAME_VM);
 	return uses != NULL ? 0 : trace_err(-ENOMEM);
 }
 
@@ -163,6 +163,9 @@ void *pool_alloc(struct pool *pool, size_t count)
 {
 	void **page = count == 1 ? pool->returned : NULL;
 
+	if (pool->count == 0) {
+		return frame_alloc(count, FRAME_VM);
+	}
 	if (page != NULL) {
 		pool->returned = *page;
 	}
@@ -179,6 +182,10 @@ void *pool_alloc(struct pool *pool, size_t count)
 
 void pool_free(struct pool *pool, void *page)
 {
+	if (pool->count == 0) {
+		frame_free(page, 1, FRAME_VM);
+		return;
+	}
 	*(void **)page = pool->returned;
 	pool->returned = page;
 	pool->free++;

@@ -35,7 +35,8 @@ void *shared_keep(uint64_t page);
 /* Nothing is shared any more, whoever keeps it. No locks. */
 void pieces_reset(void);
 
-/* A VM's own pieces. Guarded by the VM's `busy`, but for the number of free pages. */
+/* A VM's own pieces; of one without any, the service VM's, the pages are Pintle's own frames.
+ * Guarded by the VM's `busy`, but for the number of free pages. */
 #define POOL_PIECES 64u
 struct pool {
 	uint64_t piece[POOL_PIECES];

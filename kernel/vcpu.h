@@ -38,11 +38,9 @@ enum vcpu_request {
 	VCPU_REQUEST_NMI = 1u << 1,   /* stands until it is injected */
 	VCPU_REQUEST_LOOK = 1u << 2,
 	VCPU_REQUEST_INIT = 1u << 3,
-	VCPU_REQUEST_SIPI = 1u << 4,  /* vector in ->sipi_vector */
-	VCPU_REQUEST_PAUSE = 1u << 5, /* stands, and all others wait, until RESUME */
-	VCPU_REQUEST_RESUME = 1u << 6,
-	VCPU_REQUEST_GO = 1u << 7,   /* whom it waited for sleeps */
-	VCPU_REQUEST_KICK = 1u << 8, /* it runs on, but its CPU has to choose again */
+	VCPU_REQUEST_SIPI = 1u << 4, /* vector in ->sipi_vector */
+	VCPU_REQUEST_GO = 1u << 5,   /* whom it waited for sleeps */
+	VCPU_REQUEST_KICK = 1u << 6, /* it runs on, but its CPU has to choose again */
 };
 
 /* Of an exit that only the VMM can go on with. ASKED: it stopped for it, and the exit is kept;
@@ -99,8 +97,7 @@ struct vm {
 	const char *name;            /* [I] */
 	uint32_t id;                 /* [I] index in vm_table */
 	bool closed;                 /* [I] a guest: has what it is given; else the service VM */
-	bool reported;               /* [A] one of its vCPUs has ended, with a report */
-	atomic_bool held;            /* [A] none of its vCPUs is entered */
+	atomic_bool held;            /* [A] none of its vCPUs is entered: paused, or one has ended */
 	atomic_uint flushes;         /* [A] counts vm_flush() */
 	atomic_bool logs;            /* [A] PINTLE_DIRTY_LOG has been asked */
 	unsigned vcpu_count;         /* [busy] to write */
@@ -110,7 +107,7 @@ struct vm {
 	uint64_t handle;             /* [I] abi/pintle.h */
 	atomic_bool busy;            /* [A] taken by who changes what is guarded by it */
 	atomic_uint users;           /* [A] hypercalls that have found it */
-	struct pool pool;            /* [busy] what it costs; none: it is of Pintle's own frames */
+	struct pool pool;            /* [busy] what it costs */
 	struct pintle_cpuid *cpuid;  /* [busy], no vCPU runs; NULL: none */
 	unsigned cpuid_count;        /* the same */
 	struct spinlock doorbell_lock;
@@ -125,12 +122,9 @@ extern struct vm *vm_table[VMS_MAX]; /* [I] after start; the first is the servic
 extern struct vm *service_vm;        /* [I] once it runs; NULL: none */
 extern int (*service_restart)(void); /* [I] boot/'s: see there */
 
-/* vm.c. A VM without memory, or NULL. A guest has a pool, and lives there; the service VM has none.
- * One at a time. */
-struct vm *vm_create(const struct pool *pool);
-
-/* `count` zeroed pages in a row of what the VM lives of; NULL: none. */
-void *vm_alloc(struct vm *vm, size_t count);
+/* vm.c. A VM without memory, or NULL. It lives in the pool, which is its own from then on: a guest's
+ * has pieces, the service VM's is empty. One at a time. */
+struct vm *vm_create(struct pool *pool);
 
 /* Nobody finds the VM any more, and no CPU has anything of it. No locks, interrupts off; its `busy`
  * and the VMs are taken. */
@@ -170,8 +164,7 @@ void vcpu_fetch(struct vcpu *vcpu);
 /* When one that sleeps has to be woken by its own timer, as a TSC; UINT64_MAX: never. */
 uint64_t vcpu_alarm(const struct vcpu *vcpu);
 
-/* Ask something of a vCPU, enum vcpu_request, and have it look. Any context but NMI. With a PAUSE a
- * RESUME that was asked for before does not count. */
+/* Ask something of a vCPU, enum vcpu_request, and have it look. Any context but NMI. */
 void vcpu_request(struct vcpu *vcpu, unsigned requests);
 
 /* The state after INIT. On its CPU. */
@@ -195,16 +188,16 @@ void vcpu_raise(struct vcpu *vcpu, uint8_t vector, bool has_error, uint32_t erro
 /* End the vCPU and stop its VM: say why, with its registers; the monitor goes on. On its CPU. */
 void vcpu_kill(struct vcpu *vcpu, const char *why);
 
-/* Write the registers to `print`, a line with its newline at a time. On the vCPU's CPU. */
-void vcpu_show(struct vcpu *vcpu, void (*print)(const char *fmt, ...));
+/* Show the registers on the console. On the vCPU's CPU. */
+void vcpu_show(struct vcpu *vcpu);
 
 /* Something that was mapped is gone or has changed: no vCPU may use it any more when this returns,
  * and tables that were taken out are given back. Interrupts off, no locks. */
 void vm_flush(struct vm *vm);
 
 /* Keep all vCPUs of `vm` (or NULL: none) out of the guest from when this returns, or let them go
- * on. Interrupts off or on, no locks. */
-void vm_hold(struct vm *vm, bool hold);
+ * on; returns what it was before. Interrupts off or on, no locks. */
+bool vm_hold(struct vm *vm, bool hold);
 
 /* context.c. Find out what there is to move. Once, before the first vCPU. */
 void context_init(void);

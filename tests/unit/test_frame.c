@@ -183,7 +183,7 @@ static void freeing_for_another_owner_panics(void **state)
 	expect_panic(frame_free(run, 3, FRAME_CPU));
 	assert_non_null(strstr(fake_panic_text, "per-CPU areas"));
 	expect_panic(frame_free(run, 1, FRAME_CPU));
-	expect_panic(frame_free(run, 1, FRAME_STAGE2));
+	expect_panic(frame_free(run, 1, FRAME_VM));
 	expect_panic(frame_free(run, 1, FRAME_FREE));
 	expect_free(REGION_FRAMES - 6);
 	frame_free(run, 3, FRAME_TEST);

@@ -42,6 +42,9 @@ void *frame_alloc(size_t count, enum frame_owner owner)
 	assert_int_equal(count, 1);
 	return memset(frame, 0, sizeof(frame));
 }
+void frame_free(void *frames, size_t count, enum frame_owner owner)
+{
+}
 void *phys_to_virt(hpa_t base)
 {
 	assert_true(mapped[base.raw / LARGE_SIZE]);
@@ -208,6 +211,9 @@ static void use_pool(void)
 		pool_free(&pools[n], taken[n][i]);
 		taken[n][i] = taken[n][--taken_count[n]];
 		assert_int_equal(pools[n].free, free + 1);
+		return;
+	}
+	if (pools[n].count == 0) { /* then it has frames of Pintle's own */
 		return;
 	}
 	uint8_t *pages = pool_alloc(&pools[n], count);
