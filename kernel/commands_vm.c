@@ -95,13 +95,11 @@ static void show_vcpu(struct vcpu *vcpu)
 {
 	bool paused = vcpu->state != VCPU_DEAD && vcpu->vm->held;
 	uint64_t exits = 0;
-	char name[16];
 
 	for (unsigned kind = 0; kind < EXIT_COUNT; kind++) {
 		exits += vcpu->exits[kind];
 	}
-	fmt_write(name, sizeof(name), "%u.%u", vcpu->vm->id, vcpu->index);
-	console_printf("%-6s  %3u  %-14s  %10lu", name, vcpu->cpu,
+	console_printf("%u.%-4u  %3u  %-14s  %10lu", vcpu->vm->id, vcpu->index, vcpu->cpu,
 		paused ? "paused" : state_names[vcpu->state], exits);
 	console_printf("%s\n", visit(vcpu, show_place) ? "" : "  its CPU does not answer");
 }

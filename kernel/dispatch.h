@@ -26,11 +26,9 @@ bool dispatch_add(struct vcpu *vcpu, struct pcpu *cpu, const struct sched_params
  * has room for the reservation; -EAGAIN: it is on its way somewhere. No locks. */
 int dispatch_set(struct vcpu *vcpu, const struct sched_params *params);
 
-/* A vCPU that was asked something may have to run. Any context but NMI; no locks of rank SCHED. */
-void dispatch_wake(struct vcpu *vcpu);
-
-/* The same, on this CPU if it may be there: it has room soon. */
-void dispatch_wake_at(struct vcpu *vcpu, struct pcpu *place);
+/* A vCPU that was asked something may have to run: at `place`, unless NULL, if it may be there: it
+ * has room soon. Any context but NMI; no locks of rank SCHED. */
+void dispatch_wake(struct vcpu *vcpu, struct pcpu *place);
 
 /* Whom this CPU runs from now on, after `how` of the one that it ran, as ->vcpu, and until when;
  * NULL: nobody. In the main loop, interrupts off. */
@@ -42,9 +40,6 @@ bool dispatch_swap(struct vcpu *next, uint64_t now);
 
 /* Wake those of this CPU whose timers have come, at TSC `now`. In the main loop, interrupts off. */
 void dispatch_alarm(uint64_t now);
-
-/* What this CPU did from TSC `from` up to now is nobody's: it was Pintle's own. No locks. */
-void dispatch_skip(uint64_t from);
 
 /* This CPU's vCPU spins on what `vcpu` does: that one, if it waits, goes before others, and this
  * one behind. Interrupts off, no locks. */

@@ -288,7 +288,7 @@ static int64_t lend(struct vcpu *vcpu, bool begin)
 	}
 	if (begin) {
 		atomic_fetch_or(&vcpu->requests, VCPU_REQUEST_LOOK);
-		dispatch_wake_at(vcpu, this_cpu());
+		dispatch_wake(vcpu, this_cpu());
 	}
 	vcpu_request(self, VCPU_REQUEST_LOOK);
 	return 0;

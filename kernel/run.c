@@ -13,7 +13,6 @@ const struct backend *backend;
 struct vm *service_vm;
 int (*service_restart)(void);
 struct spinlock vm_lock = SPINLOCK(VM);
-#define SERVE_FREE_NS 20000ull /* for the console: more is not the vCPU's cost */
 
 void vcpu_request(struct vcpu *vcpu, unsigned requests)
 {
@@ -21,7 +20,7 @@ void vcpu_request(struct vcpu *vcpu, unsigned requests)
 		atomic_fetch_or(&vcpu->requests, requests);
 	} else {
 		atomic_fetch_or(&vcpu->requests, requests | VCPU_REQUEST_LOOK);
-		dispatch_wake(vcpu);
+		dispatch_wake(vcpu, NULL);
 	}
 }
 
@@ -353,10 +352,6 @@ static void serve_console(uint64_t now)
 			dispatch_sample();
 			sample_at = now + time_frequency;
 		}
-	}
-	if (this_cpu()->vcpu != NULL &&
-		tsc_read() - now > time_frequency / (NS_PER_SECOND / SERVE_FREE_NS)) {
-		dispatch_skip(now);
 	}
 }
 

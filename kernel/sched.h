@@ -183,9 +183,6 @@ bool sched_join(struct sched_cpu *cpu, struct sched_entity *entity, uint64_t now
 /* One that waits sleeps, as it may not run. No effect on who runs. entity->cpu locked. */
 void sched_dismiss(struct sched_entity *entity, uint64_t now);
 
-/* What was between `from` and `to` is nobody's time. `cpu` locked. */
-void sched_skip(struct sched_cpu *cpu, uint64_t from, uint64_t to);
-
 /* Somebody spins on what a waiting entity does: it goes before others if it is owed service, and
  * has its share no sooner for it. True to kick entity->cpu, which is locked. */
 bool sched_favour(struct sched_entity *entity, uint64_t now);

@@ -291,7 +291,7 @@ void vm_open_msr(struct vm *vm, uint32_t msr, bool writes)
 
 /* The rest of the machine --------------------------------------------------------------------- */
 
-void dispatch_wake(struct vcpu *other)
+void dispatch_wake(struct vcpu *other, struct pcpu *place)
 {
 	fake_woken |= 1u << other->index;
 }
@@ -318,10 +318,6 @@ void dispatch_alarm(uint64_t now)
 __attribute__((weak)) void trap_interrupt(unsigned vector)
 {
 	fake_interrupt = vector;
-}
-
-void dispatch_skip(uint64_t from)
-{
 }
 
 void console_show_log(void)
