@@ -30,8 +30,6 @@ enum right { NONE, ALONE, LOOK, VM, RUNNING, VCPU };
 #define RIGHT   7u
 #define PAGE(n) (((n) + 1u) << 3)
 
-static uint64_t event_kept[CPUS_MAX]; /* [the VMs are taken] event pages; 0: none */
-
 /* Machine ------------------------------------------------------------------------------------- */
 
 static int64_t call_QUERY(const struct call *c)
@@ -75,10 +73,6 @@ static int64_t call_EVENT_PAGE(const struct call *c)
 		return -EFAULT;
 	}
 	vmm_set_event_page((unsigned)cpu, events);
-	if (event_kept[cpu] != 0) {
-		pieces_drop(event_kept[cpu], 1);
-	}
-	event_kept[cpu] = page;
 	return 0;
 }
 
@@ -189,7 +183,7 @@ static int64_t call_MAP(const struct call *c)
 	}
 	memcpy(list, c->page, count * sizeof(*list));
 	for (size_t i = 0; i < count; i++) {
-		if (!pieces_hold(list[i], 1)) {
+		if (!pieces_hold(list[i])) {
 			while (i-- != 0) {
 				pieces_drop(list[i], 1);
 			}
@@ -261,7 +255,6 @@ static int64_t call_VCPU_CREATE(const struct call *c)
 		pieces_drop(page, 1);
 		return c->vm->vcpu_count == CPUS_MAX ? -ENOSPC : -ENOMEM;
 	}
-	vcpu->record_page = page;
 	vcpu->event = (uint32_t)c->argument[2];
 	vcpu->stopped = true;
 	vcpu->state = vcpu->index == 0 ? VCPU_RUNNING : VCPU_WAIT_SIPI;
@@ -276,10 +269,6 @@ static int64_t lend(struct vcpu *vcpu, bool begin)
 {
 	struct vcpu *self = this_cpu()->vcpu;
 
-	vcpu->waiter = self;
-	if (!begin && (vcpu->stopped || vcpu->sched.state == SCHED_ASLEEP)) {
-		return 1;
-	}
 	self->state = VCPU_WAITS;
 	if (begin && self->requests == 0 && vlapic_pending(&self->lapic) < 0 &&
 		dispatch_swap(vcpu, tsc_read())) {
@@ -296,7 +285,15 @@ static int64_t lend(struct vcpu *vcpu, bool begin)
 
 static int64_t call_VCPU_WAIT(const struct call *c)
 {
-	return lend(c->vcpu, false);
+	struct vcpu *vcpu = c->vcpu;
+
+	vcpu->waiter = this_cpu()->vcpu; /* before the look: a stop that comes now is told */
+	if (!vcpu->stopped && vcpu->sched.state != SCHED_ASLEEP) {
+		return lend(vcpu, false);
+	}
+	vcpu->event = (uint32_t)c->argument[0];
+	vcpu->waiter = NULL;
+	return 1;
 }
 
 static int64_t call_VCPU_RUN(const struct call *c)
@@ -313,6 +310,7 @@ static int64_t call_VCPU_RUN(const struct call *c)
 		vcpu->answer = ANSWER_GIVEN;
 	}
 	if (how != PINTLE_RUN_ANSWER) {
+		vcpu->waiter = how == PINTLE_RUN_WAIT ? this_cpu()->vcpu : vcpu->waiter;
 		vcpu->stopped = false;
 		if (how == PINTLE_RUN_WAIT) {
 			return lend(vcpu, true);
@@ -340,13 +338,6 @@ static int64_t call_VCPU_STOP(const struct call *c)
 		vcpu->record->exit = PINTLE_EXIT_STOPPED;
 	}
 	return ran;
-}
-
-static int64_t call_VCPU_STEER(const struct call *c)
-{
-	c->vcpu->event = (uint32_t)c->argument[0];
-	c->vcpu->waiter = NULL;
-	return 0;
 }
 
 static int64_t call_VCPU_NMI(const struct call *c)
@@ -401,16 +392,18 @@ static int64_t call_CPUID_SET(const struct call *c)
 	return 0;
 }
 
-static int64_t call_DOORBELL_ADD(const struct call *c)
+static int64_t call_DOORBELL(const struct call *c)
 {
 	struct pintle_doorbell bell;
 
 	memcpy(&bell, c->page, sizeof(bell));
-	return bell.is_port > 1 || bell.match > 1 || bell.size > 8
-		? -EINVAL
-		: vmm_doorbell(c->vm, &bell, c->number == PINTLE_DOORBELL_ADD);
+	if (bell.place > PINTLE_MEMORY || bell.match > 1 || bell.size > 8 ||
+		c->argument[1] >= PINTLE_DOORBELLS) {
+		return -EINVAL;
+	}
+	vmm_doorbell(c->vm, (unsigned)c->argument[1], &bell);
+	return 0;
 }
-#define call_DOORBELL_REMOVE call_DOORBELL_ADD
 
 static int64_t call_STATE_GET(const struct call *c)
 {
@@ -570,7 +563,6 @@ void hypercall_reset(void)
 	}
 	for (unsigned cpu = 0; cpu < service_vm->vcpu_count; cpu++) {
 		vmm_set_event_page(cpu, NULL);
-		event_kept[cpu] = 0;
 	}
 	pieces_reset();
 	irq_restore(flags);

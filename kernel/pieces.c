@@ -47,19 +47,15 @@ static bool is_given(uint64_t base, uint64_t size)
 	return false;
 }
 
-bool pieces_hold(uint64_t page, size_t count)
+bool pieces_hold(uint64_t page)
 {
-	if ((page & PAGE_MASK) != 0 || !is_given(page, count * PAGE_SIZE)) {
+	if ((page & PAGE_MASK) != 0 || !is_given(page, PAGE_SIZE)) {
 		return false;
 	}
 	LOCK_HOLD(&pieces_lock);
-	bool good = true;
-	for (size_t i = 0; i < count; i++) {
-		good &= !(uses[(page + i * PAGE_SIZE) / LARGE_SIZE] & DEPOSITED);
-	}
-	for (size_t i = 0; i < count && good; i++) {
-		uses[(page + i * PAGE_SIZE) / LARGE_SIZE]++;
-	}
+	uint32_t *use = &uses[page / LARGE_SIZE];
+	bool good = !(*use & DEPOSITED);
+	*use += good;
 	return good;
 }
 

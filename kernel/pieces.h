@@ -15,9 +15,9 @@
 /* Take note of the machine's memory. Once, at boot, when the map is final: 0 or -ENOMEM. */
 int pieces_init(void);
 
-/* `count` pages from `page` on are mapped to a guest from now on: false when one is not the service
- * VM's own memory. Or are not any more. Any CPU. */
-bool pieces_hold(uint64_t page, size_t count);
+/* A page is mapped to a guest from now on: false when it is not the service VM's own memory. Or
+ * `count` pages from `page` on are not any more. Any CPU. */
+bool pieces_hold(uint64_t page);
 void pieces_drop(uint64_t page, size_t count);
 
 /* 0; -EFAULT not the service VM's memory; -EBUSY in use in another way; -EINVAL not shared;

@@ -66,8 +66,7 @@ struct vcpu {
 	uint64_t steal;              /* [C] MSR_STEAL_TIME */
 	uint64_t stolen;             /* [C] ns, as the guest was told last */
 	unsigned ipi_target;         /* [C] index of whom it sent the last IPI */
-	struct pintle_record *record; /* [I] NULL: it has no VMM; as the two below */
-	uint64_t record_page;         /* [I] */
+	struct pintle_record *record; /* [I] NULL: it has no VMM */
 	atomic_uint event;            /* [A] tells that it stopped */
 	struct vcpu *_Atomic waiter;  /* [A] the service VM's, woken when this sleeps; no event */
 	atomic_bool busy;             /* [A] taken by who looks at what is [S] */
@@ -90,9 +89,6 @@ struct vcpu {
 	enum exit_kind last;          /* [C] */
 };
 
-#define DOORBELLS        128u
-#define DOORBELL_EMPTY   2u /* in ->is_port */
-#define DOORBELL_REMOVED 3u
 struct vm {
 	const char *name;            /* [I] */
 	uint32_t id;                 /* [I] index in vm_table */
@@ -111,8 +107,8 @@ struct vm {
 	struct pintle_cpuid *cpuid;  /* [busy], no vCPU runs; NULL: none */
 	unsigned cpuid_count;        /* the same */
 	struct spinlock doorbell_lock;
-	struct pintle_doorbell *doorbells; /* [doorbell_lock] of DOORBELLS */
-	atomic_uint doorbell_count;        /* [doorbell_lock] to write */
+	struct pintle_doorbell *doorbells; /* [doorbell_lock] of PINTLE_DOORBELLS */
+	atomic_uint doorbell_end;          /* [doorbell_lock] to write; none from here on */
 };
 
 extern struct spinlock vm_lock; /* changes of struct vm's stage 2; gmem_copy() reads without it */

@@ -27,9 +27,6 @@ static bool fill(struct vm *vm)
 	memset(vm->bitmaps, 0xff, sizeof(*vm->bitmaps));
 	msr_open_all(vm);
 	vm->doorbell_lock = SPINLOCK(BELLS);
-	for (unsigned i = 0; i < DOORBELLS; i++) {
-		vm->doorbells[i].is_port = DOORBELL_EMPTY;
-	}
 	return true;
 }
 
@@ -56,7 +53,7 @@ struct vm *vm_create(struct pool *pool)
 	return vm;
 }
 
-STATIC_ASSERT(DOORBELLS * sizeof(struct pintle_doorbell) <= PAGE_SIZE, "a page of doorbells");
+STATIC_ASSERT(PINTLE_DOORBELLS * sizeof(struct pintle_doorbell) <= PAGE_SIZE, "a page of doorbells");
 
 int vm_protect(struct vm *vm, uint64_t gpa, uint64_t size, unsigned rights)
 {
@@ -101,7 +98,7 @@ void vm_destroy(struct vm *vm)
 		dispatch_set(vcpu, &nothing); /* what it has reserved is free */
 		dispatch_stop(vcpu);
 		vcpu_take(vcpu);
-		pieces_drop(vcpu->record_page, 1);
+		pieces_drop(virt_to_phys(vcpu->record).raw, 1);
 	}
 	smp_barrier(); /* nobody has one of them at hand any more */
 	drop_memory(vm);

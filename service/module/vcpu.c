@@ -55,19 +55,12 @@ static long lend(struct vcpu *vcpu, bool begin)
 			WRITE_ONCE(vcpu->record->exit, PINTLE_EXIT_NONE);
 		}
 		result = begin ? pintle_call(VCPU_RUN, handle, vcpu->number, PINTLE_RUN_WAIT)
-			       : pintle_call(VCPU_WAIT, handle, vcpu->number);
+			       : pintle_call(VCPU_WAIT, handle, vcpu->number,
+					 event_id(&vcpu->event, raw_smp_processor_id()));
 	}
 	local_irq_enable();
 	cond_resched();
 	return result;
-}
-
-/* It sleeps, and wakes by itself: this thread sleeps until it has stopped or there is a signal. */
-static void doze(struct vcpu *vcpu)
-{
-	if (vcpu_call(vcpu, VCPU_STEER, event_id(&vcpu->event, raw_smp_processor_id())) == 0) {
-		wait_event_interruptible(vcpu->wait, has_stopped(vcpu));
-	}
 }
 
 /* Run until there is an exit: 0, it is in the record. -EINTR: a signal, there is none. -EAGAIN: a
@@ -86,8 +79,9 @@ static long enter(struct vcpu *vcpu)
 			return result;
 		}
 		runs |= result >= 0;
-		if (result == 1 && !has_stopped(vcpu)) {
-			doze(vcpu);
+		if (result == 1) {
+			/* It sleeps, and wakes by itself; if it stops, the event tells. */
+			wait_event_interruptible(vcpu->wait, has_stopped(vcpu));
 		}
 	}
 	return 0;

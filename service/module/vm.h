@@ -7,6 +7,7 @@
  */
 #pragma once
 
+#include <linux/bitmap.h>
 #include <linux/kref.h>
 #include <linux/kvm.h>
 #include <linux/list.h>
@@ -34,6 +35,7 @@ struct vm {
 	struct list_head pieces;         /* [L] struct page, by their lru */
 	struct list_head slots;          /* [L] */
 	struct list_head doorbells;      /* [L] */
+	DECLARE_BITMAP(doorbell_numbers, PINTLE_DOORBELLS); /* [L] that Pintle has */
 	struct vcpu *vcpu[VM_VCPUS_MAX]; /* [L] by number */
 	unsigned int vcpu_count;         /* [L] */
 	bool split;                      /* [L] KVM_CAP_SPLIT_IRQCHIP is on */

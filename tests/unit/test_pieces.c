@@ -145,7 +145,7 @@ static void unshare(unsigned piece)
 /* Pages of one piece or two; and given back, or kept in the model. */
 static void hold(unsigned piece)
 {
-	unsigned first = below(PAGES), count = 1 + below(20);
+	unsigned first = below(PAGES), count = 1 + below(20), held = 0;
 	uint64_t page = piece * LARGE_SIZE + first * PAGE_SIZE;
 	bool wanted = true;
 	for (unsigned i = 0; i < count; i++) {
@@ -155,7 +155,13 @@ static void hold(unsigned piece)
 		bool one_range = (piece < 6) == (at < 6);
 		wanted = wanted && ram && one_range && model[at].kind != DEPOSITED;
 	}
-	assert_int_equal(pieces_hold(page, count), wanted);
+	while (held < count && pieces_hold(page + held * PAGE_SIZE)) {
+		held++;
+	}
+	assert_true(!wanted || held == count);
+	if (!wanted && held != 0) {
+		pieces_drop(page, held);
+	}
 	if (wanted && below(2)) {
 		pieces_drop(page, count);
 	} else if (wanted) {
@@ -318,11 +324,10 @@ static void addresses_that_are_no_piece_are_refused(void **state)
 		assert_int_equal(pool_add(&pools[0], bad[i]), -EFAULT);
 		assert_null(shared_pages(bad[i], 1));
 		assert_null(shared_keep(bad[i]));
-		assert_false(i > 2 && pieces_hold(bad[i], 1));
+		assert_false(i > 2 && pieces_hold(bad[i]));
 		assert_false(i > 2 && piece_is_deposited(bad[i]));
 	}
-	assert_false(pieces_hold(LARGE_SIZE + 1, 1));
-	assert_false(pieces_hold(LARGE_SIZE, 1ull << 40));
+	assert_false(pieces_hold(LARGE_SIZE + 1));
 }
 
 static void after_a_reset_nothing_is_shared(void **state)
