@@ -162,7 +162,7 @@ struct pintle_doorbell {
 	uint64_t address; /* port or guest-physical address */
 	uint64_t data;    /* that must be written, when `match` is 1 */
 	uint32_t event;
-	uint8_t size; /* bytes: 1, 2, 4, 8; 0: any */
+	uint8_t size;  /* bytes: 1, 2, 4, 8; 0: any */
 	uint8_t place; /* enum pintle_place */
 	uint8_t match, reserved;
 };

@@ -238,13 +238,6 @@ bool dispatch_swap(struct vcpu *next, uint64_t now)
 	return done;
 }
 
-bool dispatch_add(struct vcpu *vcpu, struct pcpu *cpu, const struct sched_params *params)
-{
-	LOCK_HOLD(&cpu->sched_lock);
-	sched_entity_init(&vcpu->sched, &cpu->sched);
-	return sched_set(&vcpu->sched, params, &cpu->sched, time_ns());
-}
-
 int dispatch_set(struct vcpu *vcpu, const struct sched_params *params)
 {
 	struct sched_entity *e = &vcpu->sched;

@@ -18,10 +18,6 @@ extern struct sched_machine dispatch_machine; /* [I] after dispatch_init() but f
  * -ENOMEM. */
 int dispatch_init(void);
 
-/* A new vCPU, asleep on CPU `cpu`. `params` are valid; false: the CPU has no room for what they
- * reserve, and the vCPU has the parameters of sched_entity_init(). No locks. */
-bool dispatch_add(struct vcpu *vcpu, struct pcpu *cpu, const struct sched_params *params);
-
 /* Schedule a vCPU by these parameters from now on: 0; -EINVAL: they are not valid; -ENOSPC: no CPU
  * has room for the reservation; -EAGAIN: it is on its way somewhere. No locks. */
 int dispatch_set(struct vcpu *vcpu, const struct sched_params *params);

@@ -125,12 +125,8 @@ static size_t cut_cost(struct vm *vm, uint64_t gpa)
 /* Runs of pages leave the accounts when no CPU uses them any more. */
 static int64_t call_UNMAP(const struct call *c)
 {
-	struct {
-		uint64_t page;
-		size_t count;
-	} run[32];
+	struct stage2_translation run[32];
 	uint64_t gpa = c->argument[0], size = c->argument[1], end = gpa + size;
-	struct stage2_translation page;
 
 	if (((gpa | size) & PAGE_MASK) || size > RANGE_MAX || gpa > BIT(48) - RANGE_MAX) {
 		return -EINVAL;
@@ -141,14 +137,13 @@ static int64_t call_UNMAP(const struct call *c)
 	while (gpa < end) {
 		unsigned runs = 0;
 		uint64_t first = gpa;
-		while (runs < ARRAY_COUNT(run) && stage2_next(&c->vm->stage2, &gpa, end, &page)) {
-			run[runs].page = page.hpa.raw;
-			run[runs++].count = page.left / PAGE_SIZE;
-			gpa += page.left;
+		while (runs < ARRAY_COUNT(run) &&
+			stage2_next(&c->vm->stage2, &gpa, end, &run[runs])) {
+			gpa += run[runs++].left;
 		}
 		vm_protect(c->vm, first, gpa - first, 0);
 		while (runs-- != 0) {
-			pieces_drop(run[runs].page, run[runs].count);
+			pieces_drop(run[runs].hpa.raw, run[runs].left / PAGE_SIZE);
 		}
 	}
 	return 0;
@@ -340,12 +335,6 @@ static int64_t call_VCPU_STOP(const struct call *c)
 	return ran;
 }
 
-static int64_t call_VCPU_NMI(const struct call *c)
-{
-	vcpu_request(c->vcpu, VCPU_REQUEST_NMI);
-	return 0;
-}
-
 /* SDM vol. 3, 11.11: destination in bits 19:12 of the address, logical by bit 2. */
 static int64_t call_MSI(const struct call *c)
 {
@@ -445,7 +434,7 @@ static int64_t call_BULK_GET(const struct call *c)
 	if (fpu && set) {
 		good = context_set_fpu(c->vcpu, pages);
 	} else if (fpu) {
-		context_get_fpu(c->vcpu, pages);
+		memcpy(pages, c->vcpu->context.fpu, size);
 	} else {
 		vcpu_lapic(c->vcpu, pages, set);
 	}

@@ -163,8 +163,9 @@ enum sched_how { SCHED_GOES_ON, SCHED_YIELDS, SCHED_SLEEPS };
 /* `cpu` is all 0 but for what the caller has to set, and `machine` complete. */
 void sched_cpu_init(struct sched_cpu *cpu);
 
-/* Asleep on `cpu`; weight 100, any CPU. One that sleeps without a reservation may be forgotten. */
-void sched_entity_init(struct sched_entity *entity, struct sched_cpu *cpu);
+/* Asleep on `cpu`, without a reservation. One that sleeps without one may be forgotten. */
+void sched_entity_init(
+	struct sched_entity *entity, struct sched_cpu *cpu, const struct sched_params *params);
 
 /* Decide. On `cpu`, locked. Sleep is only for who runs: one that waits and has to stop sleeps when
  * its turn comes. */

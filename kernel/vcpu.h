@@ -90,13 +90,13 @@ struct vcpu {
 };
 
 struct vm {
-	const char *name;            /* [I] */
-	uint32_t id;                 /* [I] index in vm_table */
-	bool closed;                 /* [I] a guest: has what it is given; else the service VM */
-	atomic_bool held;            /* [A] none of its vCPUs is entered: paused, or one has ended */
-	atomic_uint flushes;         /* [A] counts vm_flush() */
-	atomic_bool logs;            /* [A] PINTLE_DIRTY_LOG has been asked */
-	unsigned vcpu_count;         /* [busy] to write */
+	const char *name;    /* [I] */
+	uint32_t id;         /* [I] index in vm_table */
+	bool closed;         /* [I] a guest: has what it is given; else the service VM */
+	atomic_bool held;    /* [A] none of its vCPUs is entered: paused, or one has ended */
+	atomic_uint flushes; /* [A] counts vm_flush() */
+	atomic_bool logs;    /* [A] PINTLE_DIRTY_LOG has been asked */
+	unsigned vcpu_count; /* [busy] to write */
 	struct vcpu *vcpu[CPUS_MAX]; /* [I] */
 	struct stage2 stage2;        /* [vm.lock] to change */
 	struct vm_bitmaps *bitmaps;  /* [I] */
@@ -118,8 +118,8 @@ extern struct vm *vm_table[VMS_MAX]; /* [I] after start; the first is the servic
 extern struct vm *service_vm;        /* [I] once it runs; NULL: none */
 extern int (*service_restart)(void); /* [I] boot/'s: see there */
 
-/* vm.c. A VM without memory, or NULL. It lives in the pool, which is its own from then on: a guest's
- * has pieces, the service VM's is empty. One at a time. */
+/* vm.c. A VM without memory, or NULL. It lives in the pool, which is its own from then on: a
+ * guest's has pieces, the service VM's is empty. One at a time. */
 struct vm *vm_create(struct pool *pool);
 
 /* Nobody finds the VM any more, and no CPU has anything of it. No locks, interrupts off; its `busy`
@@ -201,11 +201,10 @@ void context_init(void);
 /* The state after power-on. On the vCPU's CPU. */
 void context_reset(struct vcpu *vcpu);
 
-/* Of a vCPU whose state is in no CPU. Its FPU state, `size` bytes as XSAVE writes them: copied out,
- * or taken over; false: it would fault. XCR0: false when the CPU refuses it. One of the MSRs that
- * move with it; NULL: none of them. */
+/* Of a vCPU whose state is in no CPU. Its FPU state, so many bytes as XSAVE writes them, taken
+ * over; false: it would fault. XCR0: false when the CPU refuses it. One of the MSRs that move with
+ * it; NULL: none of them. */
 size_t context_fpu_size(void);
-void context_get_fpu(const struct vcpu *vcpu, void *to);
 bool context_set_fpu(struct vcpu *vcpu, const void *from);
 bool context_set_xcr0(struct vcpu *vcpu, uint64_t value);
 uint64_t *context_msr(struct vcpu *vcpu, uint32_t number);

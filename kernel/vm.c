@@ -53,7 +53,8 @@ struct vm *vm_create(struct pool *pool)
 	return vm;
 }
 
-STATIC_ASSERT(PINTLE_DOORBELLS * sizeof(struct pintle_doorbell) <= PAGE_SIZE, "a page of doorbells");
+STATIC_ASSERT(
+	PINTLE_DOORBELLS * sizeof(struct pintle_doorbell) <= PAGE_SIZE, "a page of doorbells");
 
 int vm_protect(struct vm *vm, uint64_t gpa, uint64_t size, unsigned rights)
 {
@@ -128,7 +129,7 @@ struct vcpu *vcpu_create(struct vm *vm, uint32_t apic_id, const struct sched_par
 	vcpu->closed = vm->closed;
 	vcpu->index = vm->vcpu_count;
 	vcpu->cpu = this_cpu()->index;
-	dispatch_add(vcpu, this_cpu(), params);
+	sched_entity_init(&vcpu->sched, &this_cpu()->sched, params);
 	vcpu_power_on(vcpu, apic_id);
 	return vcpu;
 }

@@ -21,6 +21,10 @@
 /* Where the data of KVM_EXIT_IO lie in the run page. */
 #define IO_OFFSET ALIGN(sizeof(struct kvm_run), 64)
 
+/* SDM vol. 3, 11.11: to the APIC whose id is in bits 19:12; delivery mode NMI. */
+#define MSI_ADDRESS 0xfee00000u
+#define MSI_NMI     0x400u
+
 static void vcpu_stopped(struct event *event)
 {
 	wake_up(&container_of(event, struct vcpu, event)->wait);
@@ -214,7 +218,8 @@ static long vcpu_ioctl(struct file *file, unsigned int command, unsigned long ar
 		return -EIO;
 	}
 	if (command == KVM_NMI) { /* also while it runs */
-		return vcpu_call(vcpu, VCPU_NMI);
+		err = pintle_call(MSI, vcpu->vm->handle, MSI_ADDRESS | vcpu->id << 12, MSI_NMI);
+		return err < 0 ? err : 0;
 	}
 	if (mutex_lock_killable(&vcpu->lock)) {
 		return -EINTR;

@@ -46,14 +46,18 @@ static int64_t take(struct pintle_doorbell wanted)
 
 static struct pintle_doorbell port(uint64_t address, uint8_t size, unsigned bit)
 {
-	return (struct pintle_doorbell){
-		.address = address, .event = PINTLE_EVENT_ID(0, bit), .size = size, .place = PINTLE_PORT};
+	return (struct pintle_doorbell){.address = address,
+		.event = PINTLE_EVENT_ID(0, bit),
+		.size = size,
+		.place = PINTLE_PORT};
 }
 
 static struct pintle_doorbell mmio(uint64_t address, uint8_t size, unsigned bit)
 {
-	return (struct pintle_doorbell){
-		.address = address, .event = PINTLE_EVENT_ID(0, bit), .size = size, .place = PINTLE_MEMORY};
+	return (struct pintle_doorbell){.address = address,
+		.event = PINTLE_EVENT_ID(0, bit),
+		.size = size,
+		.place = PINTLE_MEMORY};
 }
 
 static struct pintle_doorbell matching(struct pintle_doorbell any, uint64_t data)
@@ -137,7 +141,7 @@ static void rings(void)
 	EXPECT_TRUE(event_is_set(0, 104));
 
 	CASE("one that was removed takes nothing, its neighbours do");
-	EXPECT(0, take(matching(port(0x55, 1, 999), 0x89))); /* its event does not count */
+	EXPECT(0, take(matching(port(0x55, 1, 999), 0x89)));       /* its event does not count */
 	EXPECT(-EINVAL, take(matching(port(0x55, 1, 104), 0x89))); /* there is none left */
 	begin(value);
 	STOPS_AT_PORT(1);

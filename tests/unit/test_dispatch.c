@@ -96,7 +96,7 @@ static struct sched_params params_on(uint64_t mask)
 static struct vcpu *add(unsigned n, unsigned cpu, uint64_t mask)
 {
 	struct sched_params params = params_on(mask);
-	assert_true(dispatch_add(&vcpus[n], &cpus[cpu], &params));
+	sched_entity_init(&vcpus[n].sched, &cpus[cpu].sched, &params);
 	return &vcpus[n];
 }
 

@@ -132,8 +132,8 @@ static void unknown_conversions_show_their_letter_and_take_no_argument(void **st
 {
 	(void)state;
 	static const char *const odd[][2] = {{"%q", "q"}, {"%5q", "    q"}, {"%hhu", "hhu"},
-		{"%.3s", ".3s"}, {"%#x", "#x"}, {"%+u", "+u"}, {"%d", "d"}, {"%n", "n"}, {"%f", "f"},
-		{"%\n", "\n"}, {"%5%", "    %"}};
+		{"%.3s", ".3s"}, {"%#x", "#x"}, {"%+u", "+u"}, {"%d", "d"}, {"%n", "n"},
+		{"%f", "f"}, {"%\n", "\n"}, {"%5%", "    %"}};
 	char out[64];
 	char fmt[64];
 	char want[64];
