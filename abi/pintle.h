@@ -75,7 +75,6 @@ enum pintle_exit {
 	PINTLE_EXIT_ERROR,    /* an instruction on a device that Pintle does not know; address */
 	PINTLE_EXIT_FAILED,   /* an entry failed or an unknown exit: code in `value` */
 	PINTLE_EXIT_STOPPED,  /* by PINTLE_VCPU_STOP */
-			      /* 8 was SIPI. */
 };
 struct pintle_record {
 	uint32_t exit; /* enum pintle_exit */
@@ -85,8 +84,7 @@ struct pintle_record {
 	uint64_t address; /* port or guest-physical address */
 	uint64_t value;
 	uint64_t ran, waited; /* ns, since the vCPU was made */
-	uint64_t exits;       /* counts all exits of the vCPU */
-	uint64_t reserved2[2];
+	uint64_t reserved2[3];
 	/* For PINTLE_STATE_GET and _SET: `count` of the call. */
 	struct pintle_value {
 		uint64_t id; /* PINTLE_REG..., or PINTLE_MSR(n) */
@@ -146,8 +144,7 @@ struct pintle_cpuid {
  * The event page of a service CPU, in a shared piece. Pintle sets a bit of `bits`, then the bit of
  * its word in `words`, then raises the CPU's vector of the PCI function; the service VM takes them
  * away in the other order, with atomic exchanges. An event's number is the one that was given to
- * PINTLE_VCPU_CREATE, PINTLE_VCPU_STEER or PINTLE_DOORBELL_ADD: service CPU in bits 31:16, bit in
- * 11:0.
+ * PINTLE_VCPU_CREATE, PINTLE_VCPU_WAIT or PINTLE_DOORBELL: service CPU in bits 31:16, bit in 11:0.
  */
 #define PINTLE_EVENTS             4096u
 #define PINTLE_EVENT_ID(cpu, bit) ((uint32_t)(cpu) << 16 | (bit))
@@ -158,12 +155,15 @@ struct pintle_events {
 };
 
 /* A doorbell: a write that becomes an event and does not stop the vCPU. */
+#define PINTLE_DOORBELLS 128u /* of a VM */
+enum pintle_place { PINTLE_NOWHERE, PINTLE_PORT, PINTLE_MEMORY };
 struct pintle_doorbell {
 	uint64_t address; /* port or guest-physical address */
 	uint64_t data;    /* that must be written, when `match` is 1 */
 	uint32_t event;
-	uint8_t size; /* bytes: 1, 2, 4, 8; 0: any */
-	uint8_t is_port, match, reserved;
+	uint8_t size;  /* bytes: 1, 2, 4, 8; 0: any */
+	uint8_t place; /* enum pintle_place */
+	uint8_t match, reserved;
 };
 
 /* Scheduling, for PINTLE_SCHED_SET; docs/options.md says what they mean. */

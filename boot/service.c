@@ -52,7 +52,7 @@ static void make_vcpu(void *vm)
 
 static struct vm *make_vm(void)
 {
-	struct vm *vm = vm_create(NULL);
+	struct vm *vm = vm_create(&(struct pool){0});
 	if (vm == NULL || map_memory(vm) != 0 || pieces_init() != 0) {
 		return NULL;
 	}
@@ -153,7 +153,6 @@ static int restart(void)
 	boot_info->efi_count = 0; /* UEFI's services are where the first kernel has moved them */
 	vm_hold(service_vm, true);
 	hypercall_reset();
-	service_vm->reported = false;
 	smp_call_all(stop_here, NULL);
 	pci_stop_dma();
 	devices_reset();

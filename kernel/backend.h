@@ -175,7 +175,7 @@ struct stage2_format {
 	bool large_1g; /* this machine has leaves of 1 GiB; true or false after backend->probe */
 };
 
-/* What a VM's vCPUs share, of FRAME_VCPU: bits that are set make the access exit (SDM vol.
+/* What a VM's vCPUs share, of FRAME_VM: bits that are set make the access exit (SDM vol.
  * 3, 25.6.4 and 25.6.9; APM vol. 2, 15.10.1 and 15.11). AMD-V's CPUs look at three bits behind the
  * last port. */
 struct vm_bitmaps {

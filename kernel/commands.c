@@ -178,9 +178,9 @@ static void show_function(uint32_t address, uint32_t id, uint32_t class_code)
 /* The service VM uses the same pair of ports. */
 void command_pci(char *argument)
 {
-	vm_hold(service_vm, true);
+	bool held = vm_hold(service_vm, true);
 	pci_scan(show_function);
-	vm_hold(service_vm, false);
+	vm_hold(service_vm, held);
 }
 
 void command_poweroff(char *argument)

@@ -12,12 +12,10 @@ static void show_vcpu(const struct vcpu *vcpu)
 	const struct sched_entity *e = &vcpu->sched;
 	const struct sched_params *p = &e->params;
 	uint64_t all = max_u64(e->cpu->weight, p->weight);
-	char name[16], reserve[24];
 
-	fmt_write(name, sizeof(name), "%u.%u", vcpu->vm->id, vcpu->index);
-	fmt_write(reserve, sizeof(reserve), "%lu/%lu", p->budget / 1000, p->period / 1000);
-	console_printf("%-6s  %3u  %6u  %3u  %-7s  %-13s  %5lu  %5u  %12lu  %12lu  %6lu\n", name,
-		e->cpu->index, p->weight, p->cap, sched_latency_names[p->latency], reserve,
+	console_printf("%u.%-4u  %3u  %6u  %3u  %-7s  %lu/%-11lu  %5lu  %5u  %12lu  %12lu  %6lu\n",
+		vcpu->vm->id, vcpu->index, e->cpu->index, p->weight, p->cap,
+		sched_latency_names[p->latency], p->budget / 1000, p->period / 1000,
 		p->weight * 1000 / all, vcpu->got, dispatch_ran(vcpu) / 1000, e->waited / 1000,
 		e->migrations);
 }

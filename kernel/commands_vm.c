@@ -93,15 +93,13 @@ static void show_place(struct vcpu *vcpu)
 
 static void show_vcpu(struct vcpu *vcpu)
 {
-	bool paused = vcpu->state != VCPU_DEAD && vcpu->requests & VCPU_REQUEST_PAUSE;
+	bool paused = vcpu->state != VCPU_DEAD && vcpu->vm->held;
 	uint64_t exits = 0;
-	char name[16];
 
 	for (unsigned kind = 0; kind < EXIT_COUNT; kind++) {
 		exits += vcpu->exits[kind];
 	}
-	fmt_write(name, sizeof(name), "%u.%u", vcpu->vm->id, vcpu->index);
-	console_printf("%-6s  %3u  %-14s  %10lu", name, vcpu->cpu,
+	console_printf("%u.%-4u  %3u  %-14s  %10lu", vcpu->vm->id, vcpu->index, vcpu->cpu,
 		paused ? "paused" : state_names[vcpu->state], exits);
 	console_printf("%s\n", visit(vcpu, show_place) ? "" : "  its CPU does not answer");
 }
@@ -133,16 +131,11 @@ void command_exits(char *argument)
 	}
 }
 
-static void show_registers(struct vcpu *vcpu)
-{
-	vcpu_show(vcpu, console_printf);
-}
-
 void command_regs(char *argument)
 {
 	struct vm_range range = vm_range_read(argument);
 
-	if (range.vm != NULL && !visit(range.vm->vcpu[range.first], show_registers)) {
+	if (range.vm != NULL && !visit(range.vm->vcpu[range.first], vcpu_show)) {
 		console_printf("Its CPU does not answer.\n");
 	}
 }
@@ -166,28 +159,23 @@ void command_stage2(char *argument)
 	}
 }
 
-static void ask(const char *argument, unsigned requests)
-{
-	struct vm_range range = vm_range_read(argument);
-
-	for (unsigned i = range.first; i < range.end; i++) {
-		vcpu_request(range.vm->vcpu[i], requests);
-	}
-}
-
 void command_pause(char *argument)
 {
-	ask(argument, VCPU_REQUEST_PAUSE);
+	vm_hold(vm_range_read(argument).vm, true);
 }
 
 void command_resume(char *argument)
 {
-	ask(argument, VCPU_REQUEST_RESUME);
+	vm_hold(vm_range_read(argument).vm, false);
 }
 
 void command_nmi(char *argument)
 {
-	ask(argument, VCPU_REQUEST_NMI);
+	struct vm_range range = vm_range_read(argument);
+
+	for (unsigned i = range.first; i < range.end; i++) {
+		vcpu_request(range.vm->vcpu[i], VCPU_REQUEST_NMI);
+	}
 }
 
 void command_restart(char *argument)

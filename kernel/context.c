@@ -158,11 +158,6 @@ void context_load(struct vcpu *vcpu)
 	}
 }
 
-void context_get_fpu(const struct vcpu *vcpu, void *to)
-{
-	memcpy(to, vcpu->context.fpu, context_fpu_size());
-}
-
 bool context_set_fpu(struct vcpu *vcpu, const void *from)
 {
 	static const uint8_t zero[56];

@@ -14,37 +14,20 @@ static struct pcpu *cpu_of(const struct sched_cpu *cpu)
 	return cpu_table[cpu->index];
 }
 
-/* Bits of an APIC id below the part that names the core, and the package (SDM vol. 2, CPUID leaf
- * 0bh; without it: below the package, leaf 1). */
-static void read_topology(unsigned *core, unsigned *package)
-{
-	struct cpuid threads = {0}, all = cpuid_read(1, 0);
-
-	*core = 0;
-	*package = 0;
-	if (cpuid_read(0, 0).eax >= 0xb) {
-		threads = cpuid_read(0xb, 0);
-		*core = threads.eax & 31;
-		*package = cpuid_read(0xb, 1).eax & 31;
-	}
-	if (threads.ebx == 0 && all.edx & BIT(28)) { /* HTT */
-		while (1u << *package < (all.ebx >> 16 & 0xff)) {
-			++*package;
-		}
-	}
-}
-
 int dispatch_init(void)
 {
 	struct sched_machine *m = &dispatch_machine;
 	size_t frames = ALIGN_UP(cpu_count * cpu_count, PAGE_SIZE) / PAGE_SIZE;
 	uint8_t *distances = frame_alloc(frames, FRAME_CPU);
-	unsigned core, package;
+	/* Bits of an APIC id below the part that names the core, and the package (SDM vol. 2, CPUID
+	 * leaf 0bh; without it each CPU counts as a package). */
+	bool told = cpuid_read(0, 0).eax >= 0xb;
+	unsigned core = told ? cpuid_read(0xb, 0).eax & 31 : 0;
+	unsigned package = told ? cpuid_read(0xb, 1).eax & 31 : 0;
 
 	if (distances == NULL) {
 		return trace_err(-ENOMEM);
 	}
-	read_topology(&core, &package);
 	m->cpu_count = cpu_count;
 	for (unsigned i = 0; i < cpu_count; i++) {
 		struct pcpu *cpu = cpu_table[i];
@@ -156,12 +139,7 @@ void dispatch_alarm(uint64_t now)
 	}
 }
 
-void dispatch_wake(struct vcpu *vcpu)
-{
-	dispatch_wake_at(vcpu, NULL);
-}
-
-void dispatch_wake_at(struct vcpu *vcpu, struct pcpu *place)
+void dispatch_wake(struct vcpu *vcpu, struct pcpu *place)
 {
 	struct sched_entity *entity = &vcpu->sched;
 	uint64_t now = time_ns(), flags;
@@ -260,13 +238,6 @@ bool dispatch_swap(struct vcpu *next, uint64_t now)
 	return done;
 }
 
-bool dispatch_add(struct vcpu *vcpu, struct pcpu *cpu, const struct sched_params *params)
-{
-	LOCK_HOLD(&cpu->sched_lock);
-	sched_entity_init(&vcpu->sched, &cpu->sched);
-	return sched_set(&vcpu->sched, params, &cpu->sched, time_ns());
-}
-
 int dispatch_set(struct vcpu *vcpu, const struct sched_params *params)
 {
 	struct sched_entity *e = &vcpu->sched;
@@ -299,14 +270,6 @@ int dispatch_set(struct vcpu *vcpu, const struct sched_params *params)
 		cpu_pause();
 	}
 	return trace_err(-EAGAIN);
-}
-
-void dispatch_skip(uint64_t from)
-{
-	struct pcpu *cpu = this_cpu();
-	LOCK_HOLD(&cpu->sched_lock);
-
-	sched_skip(&cpu->sched, time_from_tsc(from), time_ns());
 }
 
 void dispatch_yield(struct vcpu *vcpu)

@@ -18,19 +18,13 @@ extern struct sched_machine dispatch_machine; /* [I] after dispatch_init() but f
  * -ENOMEM. */
 int dispatch_init(void);
 
-/* A new vCPU, asleep on CPU `cpu`. `params` are valid; false: the CPU has no room for what they
- * reserve, and the vCPU has the parameters of sched_entity_init(). No locks. */
-bool dispatch_add(struct vcpu *vcpu, struct pcpu *cpu, const struct sched_params *params);
-
 /* Schedule a vCPU by these parameters from now on: 0; -EINVAL: they are not valid; -ENOSPC: no CPU
  * has room for the reservation; -EAGAIN: it is on its way somewhere. No locks. */
 int dispatch_set(struct vcpu *vcpu, const struct sched_params *params);
 
-/* A vCPU that was asked something may have to run. Any context but NMI; no locks of rank SCHED. */
-void dispatch_wake(struct vcpu *vcpu);
-
-/* The same, on this CPU if it may be there: it has room soon. */
-void dispatch_wake_at(struct vcpu *vcpu, struct pcpu *place);
+/* A vCPU that was asked something may have to run: at `place`, unless NULL, if it may be there: it
+ * has room soon. Any context but NMI; no locks of rank SCHED. */
+void dispatch_wake(struct vcpu *vcpu, struct pcpu *place);
 
 /* Whom this CPU runs from now on, after `how` of the one that it ran, as ->vcpu, and until when;
  * NULL: nobody. In the main loop, interrupts off. */
@@ -42,9 +36,6 @@ bool dispatch_swap(struct vcpu *next, uint64_t now);
 
 /* Wake those of this CPU whose timers have come, at TSC `now`. In the main loop, interrupts off. */
 void dispatch_alarm(uint64_t now);
-
-/* What this CPU did from TSC `from` up to now is nobody's: it was Pintle's own. No locks. */
-void dispatch_skip(uint64_t from);
 
 /* This CPU's vCPU spins on what `vcpu` does: that one, if it waits, goes before others, and this
  * one behind. Interrupts off, no locks. */

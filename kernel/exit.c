@@ -293,8 +293,7 @@ NOINLINE static void end(struct vcpu *vcpu, const struct vcpu_exit *exit)
 		vmm_stop(vcpu, shutdown ? PINTLE_EXIT_SHUTDOWN : PINTLE_EXIT_FAILED, exit->raw);
 		return;
 	}
-	bool first = !vcpu->vm->reported;
-	vcpu->vm->reported = true;
+	bool first = !vcpu->vm->held;
 	log_error("%s: vcpu %u: ended by exit 0x%lx", vcpu->vm->name, vcpu->index, exit->raw);
 	vcpu_kill(vcpu, reason != NULL ? reason : exit->why);
 	if (first) {

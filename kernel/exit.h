@@ -100,11 +100,11 @@ void vmm_stop(struct vcpu *vcpu, enum pintle_exit exit, uint64_t value);
 /* An event, by its number (abi/pintle.h). Any CPU, any context but NMI. */
 void vmm_event(uint32_t event);
 
-/* Where a service CPU's events go; NULL: nowhere. */
+/* Where a service CPU's events go, which is kept (shared_keep()); NULL: nowhere. */
 void vmm_set_event_page(unsigned cpu, struct pintle_events *page);
 
-/* Add one, or remove it, with the VM's `busy` held. 0; -EEXIST; -ENOSPC; -ENOENT. */
-int vmm_doorbell(struct vm *vm, const struct pintle_doorbell *bell, bool add);
+/* The VM's doorbell of this number is from now on that, with the VM's `busy` held. */
+void vmm_doorbell(struct vm *vm, unsigned number, const struct pintle_doorbell *bell);
 
 /* vcpu_state.c: one value of a vCPU that this CPU has taken, by the ABI's id; false: there is no
  * such, or it cannot be. Its APIC's registers, 1 KiB. */

@@ -30,19 +30,14 @@ static void fmt_put(struct fmt_state *fmt, const char *text, size_t len)
 /* A width is filled with zeros as if they were digits. */
 static void fmt_put_number(struct fmt_state *fmt, char conversion, uint64_t value)
 {
-	unsigned base = conversion == 'd' || conversion == 'u' ? 10 : 16;
-	bool minus = conversion == 'd' && (int64_t)value < 0;
-	char text[24]; /* UINT64_MAX in decimal and a sign fit; zeros fill no further */
+	unsigned base = conversion == 'u' ? 10 : 16;
+	char text[24]; /* UINT64_MAX in decimal fits; zeros fill no further */
 	size_t at = sizeof(text);
 	size_t zeros = fmt->zero ? min_u64(fmt->width, sizeof(text)) : 0;
-	value = minus ? -value : value;
 	do {
 		text[--at] = fmt_digits[value % base];
 		value /= base;
-	} while (value != 0 || at + zeros > sizeof(text) + minus);
-	if (minus) {
-		text[--at] = '-';
-	}
+	} while (value != 0 || at + zeros > sizeof(text));
 	fmt_put(fmt, text + at, sizeof(text) - at);
 }
 
@@ -65,8 +60,6 @@ static const char *fmt_convert(struct fmt_state *fmt, const char *at)
 		const char *text = va_arg(fmt->args, const char *);
 		text = text != NULL ? text : "(null)";
 		fmt_put(fmt, text, strlen(text));
-	} else if (*at == 'd' && !is_long) {
-		fmt_put_number(fmt, *at, (uint64_t)va_arg(fmt->args, int));
 	} else if (is_long || *at == 'p') {
 		fmt_put_number(fmt, *at, va_arg(fmt->args, uint64_t));
 	} else if (*at == 'u' || *at == 'x') {

@@ -8,7 +8,7 @@
 
 /*
  * Write a formatted text of at most `size` bytes, always ended by a zero byte when size is not 0.
- * Knows the flag `-` or `0`, a width, the lengths l and z, and the conversions d u x p (as lx) c s
+ * Knows the flag `-` or `0`, a width, the lengths l and z, and the conversions u x p (as lx) c s
  * %. Zeros fill up to 24 columns. Of an unknown conversion the letter is shown. A null %s prints
  * "(null)". Returns the length that the whole text has, as snprintf does.
  */

@@ -16,9 +16,7 @@
 	X(PAGE_TABLE, "own page tables")                                                           \
 	X(CPU, "per-CPU areas")                                                                    \
 	X(STACK, "stacks")                                                                         \
-	X(STAGE2, "stage-2 tables")                                                                \
-	X(VCPU, "virtual CPUs")                                                                    \
-	X(TEST, "self-test")
+	X(VM, "service VM")
 
 #define FRAME_ID(id, name) FRAME_##id,
 enum frame_owner { FRAME_OWNERS(FRAME_ID) FRAME_OWNER_COUNT };

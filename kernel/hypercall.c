@@ -30,8 +30,6 @@ enum right { NONE, ALONE, LOOK, VM, RUNNING, VCPU };
 #define RIGHT   7u
 #define PAGE(n) (((n) + 1u) << 3)
 
-static uint64_t event_kept[CPUS_MAX]; /* [the VMs are taken] event pages; 0: none */
-
 /* Machine ------------------------------------------------------------------------------------- */
 
 static int64_t call_QUERY(const struct call *c)
@@ -75,10 +73,6 @@ static int64_t call_EVENT_PAGE(const struct call *c)
 		return -EFAULT;
 	}
 	vmm_set_event_page((unsigned)cpu, events);
-	if (event_kept[cpu] != 0) {
-		pieces_drop(event_kept[cpu], 1);
-	}
-	event_kept[cpu] = page;
 	return 0;
 }
 
@@ -86,11 +80,10 @@ static int64_t call_EVENT_PAGE(const struct call *c)
 
 static int64_t call_VM_CREATE(const struct call *c)
 {
-	static struct pool pool; /* [the VMs are taken] */
-
-	pool = (struct pool){0};
+	struct pool pool = {0};
 	int err = pool_add(&pool, c->argument[0]);
 	struct vm *vm = err == 0 ? vm_create(&pool) : NULL;
+
 	if (err == 0 && vm == NULL) {
 		pool_return(&pool);
 		err = -ENOSPC;
@@ -132,12 +125,8 @@ static size_t cut_cost(struct vm *vm, uint64_t gpa)
 /* Runs of pages leave the accounts when no CPU uses them any more. */
 static int64_t call_UNMAP(const struct call *c)
 {
-	struct {
-		uint64_t page;
-		size_t count;
-	} run[32];
+	struct stage2_translation run[32];
 	uint64_t gpa = c->argument[0], size = c->argument[1], end = gpa + size;
-	struct stage2_translation page;
 
 	if (((gpa | size) & PAGE_MASK) || size > RANGE_MAX || gpa > BIT(48) - RANGE_MAX) {
 		return -EINVAL;
@@ -148,14 +137,13 @@ static int64_t call_UNMAP(const struct call *c)
 	while (gpa < end) {
 		unsigned runs = 0;
 		uint64_t first = gpa;
-		while (runs < ARRAY_COUNT(run) && stage2_next(&c->vm->stage2, &gpa, end, &page)) {
-			run[runs].page = page.hpa.raw;
-			run[runs++].count = page.left / PAGE_SIZE;
-			gpa += page.left;
+		while (runs < ARRAY_COUNT(run) &&
+			stage2_next(&c->vm->stage2, &gpa, end, &run[runs])) {
+			gpa += run[runs++].left;
 		}
 		vm_protect(c->vm, first, gpa - first, 0);
 		while (runs-- != 0) {
-			pieces_drop(run[runs].page, run[runs].count);
+			pieces_drop(run[runs].hpa.raw, run[runs].left / PAGE_SIZE);
 		}
 	}
 	return 0;
@@ -190,7 +178,7 @@ static int64_t call_MAP(const struct call *c)
 	}
 	memcpy(list, c->page, count * sizeof(*list));
 	for (size_t i = 0; i < count; i++) {
-		if (!pieces_hold(list[i], 1)) {
+		if (!pieces_hold(list[i])) {
 			while (i-- != 0) {
 				pieces_drop(list[i], 1);
 			}
@@ -262,7 +250,6 @@ static int64_t call_VCPU_CREATE(const struct call *c)
 		pieces_drop(page, 1);
 		return c->vm->vcpu_count == CPUS_MAX ? -ENOSPC : -ENOMEM;
 	}
-	vcpu->record_page = page;
 	vcpu->event = (uint32_t)c->argument[2];
 	vcpu->stopped = true;
 	vcpu->state = vcpu->index == 0 ? VCPU_RUNNING : VCPU_WAIT_SIPI;
@@ -277,10 +264,6 @@ static int64_t lend(struct vcpu *vcpu, bool begin)
 {
 	struct vcpu *self = this_cpu()->vcpu;
 
-	vcpu->waiter = self;
-	if (!begin && (vcpu->stopped || vcpu->sched.state == SCHED_ASLEEP)) {
-		return 1;
-	}
 	self->state = VCPU_WAITS;
 	if (begin && self->requests == 0 && vlapic_pending(&self->lapic) < 0 &&
 		dispatch_swap(vcpu, tsc_read())) {
@@ -289,7 +272,7 @@ static int64_t lend(struct vcpu *vcpu, bool begin)
 	}
 	if (begin) {
 		atomic_fetch_or(&vcpu->requests, VCPU_REQUEST_LOOK);
-		dispatch_wake_at(vcpu, this_cpu());
+		dispatch_wake(vcpu, this_cpu());
 	}
 	vcpu_request(self, VCPU_REQUEST_LOOK);
 	return 0;
@@ -297,7 +280,15 @@ static int64_t lend(struct vcpu *vcpu, bool begin)
 
 static int64_t call_VCPU_WAIT(const struct call *c)
 {
-	return lend(c->vcpu, false);
+	struct vcpu *vcpu = c->vcpu;
+
+	vcpu->waiter = this_cpu()->vcpu; /* before the look: a stop that comes now is told */
+	if (!vcpu->stopped && vcpu->sched.state != SCHED_ASLEEP) {
+		return lend(vcpu, false);
+	}
+	vcpu->event = (uint32_t)c->argument[0];
+	vcpu->waiter = NULL;
+	return 1;
 }
 
 static int64_t call_VCPU_RUN(const struct call *c)
@@ -314,6 +305,7 @@ static int64_t call_VCPU_RUN(const struct call *c)
 		vcpu->answer = ANSWER_GIVEN;
 	}
 	if (how != PINTLE_RUN_ANSWER) {
+		vcpu->waiter = how == PINTLE_RUN_WAIT ? this_cpu()->vcpu : vcpu->waiter;
 		vcpu->stopped = false;
 		if (how == PINTLE_RUN_WAIT) {
 			return lend(vcpu, true);
@@ -341,19 +333,6 @@ static int64_t call_VCPU_STOP(const struct call *c)
 		vcpu->record->exit = PINTLE_EXIT_STOPPED;
 	}
 	return ran;
-}
-
-static int64_t call_VCPU_STEER(const struct call *c)
-{
-	c->vcpu->event = (uint32_t)c->argument[0];
-	c->vcpu->waiter = NULL;
-	return 0;
-}
-
-static int64_t call_VCPU_NMI(const struct call *c)
-{
-	vcpu_request(c->vcpu, VCPU_REQUEST_NMI);
-	return 0;
 }
 
 /* SDM vol. 3, 11.11: destination in bits 19:12 of the address, logical by bit 2. */
@@ -391,7 +370,7 @@ static int64_t call_CPUID_SET(const struct call *c)
 	if (count > PINTLE_CPUID_MAX) {
 		return -EINVAL;
 	}
-	struct pintle_cpuid *own = vm->cpuid != NULL ? vm->cpuid : vm_alloc(vm, 1);
+	struct pintle_cpuid *own = vm->cpuid != NULL ? vm->cpuid : pool_alloc(&vm->pool, 1);
 	if (own == NULL) {
 		return -ENOMEM;
 	}
@@ -402,16 +381,18 @@ static int64_t call_CPUID_SET(const struct call *c)
 	return 0;
 }
 
-static int64_t call_DOORBELL_ADD(const struct call *c)
+static int64_t call_DOORBELL(const struct call *c)
 {
 	struct pintle_doorbell bell;
 
 	memcpy(&bell, c->page, sizeof(bell));
-	return bell.is_port > 1 || bell.match > 1 || bell.size > 8
-		? -EINVAL
-		: vmm_doorbell(c->vm, &bell, c->number == PINTLE_DOORBELL_ADD);
+	if (bell.place > PINTLE_MEMORY || bell.match > 1 || bell.size > 8 ||
+		c->argument[1] >= PINTLE_DOORBELLS) {
+		return -EINVAL;
+	}
+	vmm_doorbell(c->vm, (unsigned)c->argument[1], &bell);
+	return 0;
 }
-#define call_DOORBELL_REMOVE call_DOORBELL_ADD
 
 static int64_t call_STATE_GET(const struct call *c)
 {
@@ -453,7 +434,7 @@ static int64_t call_BULK_GET(const struct call *c)
 	if (fpu && set) {
 		good = context_set_fpu(c->vcpu, pages);
 	} else if (fpu) {
-		context_get_fpu(c->vcpu, pages);
+		memcpy(pages, c->vcpu->context.fpu, size);
 	} else {
 		vcpu_lapic(c->vcpu, pages, set);
 	}
@@ -571,7 +552,6 @@ void hypercall_reset(void)
 	}
 	for (unsigned cpu = 0; cpu < service_vm->vcpu_count; cpu++) {
 		vmm_set_event_page(cpu, NULL);
-		event_kept[cpu] = 0;
 	}
 	pieces_reset();
 	irq_restore(flags);

@@ -22,7 +22,7 @@ void log_write(enum log_level level, const char *fmt, ...) PRINTF_LIKE(2, 3);
 #define log_info(...)    log_write(LOG_INFO, __VA_ARGS__)
 
 /* Say where an error is born (in the log, at debug level), and give it back. */
-#define trace_err(err) (log_write(LOG_DEBUG, "%s:%d: error %d", __FILE__, __LINE__, (err)), (err))
+#define trace_err(err) (log_write(LOG_DEBUG, "%s:%u: error %u", __FILE__, __LINE__, -(err)), (err))
 
 /* Bytes of a line's text with its zero, more is cut; and of a line as it is shown. */
 #define LOG_TEXT_MAX 148u

@@ -27,7 +27,7 @@ enum panic_action { PANIC_STOP, PANIC_REBOOT };
 extern enum panic_action panic_action; /* [I] once the options are read */
 
 #define ASSERT(condition)                                                                          \
-	((condition) ? (void)0 : panic("%s:%d: not true: %s", __FILE__, __LINE__, #condition))
+	((condition) ? (void)0 : panic("%s:%u: not true: %s", __FILE__, __LINE__, #condition))
 
 /* Checked in the debug flavour only. */
 #define DEBUG_ASSERT(condition) ASSERT(!DEBUG_BUILD || (condition))

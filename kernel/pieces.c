@@ -29,7 +29,7 @@ int pieces_init(void)
 		top = range->type == MEM_FREE ? range->base + range->size : top;
 	}
 	piece_count = ALIGN_UP(top, LARGE_SIZE) / LARGE_SIZE;
-	uses = frame_alloc(PAGES_OF(piece_count * sizeof(*uses)), FRAME_VCPU);
+	uses = frame_alloc(PAGES_OF(piece_count * sizeof(*uses)), FRAME_VM);
 	return uses != NULL ? 0 : trace_err(-ENOMEM);
 }
 
@@ -47,19 +47,15 @@ static bool is_given(uint64_t base, uint64_t size)
 	return false;
 }
 
-bool pieces_hold(uint64_t page, size_t count)
+bool pieces_hold(uint64_t page)
 {
-	if ((page & PAGE_MASK) != 0 || !is_given(page, count * PAGE_SIZE)) {
+	if ((page & PAGE_MASK) != 0 || !is_given(page, PAGE_SIZE)) {
 		return false;
 	}
 	LOCK_HOLD(&pieces_lock);
-	bool good = true;
-	for (size_t i = 0; i < count; i++) {
-		good &= !(uses[(page + i * PAGE_SIZE) / LARGE_SIZE] & DEPOSITED);
-	}
-	for (size_t i = 0; i < count && good; i++) {
-		uses[(page + i * PAGE_SIZE) / LARGE_SIZE]++;
-	}
+	uint32_t *use = &uses[page / LARGE_SIZE];
+	bool good = !(*use & DEPOSITED);
+	*use += good;
 	return good;
 }
 
@@ -163,6 +159,9 @@ void *pool_alloc(struct pool *pool, size_t count)
 {
 	void **page = count == 1 ? pool->returned : NULL;
 
+	if (pool->count == 0) {
+		return frame_alloc(count, FRAME_VM);
+	}
 	if (page != NULL) {
 		pool->returned = *page;
 	}
@@ -179,6 +178,10 @@ void *pool_alloc(struct pool *pool, size_t count)
 
 void pool_free(struct pool *pool, void *page)
 {
+	if (pool->count == 0) {
+		frame_free(page, 1, FRAME_VM);
+		return;
+	}
 	*(void **)page = pool->returned;
 	pool->returned = page;
 	pool->free++;

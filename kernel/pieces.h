@@ -15,9 +15,9 @@
 /* Take note of the machine's memory. Once, at boot, when the map is final: 0 or -ENOMEM. */
 int pieces_init(void);
 
-/* `count` pages from `page` on are mapped to a guest from now on: false when one is not the service
- * VM's own memory. Or are not any more. Any CPU. */
-bool pieces_hold(uint64_t page, size_t count);
+/* A page is mapped to a guest from now on: false when it is not the service VM's own memory. Or
+ * `count` pages from `page` on are not any more. Any CPU. */
+bool pieces_hold(uint64_t page);
 void pieces_drop(uint64_t page, size_t count);
 
 /* 0; -EFAULT not the service VM's memory; -EBUSY in use in another way; -EINVAL not shared;
@@ -35,7 +35,8 @@ void *shared_keep(uint64_t page);
 /* Nothing is shared any more, whoever keeps it. No locks. */
 void pieces_reset(void);
 
-/* A VM's own pieces. Guarded by the VM's `busy`, but for the number of free pages. */
+/* A VM's own pieces; of one without any, the service VM's, the pages are Pintle's own frames.
+ * Guarded by the VM's `busy`, but for the number of free pages. */
 #define POOL_PIECES 64u
 struct pool {
 	uint64_t piece[POOL_PIECES];

@@ -13,18 +13,14 @@ const struct backend *backend;
 struct vm *service_vm;
 int (*service_restart)(void);
 struct spinlock vm_lock = SPINLOCK(VM);
-#define SERVE_FREE_NS 20000ull /* for the console: more is not the vCPU's cost */
 
 void vcpu_request(struct vcpu *vcpu, unsigned requests)
 {
-	if (requests & VCPU_REQUEST_PAUSE) { /* then a RESUME from before does not count */
-		atomic_fetch_and(&vcpu->requests, ~(unsigned)VCPU_REQUEST_RESUME);
-	}
 	if (vcpu == this_cpu()->vcpu) {
 		atomic_fetch_or(&vcpu->requests, requests);
 	} else {
 		atomic_fetch_or(&vcpu->requests, requests | VCPU_REQUEST_LOOK);
-		dispatch_wake(vcpu);
+		dispatch_wake(vcpu, NULL);
 	}
 }
 
@@ -69,16 +65,17 @@ void vm_flush(struct vm *vm)
 	stage2_reclaim(&vm->stage2, retired);
 }
 
-void vm_hold(struct vm *vm, bool hold)
+bool vm_hold(struct vm *vm, bool hold)
 {
 	if (vm == NULL) {
-		return;
+		return false;
 	}
-	vm->held = hold;
-	smp_call_all(flush_here, vm); /* all come out of the guest */
-	for (unsigned i = 0; i < vm->vcpu_count && !hold; i++) {
+	bool held = atomic_exchange(&vm->held, hold);
+	for (unsigned i = 0; i < vm->vcpu_count; i++) {
 		vcpu_request(vm->vcpu[i], VCPU_REQUEST_LOOK);
 	}
+	smp_call_all(flush_here, vm); /* all come out of the guest */
+	return held;
 }
 
 /* To whom a vCPU's registers go. */
@@ -127,8 +124,7 @@ static bool is_asleep(const struct vcpu *vcpu)
 
 uint64_t vcpu_alarm(const struct vcpu *vcpu)
 {
-	bool sleeps = is_asleep(vcpu) && !(vcpu->requests & VCPU_REQUEST_PAUSE) &&
-		!vcpu->vm->held && !vcpu->stopped;
+	bool sleeps = is_asleep(vcpu) && !vcpu->vm->held && !vcpu->stopped;
 	uint64_t next = sleeps ? vlapic_timer_next(&vcpu->lapic) : UINT64_MAX;
 	/* Alarms are compared by differences; one that comes too early does no harm. */
 	return next == UINT64_MAX ? next : min_u64(next, tsc_read() + BIT(62));
@@ -142,7 +138,7 @@ static uint64_t shown(struct vcpu *vcpu, unsigned i)
 	return i < VCPU_PAT ? backend->get(vcpu, i) : vcpu->regs.gpr[gpr + (gpr >= GPR_RSP)];
 }
 
-void vcpu_show(struct vcpu *vcpu, void (*print)(const char *fmt, ...))
+void vcpu_show(struct vcpu *vcpu)
 {
 	static const char *const names[] = {"rip", "rsp", "rflags", "cr0", "cr2", "cr3", "cr4",
 		"efer", "dr7", "gdt", "limit", "idt", "limit", "rax", "rcx", "rdx", "rbx", "rbp",
@@ -151,25 +147,15 @@ void vcpu_show(struct vcpu *vcpu, void (*print)(const char *fmt, ...))
 	struct segment segment;
 
 	for (unsigned i = 0; i < ARRAY_COUNT(names); i += 2) {
-		print("  %-6s %016lx  %-6s %016lx\n", names[i], shown(vcpu, i), names[i + 1],
-			shown(vcpu, i + 1));
+		console_printf("  %-6s %016lx  %-6s %016lx\n", names[i], shown(vcpu, i),
+			names[i + 1], shown(vcpu, i + 1));
 	}
 	for (enum segment_name name = 0; name < SEG_COUNT; name++) {
 		backend->get_segment(vcpu, name, &segment);
-		print("  %-4s %04x base %016lx limit %08x attributes %04x\n", segments[name],
-			segment.selector, segment.base, segment.limit, segment.attributes);
+		console_printf("  %-4s %04x base %016lx limit %08x attributes %04x\n",
+			segments[name], segment.selector, segment.base, segment.limit,
+			segment.attributes);
 	}
-}
-
-static void print_error(const char *fmt, ...)
-{
-	char text[LOG_TEXT_MAX];
-	va_list args;
-	va_start(args, fmt);
-	fmt_vwrite(text, sizeof(text), fmt, args);
-	va_end(args);
-	text[strlen(text) - 1] = '\0'; /* the log ends lines itself */
-	log_error("%s", text);
 }
 
 void vcpu_kill(struct vcpu *vcpu, const char *why)
@@ -183,10 +169,9 @@ void vcpu_kill(struct vcpu *vcpu, const char *why)
 	vcpu->state = VCPU_DEAD;
 	log_error("%s: vcpu %u: %s; the VM is stopped, restart boots it again", vm->name,
 		vcpu->index, why);
-	vcpu_show(vcpu, print_error);
-	for (unsigned i = 0; i < vm->vcpu_count; i++) {
-		vcpu_request(vm->vcpu[i], VCPU_REQUEST_PAUSE);
-	}
+	console_show_log();
+	vcpu_show(vcpu);
+	vm_hold(vm, true);
 	monitor_take_focus();
 }
 
@@ -204,8 +189,8 @@ void vcpu_restart(struct vcpu *vcpu)
  * an NMI between them is lost. */
 static void heed_requests(struct vcpu *vcpu)
 {
-	unsigned requests = atomic_fetch_and(&vcpu->requests,
-		VCPU_REQUEST_EVENT | VCPU_REQUEST_NMI | VCPU_REQUEST_PAUSE | VCPU_REQUEST_RESUME);
+	unsigned requests =
+		atomic_fetch_and(&vcpu->requests, VCPU_REQUEST_EVENT | VCPU_REQUEST_NMI);
 
 	if (vcpu->state == VCPU_DEAD) {
 		return;
@@ -282,10 +267,7 @@ static bool is_barred(struct vcpu *vcpu)
 	if (vcpu->requests & VCPU_REQUEST_LOOK) {
 		atomic_fetch_and(&vcpu->requests, ~(unsigned)VCPU_REQUEST_LOOK);
 	}
-	if (vcpu->requests & VCPU_REQUEST_RESUME) {
-		atomic_fetch_and(&vcpu->requests, ~(VCPU_REQUEST_PAUSE | VCPU_REQUEST_RESUME));
-	}
-	return (vcpu->requests & VCPU_REQUEST_PAUSE) || vcpu->vm->held || vcpu->stopped;
+	return vcpu->vm->held || vcpu->stopped;
 }
 
 /* Let time pass for the vCPU, do what was asked of it: true when it is to be entered now. */
@@ -370,10 +352,6 @@ static void serve_console(uint64_t now)
 			dispatch_sample();
 			sample_at = now + time_frequency;
 		}
-	}
-	if (this_cpu()->vcpu != NULL &&
-		tsc_read() - now > time_frequency / (NS_PER_SECOND / SERVE_FREE_NS)) {
-		dispatch_skip(now);
 	}
 }
 

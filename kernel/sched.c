@@ -421,12 +421,6 @@ void sched_dismiss(struct sched_entity *entity, uint64_t now)
 	}
 }
 
-void sched_skip(struct sched_cpu *cpu, uint64_t from, uint64_t to)
-{
-	sched_advance(cpu, from);
-	cpu->now = max_u64(cpu->now, to);
-}
-
 bool sched_favour(struct sched_entity *entity, uint64_t now)
 {
 	struct sched_cpu *cpu = entity->cpu;

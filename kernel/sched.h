@@ -163,8 +163,9 @@ enum sched_how { SCHED_GOES_ON, SCHED_YIELDS, SCHED_SLEEPS };
 /* `cpu` is all 0 but for what the caller has to set, and `machine` complete. */
 void sched_cpu_init(struct sched_cpu *cpu);
 
-/* Asleep on `cpu`; weight 100, any CPU. One that sleeps without a reservation may be forgotten. */
-void sched_entity_init(struct sched_entity *entity, struct sched_cpu *cpu);
+/* Asleep on `cpu`, without a reservation. One that sleeps without one may be forgotten. */
+void sched_entity_init(
+	struct sched_entity *entity, struct sched_cpu *cpu, const struct sched_params *params);
 
 /* Decide. On `cpu`, locked. Sleep is only for who runs: one that waits and has to stop sleeps when
  * its turn comes. */
@@ -182,9 +183,6 @@ bool sched_join(struct sched_cpu *cpu, struct sched_entity *entity, uint64_t now
 
 /* One that waits sleeps, as it may not run. No effect on who runs. entity->cpu locked. */
 void sched_dismiss(struct sched_entity *entity, uint64_t now);
-
-/* What was between `from` and `to` is nobody's time. `cpu` locked. */
-void sched_skip(struct sched_cpu *cpu, uint64_t from, uint64_t to);
 
 /* Somebody spins on what a waiting entity does: it goes before others if it is owed service, and
  * has its share no sooner for it. True to kick entity->cpu, which is locked. */

@@ -259,15 +259,11 @@ bool sched_set(struct sched_entity *entity, const struct sched_params *params, s
 	return true;
 }
 
-void sched_entity_init(struct sched_entity *entity, struct sched_cpu *cpu)
+void sched_entity_init(
+	struct sched_entity *entity, struct sched_cpu *cpu, const struct sched_params *params)
 {
-	struct sched_params params = {.weight = 100, .latency = SCHED_NORMAL};
-
-	for (unsigned i = 0; i < cpu->machine->cpu_count; i++) {
-		params.affinity.word[i / 64] |= BIT(i % 64);
-	}
-	*entity = (struct sched_entity){.cpu = cpu, .params.weight = 100};
+	*entity = (struct sched_entity){.cpu = cpu, .params.weight = params->weight};
 	entity->cap.period = SCHED_CAP_PERIOD;
 	entity->cap.end = cpu->now + SCHED_CAP_PERIOD;
-	change(entity, &params);
+	change(entity, params);
 }

@@ -79,7 +79,7 @@ static uint64_t *list_pop(uint64_t **list)
 static void list_free(struct stage2 *s, uint64_t **list)
 {
 	while (*list != NULL) {
-		s->pages.free(s->pages.context, list_pop(list));
+		pool_free(s->pool, list_pop(list));
 		s->tables--;
 	}
 }
@@ -166,7 +166,7 @@ static bool can_set(const struct change *c, uint64_t old, unsigned level, uint64
 
 static bool spare_take(struct change *c)
 {
-	uint64_t *spare = c->s->pages.alloc(c->s->pages.context);
+	uint64_t *spare = pool_alloc(c->s->pool, 1);
 	if (spare != NULL) {
 		list_push(&c->spare, spare);
 		c->s->tables++;
@@ -260,14 +260,14 @@ void stage2_reclaim(struct stage2 *s, uint64_t *retired)
 	list_free(s, &retired);
 }
 
-int stage2_init(struct stage2 *s, const struct stage2_format *format,
-	const struct stage2_pages *pages, bool large_1g)
+int stage2_init(
+	struct stage2 *s, const struct stage2_format *format, struct pool *pool, bool large_1g)
 {
-	*s = (struct stage2){.format = format, .pages = *pages, .large_1g = large_1g};
+	*s = (struct stage2){.format = format, .pool = pool, .large_1g = large_1g};
 	s->rights_mask =
 		format->read | format->write | format->execute | format->no_execute | LOGGED;
 	s->same_mask = ADDRESS | format->large | s->rights_mask | 7ull << format->cache_shift;
-	s->root = pages->alloc(pages->context);
+	s->root = pool_alloc(pool, 1);
 	s->tables = s->root != NULL;
 	return s->root != NULL ? 0 : trace_err(-ENOMEM);
 }

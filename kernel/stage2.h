@@ -5,7 +5,7 @@
  *
  * Four levels, pages of 4 KiB, 2 MiB and 1 GiB; a mapping uses the largest that fits, changing part
  * of a large page splits it, and a table whose entries have become one large page again is merged.
- * Table pages come from and go back to `pages`. Each call's work is bounded by the size it is
+ * Table pages come from and go back to a pool. Each call's work is bounded by the size it is
  * given.
  *
  * One caller at a time; stage2_query() and the CPUs may use the tables meanwhile. *flush is set,
@@ -16,22 +16,15 @@
 #pragma once
 
 #include "kernel/backend.h"
+#include "kernel/pieces.h"
 
 /* LOG: a write opens it: WRITE without telling the CPU; pages of 4 KiB only. */
 enum stage2_rights { STAGE2_READ = 1, STAGE2_WRITE = 2, STAGE2_EXECUTE = 4, STAGE2_LOG = 8 };
 #define STAGE2_ALL (STAGE2_READ | STAGE2_WRITE | STAGE2_EXECUTE)
 
-/* Where table pages come from: zeroed, page aligned, reached at its address; NULL when there is
- * none. */
-struct stage2_pages {
-	void *(*alloc)(void *context);
-	void (*free)(void *context, void *page);
-	void *context;
-};
-
 struct stage2 {
 	const struct stage2_format *format;
-	struct stage2_pages pages;
+	struct pool *pool; /* where table pages come from */
 	uint64_t *root;
 	bool large_1g;      /* the CPU has 1 GiB pages in stage 2 */
 	size_t tables;      /* pages held, the root and retired ones included */
@@ -41,8 +34,8 @@ struct stage2 {
 };
 
 /* 0 or -ENOMEM. */
-int stage2_init(struct stage2 *s, const struct stage2_format *format,
-	const struct stage2_pages *pages, bool large_1g);
+int stage2_init(
+	struct stage2 *s, const struct stage2_format *format, struct pool *pool, bool large_1g);
 
 /* The tables that were taken out since the last call of this, and giving them back: between the two
  * all CPUs flush. */

@@ -38,11 +38,9 @@ enum vcpu_request {
 	VCPU_REQUEST_NMI = 1u << 1,   /* stands until it is injected */
 	VCPU_REQUEST_LOOK = 1u << 2,
 	VCPU_REQUEST_INIT = 1u << 3,
-	VCPU_REQUEST_SIPI = 1u << 4,  /* vector in ->sipi_vector */
-	VCPU_REQUEST_PAUSE = 1u << 5, /* stands, and all others wait, until RESUME */
-	VCPU_REQUEST_RESUME = 1u << 6,
-	VCPU_REQUEST_GO = 1u << 7,   /* whom it waited for sleeps */
-	VCPU_REQUEST_KICK = 1u << 8, /* it runs on, but its CPU has to choose again */
+	VCPU_REQUEST_SIPI = 1u << 4, /* vector in ->sipi_vector */
+	VCPU_REQUEST_GO = 1u << 5,   /* whom it waited for sleeps */
+	VCPU_REQUEST_KICK = 1u << 6, /* it runs on, but its CPU has to choose again */
 };
 
 /* Of an exit that only the VMM can go on with. ASKED: it stopped for it, and the exit is kept;
@@ -68,8 +66,7 @@ struct vcpu {
 	uint64_t steal;              /* [C] MSR_STEAL_TIME */
 	uint64_t stolen;             /* [C] ns, as the guest was told last */
 	unsigned ipi_target;         /* [C] index of whom it sent the last IPI */
-	struct pintle_record *record; /* [I] NULL: it has no VMM; as the two below */
-	uint64_t record_page;         /* [I] */
+	struct pintle_record *record; /* [I] NULL: it has no VMM */
 	atomic_uint event;            /* [A] tells that it stopped */
 	struct vcpu *_Atomic waiter;  /* [A] the service VM's, woken when this sleeps; no event */
 	atomic_bool busy;             /* [A] taken by who looks at what is [S] */
@@ -92,30 +89,26 @@ struct vcpu {
 	enum exit_kind last;          /* [C] */
 };
 
-#define DOORBELLS        128u
-#define DOORBELL_EMPTY   2u /* in ->is_port */
-#define DOORBELL_REMOVED 3u
 struct vm {
-	const char *name;            /* [I] */
-	uint32_t id;                 /* [I] index in vm_table */
-	bool closed;                 /* [I] a guest: has what it is given; else the service VM */
-	bool reported;               /* [A] one of its vCPUs has ended, with a report */
-	atomic_bool held;            /* [A] none of its vCPUs is entered */
-	atomic_uint flushes;         /* [A] counts vm_flush() */
-	atomic_bool logs;            /* [A] PINTLE_DIRTY_LOG has been asked */
-	unsigned vcpu_count;         /* [busy] to write */
+	const char *name;    /* [I] */
+	uint32_t id;         /* [I] index in vm_table */
+	bool closed;         /* [I] a guest: has what it is given; else the service VM */
+	atomic_bool held;    /* [A] none of its vCPUs is entered: paused, or one has ended */
+	atomic_uint flushes; /* [A] counts vm_flush() */
+	atomic_bool logs;    /* [A] PINTLE_DIRTY_LOG has been asked */
+	unsigned vcpu_count; /* [busy] to write */
 	struct vcpu *vcpu[CPUS_MAX]; /* [I] */
 	struct stage2 stage2;        /* [vm.lock] to change */
 	struct vm_bitmaps *bitmaps;  /* [I] */
 	uint64_t handle;             /* [I] abi/pintle.h */
 	atomic_bool busy;            /* [A] taken by who changes what is guarded by it */
 	atomic_uint users;           /* [A] hypercalls that have found it */
-	struct pool pool;            /* [busy] what it costs; none: it is of Pintle's own frames */
+	struct pool pool;            /* [busy] what it costs */
 	struct pintle_cpuid *cpuid;  /* [busy], no vCPU runs; NULL: none */
 	unsigned cpuid_count;        /* the same */
 	struct spinlock doorbell_lock;
-	struct pintle_doorbell *doorbells; /* [doorbell_lock] of DOORBELLS */
-	atomic_uint doorbell_count;        /* [doorbell_lock] to write */
+	struct pintle_doorbell *doorbells; /* [doorbell_lock] of PINTLE_DOORBELLS */
+	atomic_uint doorbell_end;          /* [doorbell_lock] to write; none from here on */
 };
 
 extern struct spinlock vm_lock; /* changes of struct vm's stage 2; gmem_copy() reads without it */
@@ -125,12 +118,9 @@ extern struct vm *vm_table[VMS_MAX]; /* [I] after start; the first is the servic
 extern struct vm *service_vm;        /* [I] once it runs; NULL: none */
 extern int (*service_restart)(void); /* [I] boot/'s: see there */
 
-/* vm.c. A VM without memory, or NULL. A guest has a pool, and lives there; the service VM has none.
- * One at a time. */
-struct vm *vm_create(const struct pool *pool);
-
-/* `count` zeroed pages in a row of what the VM lives of; NULL: none. */
-void *vm_alloc(struct vm *vm, size_t count);
+/* vm.c. A VM without memory, or NULL. It lives in the pool, which is its own from then on: a
+ * guest's has pieces, the service VM's is empty. One at a time. */
+struct vm *vm_create(struct pool *pool);
 
 /* Nobody finds the VM any more, and no CPU has anything of it. No locks, interrupts off; its `busy`
  * and the VMs are taken. */
@@ -170,8 +160,7 @@ void vcpu_fetch(struct vcpu *vcpu);
 /* When one that sleeps has to be woken by its own timer, as a TSC; UINT64_MAX: never. */
 uint64_t vcpu_alarm(const struct vcpu *vcpu);
 
-/* Ask something of a vCPU, enum vcpu_request, and have it look. Any context but NMI. With a PAUSE a
- * RESUME that was asked for before does not count. */
+/* Ask something of a vCPU, enum vcpu_request, and have it look. Any context but NMI. */
 void vcpu_request(struct vcpu *vcpu, unsigned requests);
 
 /* The state after INIT. On its CPU. */
@@ -195,16 +184,16 @@ void vcpu_raise(struct vcpu *vcpu, uint8_t vector, bool has_error, uint32_t erro
 /* End the vCPU and stop its VM: say why, with its registers; the monitor goes on. On its CPU. */
 void vcpu_kill(struct vcpu *vcpu, const char *why);
 
-/* Write the registers to `print`, a line with its newline at a time. On the vCPU's CPU. */
-void vcpu_show(struct vcpu *vcpu, void (*print)(const char *fmt, ...));
+/* Show the registers on the console. On the vCPU's CPU. */
+void vcpu_show(struct vcpu *vcpu);
 
 /* Something that was mapped is gone or has changed: no vCPU may use it any more when this returns,
  * and tables that were taken out are given back. Interrupts off, no locks. */
 void vm_flush(struct vm *vm);
 
 /* Keep all vCPUs of `vm` (or NULL: none) out of the guest from when this returns, or let them go
- * on. Interrupts off or on, no locks. */
-void vm_hold(struct vm *vm, bool hold);
+ * on; returns what it was before. Interrupts off or on, no locks. */
+bool vm_hold(struct vm *vm, bool hold);
 
 /* context.c. Find out what there is to move. Once, before the first vCPU. */
 void context_init(void);
@@ -212,11 +201,10 @@ void context_init(void);
 /* The state after power-on. On the vCPU's CPU. */
 void context_reset(struct vcpu *vcpu);
 
-/* Of a vCPU whose state is in no CPU. Its FPU state, `size` bytes as XSAVE writes them: copied out,
- * or taken over; false: it would fault. XCR0: false when the CPU refuses it. One of the MSRs that
- * move with it; NULL: none of them. */
+/* Of a vCPU whose state is in no CPU. Its FPU state, so many bytes as XSAVE writes them, taken
+ * over; false: it would fault. XCR0: false when the CPU refuses it. One of the MSRs that move with
+ * it; NULL: none of them. */
 size_t context_fpu_size(void);
-void context_get_fpu(const struct vcpu *vcpu, void *to);
 bool context_set_fpu(struct vcpu *vcpu, const void *from);
 bool context_set_xcr0(struct vcpu *vcpu, uint64_t value);
 uint64_t *context_msr(struct vcpu *vcpu, uint32_t number);

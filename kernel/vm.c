@@ -13,62 +13,35 @@ STATIC_ASSERT(sizeof(struct vcpu) <= PAGE_SIZE, "a vCPU fits a frame");
 static uint64_t generations[VMS_MAX]; /* [vms_busy] of the handles of each place */
 atomic_bool vms_busy;
 
-void *vm_alloc(struct vm *vm, size_t count)
-{
-	return vm->pool.count != 0 ? pool_alloc(&vm->pool, count) : frame_alloc(count, FRAME_VCPU);
-}
-
-static void *stage2_page(void *context)
-{
-	struct vm *vm = context;
-	return vm->pool.count != 0 ? pool_alloc(&vm->pool, 1) : frame_alloc(1, FRAME_STAGE2);
-}
-
-static void stage2_page_free(void *context, void *page)
-{
-	struct vm *vm = context;
-	if (vm->pool.count != 0) {
-		pool_free(&vm->pool, page);
-	} else {
-		frame_free(page, 1, FRAME_STAGE2);
-	}
-}
-
 /* The parts of a VM that are not in struct vm. */
 static bool fill(struct vm *vm)
 {
-	const struct stage2_pages pages = {stage2_page, stage2_page_free, vm};
 	bool large = (cpuid_read(0x80000001, 0).edx & BIT(26)) && backend->stage2->large_1g;
 
-	vm->bitmaps = vm_alloc(vm, sizeof(*vm->bitmaps) / PAGE_SIZE);
-	vm->doorbells = vm_alloc(vm, 1);
+	vm->bitmaps = pool_alloc(&vm->pool, sizeof(*vm->bitmaps) / PAGE_SIZE);
+	vm->doorbells = pool_alloc(&vm->pool, 1);
 	if (vm->bitmaps == NULL || vm->doorbells == NULL ||
-		stage2_init(&vm->stage2, backend->stage2, &pages, large) != 0) {
+		stage2_init(&vm->stage2, backend->stage2, &vm->pool, large) != 0) {
 		return false;
 	}
 	memset(vm->bitmaps, 0xff, sizeof(*vm->bitmaps));
 	msr_open_all(vm);
 	vm->doorbell_lock = SPINLOCK(BELLS);
-	for (unsigned i = 0; i < DOORBELLS; i++) {
-		vm->doorbells[i].is_port = DOORBELL_EMPTY;
-	}
 	return true;
 }
 
-struct vm *vm_create(const struct pool *pool)
+struct vm *vm_create(struct pool *pool)
 {
-	struct pool own = pool != NULL ? *pool : (struct pool){0};
-	size_t pages = PAGES_OF(sizeof(struct vm));
-	struct vm *vm = pool != NULL ? pool_alloc(&own, pages) : frame_alloc(pages, FRAME_VCPU);
-	uint32_t id = pool != NULL;
+	struct vm *vm = pool_alloc(pool, PAGES_OF(sizeof(struct vm)));
+	uint32_t id = pool->count != 0;
 
 	while (id < VMS_MAX && vm_table[id] != NULL) {
 		id++;
 	}
 	if (vm != NULL && id < VMS_MAX) {
-		vm->pool = own;
+		vm->pool = *pool;
 		vm->id = id;
-		vm->closed = pool != NULL;
+		vm->closed = pool->count != 0;
 		vm->name = vm->closed ? "guest" : "service VM";
 		vm->handle = ++generations[id] << 16 | id;
 		vm_table[id] = fill(vm) ? vm : NULL;
@@ -80,7 +53,8 @@ struct vm *vm_create(const struct pool *pool)
 	return vm;
 }
 
-STATIC_ASSERT(DOORBELLS * sizeof(struct pintle_doorbell) <= PAGE_SIZE, "a page of doorbells");
+STATIC_ASSERT(
+	PINTLE_DOORBELLS * sizeof(struct pintle_doorbell) <= PAGE_SIZE, "a page of doorbells");
 
 int vm_protect(struct vm *vm, uint64_t gpa, uint64_t size, unsigned rights)
 {
@@ -125,7 +99,7 @@ void vm_destroy(struct vm *vm)
 		dispatch_set(vcpu, &nothing); /* what it has reserved is free */
 		dispatch_stop(vcpu);
 		vcpu_take(vcpu);
-		pieces_drop(vcpu->record_page, 1);
+		pieces_drop(virt_to_phys(vcpu->record).raw, 1);
 	}
 	smp_barrier(); /* nobody has one of them at hand any more */
 	drop_memory(vm);
@@ -142,7 +116,7 @@ struct vcpu *vcpu_create(struct vm *vm, uint32_t apic_id, const struct sched_par
 	char *pages = NULL; /* itself, its LAPIC page, the backend's, the FPU's state */
 
 	if (vm->vcpu_count != CPUS_MAX) {
-		pages = vm_alloc(vm, vcpu_pages());
+		pages = pool_alloc(&vm->pool, vcpu_pages());
 	}
 	if (pages == NULL) {
 		return NULL;
@@ -155,7 +129,7 @@ struct vcpu *vcpu_create(struct vm *vm, uint32_t apic_id, const struct sched_par
 	vcpu->closed = vm->closed;
 	vcpu->index = vm->vcpu_count;
 	vcpu->cpu = this_cpu()->index;
-	dispatch_add(vcpu, this_cpu(), params);
+	sched_entity_init(&vcpu->sched, &this_cpu()->sched, params);
 	vcpu_power_on(vcpu, apic_id);
 	return vcpu;
 }

@@ -5,12 +5,18 @@
  */
 #include "kernel/exit.h"
 
+#include "kernel/paging.h"
+
 /* [A] by service CPU */
 static struct pintle_events *_Atomic event_pages[CPUS_MAX];
 
 void vmm_set_event_page(unsigned cpu, struct pintle_events *page)
 {
-	event_pages[cpu] = page;
+	struct pintle_events *old = atomic_exchange(&event_pages[cpu], page);
+
+	if (old != NULL) {
+		pieces_drop(virt_to_phys(old).raw, 1);
+	}
 }
 
 void vmm_event(uint32_t event)
@@ -26,38 +32,25 @@ void vmm_event(uint32_t event)
 	}
 }
 
-/* Doorbells: a table with open addresses, by where the write goes. */
+/* Doorbells */
 
-static unsigned slot_of(uint64_t address, bool is_port)
+static bool ring(
+	struct vm *vm, uint64_t address, enum pintle_place place, uint8_t size, uint64_t value)
 {
-	uint64_t hash = (address ^ (uint64_t)is_port << 40) * 0x9e3779b97f4a7c15;
-	return (unsigned)(hash >> 57) % DOORBELLS;
-}
-
-static bool is_at(const struct pintle_doorbell *bell, uint64_t address, bool is_port)
-{
-	return bell->address == address && bell->is_port == is_port;
-}
-
-static bool ring(struct vm *vm, uint64_t address, bool is_port, uint8_t size, uint64_t value)
-{
-	unsigned at = slot_of(address, is_port);
-	const struct pintle_doorbell *bell = NULL;
 	bool rung = false;
+	uint32_t event = 0;
 
-	if (vm->doorbell_count == 0) {
+	if (vm->doorbell_end == 0) {
 		return false;
 	}
 	uint64_t flags = lock_acquire(&vm->doorbell_lock);
-	for (unsigned left = DOORBELLS; left != 0 && !rung; left--) {
-		bell = &vm->doorbells[at++ % DOORBELLS];
-		if (bell->is_port == DOORBELL_EMPTY) { /* removed ones are passed */
-			break;
-		}
-		rung = is_at(bell, address, is_port) && (bell->size == 0 || bell->size == size) &&
+	for (unsigned i = 0; i < vm->doorbell_end && !rung; i++) {
+		const struct pintle_doorbell *bell = &vm->doorbells[i];
+		rung = bell->address == address && bell->place == place &&
+			(bell->size == 0 || bell->size == size) &&
 			(!bell->match || bell->data == value);
+		event = bell->event;
 	}
-	uint32_t event = bell->event;
 	lock_release(&vm->doorbell_lock, flags);
 	if (rung) {
 		vmm_event(event);
@@ -65,51 +58,19 @@ static bool ring(struct vm *vm, uint64_t address, bool is_port, uint8_t size, ui
 	return rung;
 }
 
-static bool is_same(const struct pintle_doorbell *a, const struct pintle_doorbell *b)
+void vmm_doorbell(struct vm *vm, unsigned number, const struct pintle_doorbell *bell)
 {
-	return is_at(a, b->address, b->is_port) && a->size == b->size && a->match == b->match &&
-		(!a->match || a->data == b->data);
-}
-
-int vmm_doorbell(struct vm *vm, const struct pintle_doorbell *bell, bool add)
-{
-	unsigned at = slot_of(bell->address, bell->is_port);
-	struct pintle_doorbell *same = NULL, *free = NULL;
 	LOCK_HOLD(&vm->doorbell_lock);
-
-	for (unsigned i = 0; i < DOORBELLS; i++) {
-		struct pintle_doorbell *other = &vm->doorbells[at++ % DOORBELLS];
-		if (other->is_port > 1) {
-			free = free ?: other;
-		} else if (is_same(other, bell)) {
-			same = other;
-		}
-	}
-	if (add ? same != NULL || free == NULL : same == NULL) {
-		return !add ? -ENOENT : same != NULL ? -EEXIST : -ENOSPC;
-	}
-	if (add) {
-		*free = *bell;
-	} else {
-		same->is_port = DOORBELL_REMOVED;
-	}
-	vm->doorbell_count += add ? 1 : -1u;
-	return 0;
+	vm->doorbells[number] = *bell;
+	vm->doorbell_end = (unsigned)max_u64(vm->doorbell_end, number + 1);
 }
 
 /* Exits */
 
 static void tell(struct vcpu *vcpu, enum pintle_exit exit)
 {
-	uint64_t exits = 0;
-
-#pragma GCC unroll 64
-	for (unsigned kind = 0; kind < EXIT_COUNT; kind++) {
-		exits += vcpu->exits[kind];
-	}
 	vcpu->record->ran = vcpu->sched.ran;
 	vcpu->record->waited = vcpu->sched.waited;
-	vcpu->record->exits = exits;
 	vcpu->asks = exit;
 	vcpu_request(vcpu, VCPU_REQUEST_LOOK);
 	bool stopped = atomic_exchange(&vcpu->stopped, true);
@@ -138,7 +99,8 @@ bool vmm_ask(struct vcpu *vcpu, enum pintle_exit exit, uint64_t address, uint8_t
 		*value = write ? *value : vcpu->answer_value & mask;
 		return true;
 	}
-	if (write && ring(vcpu->vm, address, exit == PINTLE_EXIT_IO, size, *value & mask)) {
+	enum pintle_place place = exit == PINTLE_EXIT_IO ? PINTLE_PORT : PINTLE_MEMORY;
+	if (write && ring(vcpu->vm, address, place, size, *value & mask)) {
 		return true;
 	}
 	vcpu->answer = ANSWER_ASKED;

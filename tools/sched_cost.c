@@ -93,12 +93,10 @@ static void child(unsigned count, bool classes)
 	}
 	srand(count);
 	for (unsigned i = 0; i <= count; i++) {
-		sched_entity_init(&entities[i], &cpus[0]);
-		struct sched_params params = entities[i].params;
-		params.affinity.word[0] = i % 2 ? 1 : 3;
-		params.weight = 50 + (unsigned)rand() % 200;
-		params.latency = classes ? (enum sched_latency)(i % 3) : SCHED_NORMAL;
-		sched_set(&entities[i], &params, &cpus[0], now);
+		struct sched_params params = {.weight = 50 + (unsigned)rand() % 200,
+			.latency = classes ? (enum sched_latency)(i % 3) : SCHED_NORMAL,
+			.affinity.word[0] = i % 2 ? 1 : 3};
+		sched_entity_init(&entities[i], &cpus[0], &params);
 		sleeper = &entities[i];
 		wake(&cpus[0], now, SCHED_GOES_ON);
 		now += 1000;

@@ -96,7 +96,7 @@ int decode_doorbell(const struct kvm_ioeventfd *request, struct pintle_doorbell 
 	doorbell->address = request->addr;
 	doorbell->data = match ? request->datamatch : 0;
 	doorbell->size = (__u8)request->len;
-	doorbell->is_port = is_port;
+	doorbell->place = is_port ? PINTLE_PORT : PINTLE_MEMORY;
 	doorbell->match = match;
 	return 0;
 }

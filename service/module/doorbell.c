@@ -15,6 +15,7 @@ struct doorbell {
 	struct event event;
 	struct eventfd_ctx *eventfd;
 	struct pintle_doorbell as;
+	unsigned int number;
 };
 
 static void doorbell_rung(struct event *event)
@@ -25,10 +26,11 @@ static void doorbell_rung(struct event *event)
 }
 
 /* Events on their way may still ring it until events_wait(); then doorbell_put(). */
-static void doorbell_unhang(struct doorbell *doorbell)
+static void doorbell_unhang(struct vm *vm, struct doorbell *doorbell)
 {
 	event_remove(&doorbell->event);
 	list_del(&doorbell->node);
+	__clear_bit(doorbell->number, vm->doorbell_numbers);
 }
 
 static void doorbell_put(struct doorbell *doorbell)
@@ -37,24 +39,44 @@ static void doorbell_put(struct doorbell *doorbell)
 	kfree(doorbell);
 }
 
-static long tell_pintle(struct vm *vm, const struct doorbell *doorbell, bool add)
+static long tell_pintle(struct vm *vm, unsigned int number, const struct pintle_doorbell *as)
 {
-	memcpy(vm->page, &doorbell->as, sizeof(doorbell->as));
-	return add ? vm_call(vm, DOORBELL_ADD, virt_to_phys(vm->page))
-		   : vm_call(vm, DOORBELL_REMOVE, virt_to_phys(vm->page));
+	memcpy(vm->page, as, sizeof(*as));
+	return vm_call(vm, DOORBELL, virt_to_phys(vm->page), number);
+}
+
+static bool is_like(const struct doorbell *doorbell, const struct pintle_doorbell *wanted)
+{
+	const struct pintle_doorbell *as = &doorbell->as;
+
+	return as->address == wanted->address && as->size == wanted->size &&
+		as->place == wanted->place && as->match == wanted->match &&
+		as->data == wanted->data;
 }
 
 /* Lock held. The eventfd is the doorbell's when it succeeds. */
 static long doorbell_add(
 	struct vm *vm, const struct pintle_doorbell *wanted, struct eventfd_ctx *eventfd)
 {
-	struct doorbell *doorbell = kzalloc(sizeof(*doorbell), GFP_KERNEL_ACCOUNT);
+	unsigned int number = find_first_zero_bit(vm->doorbell_numbers, PINTLE_DOORBELLS);
+	struct doorbell *doorbell;
 	long err;
 
+	list_for_each_entry(doorbell, &vm->doorbells, node)
+	{
+		if (is_like(doorbell, wanted)) {
+			return -EEXIST;
+		}
+	}
+	if (number >= PINTLE_DOORBELLS) {
+		return -ENOSPC;
+	}
+	doorbell = kzalloc(sizeof(*doorbell), GFP_KERNEL_ACCOUNT);
 	if (!doorbell) {
 		return -ENOMEM;
 	}
 	doorbell->as = *wanted;
+	doorbell->number = number;
 	doorbell->eventfd = eventfd;
 	doorbell->event.happened = doorbell_rung;
 	err = event_add(&doorbell->event);
@@ -63,38 +85,31 @@ static long doorbell_add(
 		return err;
 	}
 	list_add(&doorbell->node, &vm->doorbells);
+	__set_bit(number, vm->doorbell_numbers);
 	doorbell->as.event = event_id(&doorbell->event, raw_smp_processor_id());
-	err = tell_pintle(vm, doorbell, true);
+	err = tell_pintle(vm, number, &doorbell->as);
 	if (err) {
-		doorbell_unhang(doorbell);
+		doorbell_unhang(vm, doorbell);
 		events_wait();
 		kfree(doorbell);
 	}
 	return err;
 }
 
-static bool is_like(const struct doorbell *doorbell, const struct pintle_doorbell *wanted)
-{
-	const struct pintle_doorbell *as = &doorbell->as;
-
-	return as->address == wanted->address && as->size == wanted->size &&
-		as->is_port == wanted->is_port && as->match == wanted->match &&
-		as->data == wanted->data;
-}
-
 /* Lock held. */
 static long doorbell_remove(
 	struct vm *vm, const struct pintle_doorbell *wanted, struct eventfd_ctx *eventfd)
 {
+	static const struct pintle_doorbell none;
 	struct doorbell *doorbell;
 	long err;
 
 	list_for_each_entry(doorbell, &vm->doorbells, node)
 	{
 		if (doorbell->eventfd == eventfd && is_like(doorbell, wanted)) {
-			err = tell_pintle(vm, doorbell, false);
+			err = tell_pintle(vm, doorbell->number, &none);
 			if (err == 0) {
-				doorbell_unhang(doorbell);
+				doorbell_unhang(vm, doorbell);
 				events_wait();
 				doorbell_put(doorbell);
 			}

@@ -21,6 +21,10 @@
 /* Where the data of KVM_EXIT_IO lie in the run page. */
 #define IO_OFFSET ALIGN(sizeof(struct kvm_run), 64)
 
+/* SDM vol. 3, 11.11: to the APIC whose id is in bits 19:12; delivery mode NMI. */
+#define MSI_ADDRESS 0xfee00000u
+#define MSI_NMI     0x400u
+
 static void vcpu_stopped(struct event *event)
 {
 	wake_up(&container_of(event, struct vcpu, event)->wait);
@@ -55,19 +59,12 @@ static long lend(struct vcpu *vcpu, bool begin)
 			WRITE_ONCE(vcpu->record->exit, PINTLE_EXIT_NONE);
 		}
 		result = begin ? pintle_call(VCPU_RUN, handle, vcpu->number, PINTLE_RUN_WAIT)
-			       : pintle_call(VCPU_WAIT, handle, vcpu->number);
+			       : pintle_call(VCPU_WAIT, handle, vcpu->number,
+					 event_id(&vcpu->event, raw_smp_processor_id()));
 	}
 	local_irq_enable();
 	cond_resched();
 	return result;
-}
-
-/* It sleeps, and wakes by itself: this thread sleeps until it has stopped or there is a signal. */
-static void doze(struct vcpu *vcpu)
-{
-	if (vcpu_call(vcpu, VCPU_STEER, event_id(&vcpu->event, raw_smp_processor_id())) == 0) {
-		wait_event_interruptible(vcpu->wait, has_stopped(vcpu));
-	}
 }
 
 /* Run until there is an exit: 0, it is in the record. -EINTR: a signal, there is none. -EAGAIN: a
@@ -86,8 +83,9 @@ static long enter(struct vcpu *vcpu)
 			return result;
 		}
 		runs |= result >= 0;
-		if (result == 1 && !has_stopped(vcpu)) {
-			doze(vcpu);
+		if (result == 1) {
+			/* It sleeps, and wakes by itself; if it stops, the event tells. */
+			wait_event_interruptible(vcpu->wait, has_stopped(vcpu));
 		}
 	}
 	return 0;
@@ -220,7 +218,8 @@ static long vcpu_ioctl(struct file *file, unsigned int command, unsigned long ar
 		return -EIO;
 	}
 	if (command == KVM_NMI) { /* also while it runs */
-		return vcpu_call(vcpu, VCPU_NMI);
+		err = pintle_call(MSI, vcpu->vm->handle, MSI_ADDRESS | vcpu->id << 12, MSI_NMI);
+		return err < 0 ? err : 0;
 	}
 	if (mutex_lock_killable(&vcpu->lock)) {
 		return -EINTR;

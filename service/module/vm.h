@@ -7,6 +7,7 @@
  */
 #pragma once
 
+#include <linux/bitmap.h>
 #include <linux/kref.h>
 #include <linux/kvm.h>
 #include <linux/list.h>
@@ -27,21 +28,22 @@ struct vcpu;
 /* [I] constant after vm_create()  [L] lock  [Q] irq_lock */
 struct vm {
 	struct kref users;
-	u64 handle;                      /* [I] */
-	struct mm_struct *mm;            /* [I] the VMM's; its ioctls are refused to others */
-	struct mutex lock;               /* */
-	void *page;                      /* [L] shared with Pintle, for what a call is about */
-	struct list_head pieces;         /* [L] struct page, by their lru */
-	struct list_head slots;          /* [L] */
-	struct list_head doorbells;      /* [L] */
-	struct vcpu *vcpu[VM_VCPUS_MAX]; /* [L] by number */
-	unsigned int vcpu_count;         /* [L] */
-	bool split;                      /* [L] KVM_CAP_SPLIT_IRQCHIP is on */
-	struct mutex irq_lock;           /* */
-	u32 pins;                        /* [Q] of the VMM's I/O APIC */
-	struct routes __rcu *routes;     /* [Q] to write */
-	struct list_head irqfds;         /* [Q] */
-	unsigned int irqfd_count;        /* [Q] */
+	u64 handle;                 /* [I] */
+	struct mm_struct *mm;       /* [I] the VMM's; its ioctls are refused to others */
+	struct mutex lock;          /* */
+	void *page;                 /* [L] shared with Pintle, for what a call is about */
+	struct list_head pieces;    /* [L] struct page, by their lru */
+	struct list_head slots;     /* [L] */
+	struct list_head doorbells; /* [L] */
+	DECLARE_BITMAP(doorbell_numbers, PINTLE_DOORBELLS); /* [L] that Pintle has */
+	struct vcpu *vcpu[VM_VCPUS_MAX];                    /* [L] by number */
+	unsigned int vcpu_count;                            /* [L] */
+	bool split;                                         /* [L] KVM_CAP_SPLIT_IRQCHIP is on */
+	struct mutex irq_lock;                              /* */
+	u32 pins;                                           /* [Q] of the VMM's I/O APIC */
+	struct routes __rcu *routes;                        /* [Q] to write */
+	struct list_head irqfds;                            /* [Q] */
+	unsigned int irqfd_count;                           /* [Q] */
 };
 
 /* [I] constant after vcpu_create()  [V] lock */

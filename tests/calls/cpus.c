@@ -126,9 +126,9 @@ GUEST(outs, 64, "1: out %al, $0x99; jmp 1b");
 
 static void steer(void)
 {
-	CASE("STEER to the other CPU tells it by its vector and its page");
+	CASE("an event of the other CPU tells it by its vector and its page");
 	g = NEW(64, outs);
-	EXPECT(0, CALL(VCPU_STEER, g.vm, 0, PINTLE_EVENT_ID(1, 77)));
+	EXPECT(1, CALL(VCPU_WAIT, g.vm, 0, PINTLE_EVENT_ID(1, 77)));
 	unsigned before[2] = {event_interrupts[0], event_interrupts[1]};
 	EXPECT(0, CALL(VCPU_RUN, g.vm, 0, 0));
 	WAIT_FOR(event_interrupts[1] != before[1]);
@@ -317,7 +317,6 @@ static void run_and_stop(unsigned cpu)
 		note(cpu, CALL(BULK_GET, g.vm, 0, PINTLE_BULK_LAPIC, pages[cpu]), 0, -EBUSY);
 		note(cpu, CALL(VCPU_STOP, g.vm, 0), 0, 1);
 		note(cpu, CALL(MSI, g.vm, 0xfee00000, 0x40), 0, 1);
-		note(cpu, CALL(VCPU_STEER, g.vm, 0, PINTLE_EVENT_ID(cpu, 50)), 0, 0);
 	}
 }
 

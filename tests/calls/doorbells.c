@@ -1,34 +1,63 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* tests/calls/doorbells.c - DOORBELL_ADD and _REMOVE: writes that become events and stop nobody. */
+/* tests/calls/doorbells.c - DOORBELL: writes that become events and stop nobody. */
 #include "tests/calls/guest.h"
 
-#define DOORBELLS 128u
+#define DOORBELLS PINTLE_DOORBELLS
 
 static struct guest g;
 static struct pintle_doorbell *bell; /* on a shared page */
 
-static int64_t add(struct pintle_doorbell wanted)
+static struct pintle_doorbell bells[DOORBELLS]; /* as they are, by number */
+
+static int64_t set(unsigned number, struct pintle_doorbell wanted)
 {
 	*bell = wanted;
-	return CALL(DOORBELL_ADD, g.vm, (uintptr_t)bell);
+	int64_t result = CALL(DOORBELL, g.vm, (uintptr_t)bell, number);
+	if (result == 0) {
+		bells[number] = wanted;
+	}
+	return result;
+}
+
+/* At the first number that is free. */
+static int64_t add(struct pintle_doorbell wanted)
+{
+	unsigned number = 0;
+	while (number < DOORBELLS && bells[number].place != PINTLE_NOWHERE) {
+		number++;
+	}
+	return set(number, wanted);
+}
+
+static bool is_like(struct pintle_doorbell a, struct pintle_doorbell b)
+{
+	return a.address == b.address && a.place == b.place && a.size == b.size &&
+		a.match == b.match && a.data == b.data;
 }
 
 static int64_t take(struct pintle_doorbell wanted)
 {
-	*bell = wanted;
-	return CALL(DOORBELL_REMOVE, g.vm, (uintptr_t)bell);
+	unsigned number = 0;
+	while (number < DOORBELLS && !is_like(bells[number], wanted)) {
+		number++;
+	}
+	return set(number, (struct pintle_doorbell){.place = PINTLE_NOWHERE});
 }
 
 static struct pintle_doorbell port(uint64_t address, uint8_t size, unsigned bit)
 {
-	return (struct pintle_doorbell){
-		.address = address, .event = PINTLE_EVENT_ID(0, bit), .size = size, .is_port = 1};
+	return (struct pintle_doorbell){.address = address,
+		.event = PINTLE_EVENT_ID(0, bit),
+		.size = size,
+		.place = PINTLE_PORT};
 }
 
 static struct pintle_doorbell mmio(uint64_t address, uint8_t size, unsigned bit)
 {
-	return (struct pintle_doorbell){
-		.address = address, .event = PINTLE_EVENT_ID(0, bit), .size = size};
+	return (struct pintle_doorbell){.address = address,
+		.event = PINTLE_EVENT_ID(0, bit),
+		.size = size,
+		.place = PINTLE_MEMORY};
 }
 
 static struct pintle_doorbell matching(struct pintle_doorbell any, uint64_t data)
@@ -112,8 +141,8 @@ static void rings(void)
 	EXPECT_TRUE(event_is_set(0, 104));
 
 	CASE("one that was removed takes nothing, its neighbours do");
-	EXPECT(0, take(matching(port(0x55, 1, 999), 0x89))); /* its event does not count */
-	EXPECT(-ENOENT, take(matching(port(0x55, 1, 104), 0x89)));
+	EXPECT(0, take(matching(port(0x55, 1, 999), 0x89)));       /* its event does not count */
+	EXPECT(-EINVAL, take(matching(port(0x55, 1, 104), 0x89))); /* there is none left */
 	begin(value);
 	STOPS_AT_PORT(1);
 	STOPS_AT_PORT(4);
@@ -126,45 +155,40 @@ static void rings(void)
 
 static void refusals(void)
 {
-	CASE("doorbells are each once, and others than there are cannot be removed");
+	CASE("what is no doorbell, and a number that there is not, is refused");
+	memset(bells, 0, sizeof(bells));
 	g = NEW(64, ringer);
-	EXPECT(0, add(port(0x55, 1, 1)));
-	EXPECT(-EEXIST, add(port(0x55, 1, 2)));
-	EXPECT(0, add(port(0x55, 2, 1)));
-	EXPECT(0, add(port(0x55, 0, 1)));
-	EXPECT(0, add(mmio(0x55, 1, 1)));
-	EXPECT(0, add(matching(port(0x55, 1, 1), 0)));
-	EXPECT(-ENOENT, take(port(0x56, 1, 1)));
-	EXPECT(-ENOENT, take(port(0x55, 4, 1)));
-	EXPECT(-ENOENT, take(matching(port(0x55, 1, 1), 1)));
-	EXPECT(0, take(port(0x55, 1, 1)));
-	EXPECT(-ENOENT, take(port(0x55, 1, 1)));
-
-	CASE("what is no doorbell is refused");
-	struct pintle_doorbell wrong = port(0x55, 9, 1);
-	EXPECT(-EINVAL, add(wrong));
-	EXPECT(-EINVAL, take(wrong));
-	wrong = port(0x55, 1, 1);
-	wrong.is_port = 2;
-	EXPECT(-EINVAL, add(wrong));
-	wrong.is_port = 1;
+	EXPECT(-EINVAL, set(0, port(0x55, 9, 1)));
+	EXPECT(-EINVAL, set(DOORBELLS, port(0x55, 1, 1)));
+	EXPECT(-EINVAL, CALL(DOORBELL, g.vm, (uintptr_t)bell, 1ull << 32));
+	struct pintle_doorbell wrong = port(0x55, 1, 1);
+	wrong.place = 3;
+	EXPECT(-EINVAL, set(0, wrong));
+	wrong.place = PINTLE_PORT;
 	wrong.match = 2;
-	EXPECT(-EINVAL, add(wrong));
-	EXPECT(-EFAULT, CALL(DOORBELL_ADD, g.vm, piece()));
-	EXPECT(-EFAULT, CALL(DOORBELL_REMOVE, g.vm, (uintptr_t)bell + 8));
+	EXPECT(-EINVAL, set(0, wrong));
+	EXPECT(-EFAULT, CALL(DOORBELL, g.vm, piece(), 0));
+	EXPECT(-EFAULT, CALL(DOORBELL, g.vm, (uintptr_t)bell + 8, 0));
+
+	CASE("of those that a write rings the lowest number counts");
+	EXPECT(0, set(9, port(0x55, 0, 59)));
+	EXPECT(0, set(3, port(0x55, 1, 53)));
+	uint64_t value = 1;
+	begin(value);
+	STOPS_AT_MMIO(1);
+	EXPECT_TRUE(event_is_set(0, 53));
+	EXPECT_TRUE(event_is_set(0, 59));
+	memset(bells, 0, sizeof(bells));
+	EXPECT(0, set(9, *bells));
+	EXPECT(0, set(3, *bells));
 
 	CASE("there is room for 128, and for 128 again");
-	EXPECT(0, take(port(0x55, 2, 1)));
-	EXPECT(0, take(port(0x55, 0, 1)));
-	EXPECT(0, take(mmio(0x55, 1, 1)));
-	EXPECT(0, take(matching(port(0x55, 1, 1), 0)));
 	for (unsigned round = 0; round < 2; round++) {
 		for (unsigned i = 0; i < DOORBELLS; i++) {
 			EXPECT(0, add(matching(mmio(0x100000, 4, i), 7 * i)));
 		}
-		EXPECT(-ENOSPC, add(port(0x55, 1, 1)));
-		EXPECT(-EEXIST, add(matching(mmio(0x100000, 4, 1), 7)));
-		uint64_t value = 7 * 99;
+		EXPECT(-EINVAL, add(port(0x55, 1, 1)));
+		value = 7 * 99;
 		begin(value);
 		STOPS_AT_PORT(1);
 		STOPS_AT_PORT(2);

@@ -172,20 +172,18 @@ static void level(void)
 
 static void nmis(void)
 {
-	CASE("VCPU_NMI wakes the vCPU");
+	CASE("an NMI wakes the vCPU");
 	begin();
 	wait_until_halted();
-	EXPECT(0, CALL(VCPU_NMI, g.vm, 0));
+	EXPECT(1, CALL(MSI, g.vm, ADDRESS, 0x400));
 	NEXT_IS(0x02);
 	NEXT_IS(0x97);
-	EXPECT(-EINVAL, CALL(VCPU_NMI, g.vm, 1));
-	EXPECT(-EINVAL, CALL(VCPU_NMI, g.vm, UINT64_MAX));
 
 	wait_until_halted();
 	CASE("one for a stopped vCPU waits, is seen in its state, and can be taken away");
 	EXPECT(1, CALL(VCPU_STOP, g.vm, 0));
 	EXPECT(0, state_get(&g, PINTLE_REG(PINTLE_NMI_PENDING)));
-	EXPECT(0, CALL(VCPU_NMI, g.vm, 0));
+	EXPECT(1, CALL(MSI, g.vm, ADDRESS, 0x400));
 	EXPECT(1, state_get(&g, PINTLE_REG(PINTLE_NMI_PENDING)));
 	EXPECT(1, state_set(&g, PINTLE_REG(PINTLE_NMI_PENDING), 0));
 	EXPECT(0, CALL(VCPU_RUN, g.vm, 0, 0));
@@ -193,7 +191,7 @@ static void nmis(void)
 	doze();
 	EXPECT_TRUE(!event_is_set(0, g.event));
 	EXPECT(1, CALL(VCPU_STOP, g.vm, 0));
-	EXPECT(0, CALL(VCPU_NMI, g.vm, 0));
+	EXPECT(1, CALL(MSI, g.vm, ADDRESS, 0x400));
 	EXPECT(0, CALL(VCPU_RUN, g.vm, 0, 0));
 	NEXT_IS(0x02);
 	NEXT_IS(0x97);

@@ -24,7 +24,8 @@ static void query(void)
 	EXPECT_TRUE(keeps_registers(PINTLE_QUERY));
 
 	CASE("numbers that there are not are ENOSYS");
-	EXPECT(-ENOSYS, hypercall(PINTLE_CALL + 27, 0, 0, 0, 0, 0));
+	EXPECT(-ENOSYS, hypercall(PINTLE_CALL + 14, 0, 0, 0, 0, 0));
+	EXPECT(-ENOSYS, hypercall(PINTLE_CALL + 28, 0, 0, 0, 0, 0));
 	EXPECT(-ENOSYS, hypercall(PINTLE_CALL + 0xff, 0, 0, 0, 0, 0));
 
 	CASE("the upper half of RAX does not count");

@@ -411,13 +411,11 @@ GUEST(outs_loop, 64, "1: mov $100000, %ecx; 2: dec %ecx; jnz 2b; out %al, $0x99;
 
 static void counts(void)
 {
-	CASE("the record counts time and exits");
+	CASE("the record counts time");
 	g = NEW(64, outs_loop);
 	EXPECT_EXIT(&g, IO, 0x99, 1, 1, 0);
-	uint64_t exits = g.record->exits, ran = g.record->ran;
-	EXPECT_TRUE(exits >= 1 && exits < 1000);
+	uint64_t ran = g.record->ran;
 	EXPECT_EXIT(&g, IO, 0x99, 1, 1, 0);
-	EXPECT_TRUE(g.record->exits > exits);
 	EXPECT_TRUE(g.record->ran > ran);
 	guest_end(&g);
 }
@@ -426,20 +424,20 @@ GUEST(steered, 64, "1: out %al, $0x99; jmp 1b");
 
 static void steer(void)
 {
-	CASE("STEER tells the next stops by another event");
+	CASE("WAIT for one that has stopped tells the next stops by another event");
 	g = NEW(64, steered);
 	EXPECT_EXIT(&g, IO, 0x99, 1, 1, 0);
-	EXPECT(0, CALL(VCPU_STEER, g.vm, 0, PINTLE_EVENT_ID(0, 4000)));
+	EXPECT(1, CALL(VCPU_WAIT, g.vm, 0, PINTLE_EVENT_ID(0, 4000)));
 	EXPECT(0, CALL(VCPU_RUN, g.vm, 0, 0));
 	EXPECT_TRUE(event_comes(4000));
 	EXPECT_TRUE(!event_is_set(0, g.event));
-	EXPECT(-EINVAL, CALL(VCPU_STEER, g.vm, 1, 0));
+	EXPECT(-EINVAL, CALL(VCPU_WAIT, g.vm, 1, 0));
 
 	CASE("an event of a CPU that there is not, or that has no page, is nowhere");
-	EXPECT(0, CALL(VCPU_STEER, g.vm, 0, PINTLE_EVENT_ID(77, 1)));
+	EXPECT(1, CALL(VCPU_WAIT, g.vm, 0, PINTLE_EVENT_ID(77, 1)));
 	EXPECT(0, CALL(VCPU_RUN, g.vm, 0, 0));
 	WAIT_FOR(CALL(VCPU_RUN, g.vm, 0, 0) == 0);
-	EXPECT(0, CALL(VCPU_STEER, g.vm, 0, UINT64_MAX));
+	WAIT_FOR(CALL(VCPU_WAIT, g.vm, 0, UINT64_MAX) == 1);
 	WAIT_FOR(CALL(VCPU_RUN, g.vm, 0, 0) == 0);
 	WAIT_FOR(CALL(STATE_GET, g.vm, 0, 0) == 0);
 	EXPECT(PINTLE_EXIT_IO, g.record->exit);

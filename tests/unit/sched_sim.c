@@ -55,8 +55,12 @@ void sim_begin(struct sim *sim, unsigned cpus, unsigned vcpus, uint64_t seed)
 		sched_cpu_init(&c->cpu);
 		c->ran_to = sim->now;
 	}
+	struct sched_params params = {.weight = 100, .latency = SCHED_NORMAL};
+	for (unsigned i = 0; i < cpus; i++) {
+		params.affinity.word[i / 64] |= BIT(i % 64);
+	}
 	for (unsigned i = 0; i < vcpus; i++) {
-		sched_entity_init(&sim->vcpu[i].entity, &sim->cpu[0].cpu);
+		sched_entity_init(&sim->vcpu[i].entity, &sim->cpu[0].cpu, &params);
 		sim->vcpu[i].hog = true;
 	}
 }

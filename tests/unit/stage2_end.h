@@ -13,6 +13,6 @@ static inline void stage2_end(struct stage2 *s)
 
 	stage2_protect(s, 0, BIT(48), 0, &flush);
 	stage2_reclaim(s, stage2_retired(s));
-	s->pages.free(s->pages.context, s->root);
+	pool_free(s->pool, s->root);
 	s->tables--;
 }

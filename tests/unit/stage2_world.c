@@ -33,6 +33,7 @@ const struct stage2_format world_npt = {
 };
 
 struct stage2 world;
+static struct pool world_pool; /* of which only the address is looked at */
 size_t world_pages_used, world_pages_left;
 
 static _Alignas(4096) uint64_t arena[ARENA_PAGES][512];
@@ -79,9 +80,9 @@ hpa_t virt_to_phys(const void *va)
 	return hpa(ARENA_BASE + offset);
 }
 
-static void *page_alloc(void *context)
+void *pool_alloc(struct pool *pool, size_t count)
 {
-	CHECK(context == &world);
+	CHECK(pool == &world_pool && count == 1);
 	if (world_pages_left == 0 || world_pages_used == ARENA_PAGES) {
 		return NULL;
 	}
@@ -94,9 +95,9 @@ static void *page_alloc(void *context)
 	return memset(arena[arena_next], 0, PAGE_SIZE);
 }
 
-static void page_free(void *context, void *page)
+void pool_free(struct pool *pool, void *page)
 {
-	CHECK(context == &world);
+	CHECK(pool == &world_pool);
 	size_t index = (virt_to_phys(page).raw - ARENA_BASE) / PAGE_SIZE;
 	memset(page, POISON, PAGE_SIZE);
 	arena_taken[index] = false;
@@ -105,11 +106,10 @@ static void page_free(void *context, void *page)
 
 void world_begin(const struct stage2_format *format, bool large_1g)
 {
-	static const struct stage2_pages pages = {page_alloc, page_free, &world};
 	memset(model, 0, sizeof(model));
 	world_pages_left = SIZE_MAX;
 	CHECK(world_pages_used == 0);
-	CHECK(stage2_init(&world, format, &pages, large_1g) == 0);
+	CHECK(stage2_init(&world, format, &world_pool, large_1g) == 0);
 	CHECK(world.tables == 1 && world_pages_used == 1);
 }
 

@@ -101,7 +101,7 @@ static int setup(void **state)
 	this_cpu()->context = NULL;
 	context_init();
 	for (unsigned i = 0; i < FAKE_VCPUS; i++) {
-		fake_vcpu[i].context.fpu = frame_alloc(2, FRAME_VCPU);
+		fake_vcpu[i].context.fpu = frame_alloc(2, FRAME_VM);
 		context_reset(&fake_vcpu[i]);
 	}
 	return 0;
@@ -110,7 +110,7 @@ static int setup(void **state)
 static int teardown(void **state)
 {
 	for (unsigned i = 0; i < FAKE_VCPUS; i++) {
-		frame_free(fake_vcpu[i].context.fpu, 2, FRAME_VCPU);
+		frame_free(fake_vcpu[i].context.fpu, 2, FRAME_VM);
 	}
 	return fake_vm_teardown(state);
 }

@@ -68,7 +68,7 @@ uint64_t vcpu_alarm(const struct vcpu *vcpu)
 void vcpu_request(struct vcpu *vcpu, unsigned requests)
 {
 	atomic_fetch_or(&vcpu->requests, requests);
-	dispatch_wake(vcpu);
+	dispatch_wake(vcpu, NULL);
 }
 uint64_t lock_acquire_both(struct spinlock *a, struct spinlock *b)
 {
@@ -96,7 +96,7 @@ static struct sched_params params_on(uint64_t mask)
 static struct vcpu *add(unsigned n, unsigned cpu, uint64_t mask)
 {
 	struct sched_params params = params_on(mask);
-	assert_true(dispatch_add(&vcpus[n], &cpus[cpu], &params));
+	sched_entity_init(&vcpus[n].sched, &cpus[cpu].sched, &params);
 	return &vcpus[n];
 }
 
@@ -146,7 +146,7 @@ static void one_that_is_woken_runs(void **state)
 	(void)state;
 	struct vcpu *vcpu = add(0, 0, 1);
 	assert_null(next(0, SCHED_GOES_ON));
-	dispatch_wake(vcpu);
+	dispatch_wake(vcpu, NULL);
 	assert_true(cpus[0].resched);
 	assert_int_equal(woken, 0); /* it is this CPU */
 	assert_ptr_equal(next(0, SCHED_GOES_ON), vcpu);
@@ -157,13 +157,13 @@ static void another_cpu_is_woken_by_ipi(void **state)
 {
 	(void)state;
 	struct vcpu *vcpu = add(0, 2, 4);
-	dispatch_wake(vcpu);
+	dispatch_wake(vcpu, NULL);
 	assert_int_equal(woken, 4);
 	assert_true(cpus[2].resched);
 	next(2, SCHED_GOES_ON);
 	on(0);
 	woken = 0;
-	dispatch_wake(vcpu); /* it runs: it has to look */
+	dispatch_wake(vcpu, NULL); /* it runs: it has to look */
 	assert_int_equal(woken, 4);
 	assert_false(cpus[2].resched);
 }
@@ -173,12 +173,12 @@ static void one_that_is_called_to_a_cpu_wakes_there_if_it_may(void **state)
 	(void)state;
 	struct vcpu *busy = add(0, 1, 2), *vcpu = add(1, 0, 7), *other = add(2, 0, 4);
 	on(1);
-	dispatch_wake(busy);
+	dispatch_wake(busy, NULL);
 	next(1, SCHED_GOES_ON);
-	dispatch_wake_at(vcpu, &cpus[1]);
+	dispatch_wake(vcpu, &cpus[1]);
 	assert_ptr_equal(vcpu->sched.cpu, &cpus[1].sched); /* though CPU 0 is idle */
 	assert_null(vcpu->sched.target);
-	dispatch_wake_at(other, &cpus[1]);
+	dispatch_wake(other, &cpus[1]);
 	assert_ptr_equal(other->sched.cpu, &cpus[2].sched);
 	busy->requests = 0; /* it has looked */
 	assert_ptr_equal(next(1, SCHED_SLEEPS), vcpu);
@@ -188,7 +188,7 @@ static void one_that_lends_its_cpu_is_swapped_if_nobody_waits(void **state)
 {
 	(void)state;
 	struct vcpu *lender = add(0, 0, 1), *guest = add(1, 0, 15), *third = add(2, 0, 1);
-	dispatch_wake(lender);
+	dispatch_wake(lender, NULL);
 	next(0, SCHED_GOES_ON);
 	now += MS;
 	alarm_of[0] = now + 5 * MS;
@@ -207,7 +207,7 @@ static void one_that_lends_its_cpu_is_swapped_if_nobody_waits(void **state)
 	assert_int_equal(guest->sched.ran, 2 * MS);
 	assert_int_equal(cpus[0].alarm_at, UINT64_MAX);
 	assert_int_equal(lender->sched.waited + guest->sched.waited, 0);
-	dispatch_wake(third);
+	dispatch_wake(third, NULL);
 	assert_false(dispatch_swap(guest, now)); /* the scheduler has to decide */
 	assert_int_equal(guest->sched.state, SCHED_ASLEEP);
 	assert_int_equal(lender->sched.state, SCHED_FAIR);
@@ -217,7 +217,7 @@ static void what_was_asked_before_the_sleep_is_not_slept_over(void **state)
 {
 	(void)state;
 	struct vcpu *vcpu = add(0, 0, 1);
-	dispatch_wake(vcpu);
+	dispatch_wake(vcpu, NULL);
 	next(0, SCHED_GOES_ON);
 	vcpu->requests = VCPU_REQUEST_LOOK;
 	assert_ptr_equal(next(0, SCHED_SLEEPS), vcpu);
@@ -231,7 +231,7 @@ static void timers_wake_who_sleeps_in_their_order(void **state)
 	(void)state;
 	for (unsigned i = 0; i < 3; i++) {
 		add(i, 0, 1);
-		dispatch_wake(&vcpus[i]);
+		dispatch_wake(&vcpus[i], NULL);
 	}
 	alarm_of[0] = now + 7 * MS;
 	alarm_of[1] = now + 5 * MS;
@@ -249,7 +249,7 @@ static void timers_wake_who_sleeps_in_their_order(void **state)
 	assert_int_equal(vcpus[0].requests, 0);
 	assert_int_equal(cpus[0].alarm_at, alarm_of[0]);
 	assert_ptr_equal(next(0, SCHED_GOES_ON), &vcpus[1]);
-	dispatch_wake(&vcpus[0]); /* by something else, before its time */
+	dispatch_wake(&vcpus[0], NULL); /* by something else, before its time */
 	assert_int_equal(cpus[0].alarm_at, UINT64_MAX);
 }
 
@@ -258,7 +258,7 @@ static void a_cpu_without_work_takes_what_waits_elsewhere(void **state)
 	(void)state;
 	for (unsigned i = 0; i < 3; i++) {
 		add(i, 0, 1);
-		dispatch_wake(&vcpus[i]);
+		dispatch_wake(&vcpus[i], NULL);
 	}
 	struct vcpu *runs = next(0, SCHED_GOES_ON);
 	assert_null(next(1, SCHED_GOES_ON)); /* they are not for it */
@@ -278,7 +278,7 @@ static void one_that_may_not_stay_is_carried_away(void **state)
 	(void)state;
 	struct vcpu *vcpu = add(0, 0, 1);
 	struct sched_params params = params_on(8);
-	dispatch_wake(vcpu);
+	dispatch_wake(vcpu, NULL);
 	assert_ptr_equal(next(0, SCHED_GOES_ON), vcpu);
 	assert_int_equal(dispatch_set(vcpu, &params), 0);
 	assert_true(cpus[0].resched);
@@ -292,7 +292,7 @@ static void the_timer_of_one_that_sleeps_goes_with_it(void **state)
 	(void)state;
 	struct vcpu *vcpu = add(0, 0, 1);
 	struct sched_params params = params_on(8);
-	dispatch_wake(vcpu);
+	dispatch_wake(vcpu, NULL);
 	next(0, SCHED_GOES_ON);
 	alarm_of[0] = now + MS;
 	next(0, SCHED_SLEEPS);
@@ -320,7 +320,7 @@ static void settings_that_cannot_be_are_refused(void **state)
 	assert_int_equal(dispatch_set(one, &params), 0);
 	assert_int_equal(dispatch_set(two, &params), -ENOSPC);
 	assert_int_equal(two->sched.params.budget, 0);
-	dispatch_wake(two);
+	dispatch_wake(two, NULL);
 	two->sched.target = &cpus[1].sched; /* on its way */
 	params = params_on(3);
 	assert_int_equal(dispatch_set(two, &params), -EAGAIN);
@@ -330,12 +330,12 @@ static void one_that_spins_lets_a_waiting_one_run(void **state)
 {
 	(void)state;
 	struct vcpu *a = add(0, 0, 1), *b = add(1, 0, 1), *c = add(2, 0, 1);
-	dispatch_wake(a);
+	dispatch_wake(a, NULL);
 	assert_ptr_equal(next(0, SCHED_GOES_ON), a);
 	dispatch_yield(b); /* it sleeps, and nobody waits */
 	assert_false(cpus[0].yields);
-	dispatch_wake(c);
-	dispatch_wake(b);
+	dispatch_wake(c, NULL);
+	dispatch_wake(b, NULL);
 	now += MS;
 	dispatch_yield(b);
 	assert_true(cpus[0].yields);
@@ -363,10 +363,10 @@ static void one_that_is_stopped_sleeps(void **state)
 	struct vcpu *asleep = add(0, 0, 1), *waits = add(1, 0, 1), *runs = add(2, 1, 2);
 	struct vcpu *own = add(3, 0, 1);
 	on(0);
-	dispatch_wake(own);
+	dispatch_wake(own, NULL);
 	assert_ptr_equal(next(0, SCHED_GOES_ON), own);
-	dispatch_wake(waits);
-	dispatch_wake(runs);
+	dispatch_wake(waits, NULL);
+	dispatch_wake(runs, NULL);
 	on(1);
 	assert_ptr_equal(next(1, SCHED_GOES_ON), runs);
 	on(0);
@@ -391,7 +391,7 @@ static void what_a_vcpu_got_counts_up_to_now(void **state)
 	static struct vm vm = {.vcpu_count = 1};
 	vm.vcpu[0] = vcpu;
 	vm_table[5] = &vm;
-	dispatch_wake(vcpu);
+	dispatch_wake(vcpu, NULL);
 	next(0, SCHED_GOES_ON);
 	dispatch_sample();
 	now += 30 * MS;

@@ -53,7 +53,7 @@ static void numbers_are_written_as_the_c_library_writes_them(void **state)
 	for (size_t f = 0; f < ARRAY_COUNT(flags); f++) {
 		for (size_t w = 0; w < ARRAY_COUNT(widths); w++) {
 			for (size_t l = 0; l < ARRAY_COUNT(lengths); l++) {
-				for (const char *c = "dux"; *c != '\0'; c++) {
+				for (const char *c = "ux"; *c != '\0'; c++) {
 					snprintf(fmt, sizeof(fmt), "<%%%s%s%s%c>", flags[f],
 						widths[w], lengths[l], *c);
 					for (size_t v = 0; v < ARRAY_COUNT(values); v++) {
@@ -74,7 +74,7 @@ static void random_numbers_are_written_as_the_c_library_writes_them(void **state
 		value ^= value >> 7;
 		value ^= value << 17;
 		uint64_t shorter = value >> (i % 64);
-		same_text("%lu %ld %lx %u", shorter, shorter, shorter, (unsigned)shorter);
+		same_text("%lu %lx %u", shorter, shorter, (unsigned)shorter);
 	}
 }
 
@@ -125,20 +125,20 @@ static void plain_text_and_percent_signs_are_copied(void **state)
 	same_text("%s", "");
 	same_text("plain\n");
 	same_text("100%%");
-	same_text("%%%%d%%%d%%", 5);
+	same_text("%%%%u%%%u%%", 5);
 }
 
 static void unknown_conversions_show_their_letter_and_take_no_argument(void **state)
 {
 	(void)state;
 	static const char *const odd[][2] = {{"%q", "q"}, {"%5q", "    q"}, {"%hhu", "hhu"},
-		{"%.3s", ".3s"}, {"%#x", "#x"}, {"%+d", "+d"}, {"%n", "n"}, {"%f", "f"},
-		{"%\n", "\n"}, {"%5%", "    %"}};
+		{"%.3s", ".3s"}, {"%#x", "#x"}, {"%+u", "+u"}, {"%d", "d"}, {"%n", "n"},
+		{"%f", "f"}, {"%\n", "\n"}, {"%5%", "    %"}};
 	char out[64];
 	char fmt[64];
 	char want[64];
 	for (size_t i = 0; i < ARRAY_COUNT(odd); i++) {
-		snprintf(fmt, sizeof(fmt), "%s|%%d", odd[i][0]);
+		snprintf(fmt, sizeof(fmt), "%s|%%u", odd[i][0]);
 		snprintf(want, sizeof(want), "%s|7", odd[i][1]);
 		fmt_write(out, sizeof(out), fmt, 7);
 		assert_string_equal(out, want);
@@ -159,20 +159,20 @@ static void huge_widths_end_and_are_counted(void **state)
 {
 	(void)state;
 	char out[8];
-	assert_int_equal(fmt_write(out, sizeof(out), "%9000d|", 5), 9001);
+	assert_int_equal(fmt_write(out, sizeof(out), "%9000u|", 5), 9001);
 	assert_string_equal(out, "       ");
-	assert_int_equal(fmt_write(out, sizeof(out), "%-9000d|", 5), 9001);
+	assert_int_equal(fmt_write(out, sizeof(out), "%-9000u|", 5), 9001);
 	assert_string_equal(out, "5      ");
-	const char *volatile huge = "%99999999999999999999d";
+	const char *volatile huge = "%99999999999999999999u";
 	assert_in_range(fmt_write(out, sizeof(out), huge, 5), 9000, 99999);
-	huge = "%099999999999999999999d";
+	huge = "%099999999999999999999u";
 	assert_in_range(fmt_write(out, sizeof(out), huge, 5), 9000, 99999);
 }
 
 static void the_same_arguments_can_be_read_twice_by_the_caller(void **state)
 {
 	(void)state;
-	same_text("%d %s %lx %c %u", 1, "two", 3ul, '4', 5);
+	same_text("%u %s %lx %c %u", 1, "two", 3ul, '4', 5);
 }
 
 struct parse_case {

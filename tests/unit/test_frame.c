@@ -55,8 +55,8 @@ static void a_region_without_room_for_one_frame_is_refused(void **state)
 	assert_int_equal(frame_init(region, 0), -ENOMEM);
 	assert_int_equal(frame_init(region, 1), -ENOMEM);
 	assert_int_equal(frame_init(region, 2), 0);
-	assert_ptr_equal(frame_alloc(1, FRAME_TEST), region + PAGE_SIZE);
-	assert_null(frame_alloc(1, FRAME_TEST));
+	assert_ptr_equal(frame_alloc(1, FRAME_CPU), region + PAGE_SIZE);
+	assert_null(frame_alloc(1, FRAME_CPU));
 }
 
 static void the_map_takes_a_frame_for_4096(void **state)
@@ -73,10 +73,10 @@ static void the_map_takes_a_frame_for_4096(void **state)
 		assert_int_equal(frame_count(FRAME_MAP), cases[i].map);
 		assert_int_equal(frame_count(FRAME_FREE), cases[i].frames - cases[i].map);
 		size_t count = frame_count(FRAME_FREE);
-		uint8_t *all = frame_alloc(count, FRAME_TEST);
+		uint8_t *all = frame_alloc(count, FRAME_CPU);
 		assert_ptr_equal(all, region + cases[i].map * PAGE_SIZE);
 		expect_free(0);
-		frame_free(all + (count - 1) * PAGE_SIZE, 1, FRAME_TEST);
+		frame_free(all + (count - 1) * PAGE_SIZE, 1, FRAME_CPU);
 		expect_free(1);
 	}
 }
@@ -85,27 +85,27 @@ static void frames_are_aligned_and_zeroed_also_when_used_before(void **state)
 {
 	(void)state;
 	for (unsigned round = 0; round < 2; round++) {
-		uint8_t *frames = frame_alloc(REGION_FRAMES - 1, FRAME_TEST);
+		uint8_t *frames = frame_alloc(REGION_FRAMES - 1, FRAME_CPU);
 		assert_non_null(frames);
 		assert_int_equal((uintptr_t)frames % PAGE_SIZE, 0);
 		for (size_t i = 0; i < (REGION_FRAMES - 1) * PAGE_SIZE; i++) {
 			assert_int_equal(frames[i], 0);
 		}
 		memset(frames, 0xa5, (REGION_FRAMES - 1) * PAGE_SIZE);
-		frame_free(frames, REGION_FRAMES - 1, FRAME_TEST);
+		frame_free(frames, REGION_FRAMES - 1, FRAME_CPU);
 	}
 }
 
 static void no_frames_or_too_many_give_null(void **state)
 {
 	(void)state;
-	assert_null(frame_alloc(0, FRAME_TEST));
-	assert_null(frame_alloc(REGION_FRAMES, FRAME_TEST));
-	assert_null(frame_alloc(SIZE_MAX, FRAME_TEST));
+	assert_null(frame_alloc(0, FRAME_CPU));
+	assert_null(frame_alloc(REGION_FRAMES, FRAME_CPU));
+	assert_null(frame_alloc(SIZE_MAX, FRAME_CPU));
 	expect_free(REGION_FRAMES - 1);
-	assert_non_null(frame_alloc(REGION_FRAMES - 1, FRAME_TEST));
-	assert_null(frame_alloc(0, FRAME_TEST));
-	assert_null(frame_alloc(1, FRAME_TEST));
+	assert_non_null(frame_alloc(REGION_FRAMES - 1, FRAME_CPU));
+	assert_null(frame_alloc(0, FRAME_CPU));
+	assert_null(frame_alloc(1, FRAME_CPU));
 }
 
 static void frames_are_counted_for_their_owner(void **state)
@@ -127,66 +127,66 @@ static void frames_are_counted_for_their_owner(void **state)
 static void the_lowest_run_that_is_long_enough_is_taken(void **state)
 {
 	(void)state;
-	uint8_t *all = frame_alloc(REGION_FRAMES - 1, FRAME_TEST);
-	frame_free(all + 5 * PAGE_SIZE, 1, FRAME_TEST);
-	frame_free(all + 10 * PAGE_SIZE, 3, FRAME_TEST);
-	frame_free(all + 20 * PAGE_SIZE, 2, FRAME_TEST);
-	assert_ptr_equal(frame_alloc(2, FRAME_TEST), all + 10 * PAGE_SIZE);
-	assert_ptr_equal(frame_alloc(1, FRAME_TEST), all + 5 * PAGE_SIZE);
-	assert_ptr_equal(frame_alloc(2, FRAME_TEST), all + 20 * PAGE_SIZE);
-	assert_ptr_equal(frame_alloc(1, FRAME_TEST), all + 12 * PAGE_SIZE);
-	assert_null(frame_alloc(1, FRAME_TEST));
+	uint8_t *all = frame_alloc(REGION_FRAMES - 1, FRAME_CPU);
+	frame_free(all + 5 * PAGE_SIZE, 1, FRAME_CPU);
+	frame_free(all + 10 * PAGE_SIZE, 3, FRAME_CPU);
+	frame_free(all + 20 * PAGE_SIZE, 2, FRAME_CPU);
+	assert_ptr_equal(frame_alloc(2, FRAME_CPU), all + 10 * PAGE_SIZE);
+	assert_ptr_equal(frame_alloc(1, FRAME_CPU), all + 5 * PAGE_SIZE);
+	assert_ptr_equal(frame_alloc(2, FRAME_CPU), all + 20 * PAGE_SIZE);
+	assert_ptr_equal(frame_alloc(1, FRAME_CPU), all + 12 * PAGE_SIZE);
+	assert_null(frame_alloc(1, FRAME_CPU));
 }
 
 static void a_run_never_goes_around_the_end(void **state)
 {
 	(void)state;
-	uint8_t *all = frame_alloc(REGION_FRAMES - 1, FRAME_TEST);
-	frame_free(all, 1, FRAME_TEST);
-	frame_free(all + (REGION_FRAMES - 2) * PAGE_SIZE, 1, FRAME_TEST);
+	uint8_t *all = frame_alloc(REGION_FRAMES - 1, FRAME_CPU);
+	frame_free(all, 1, FRAME_CPU);
+	frame_free(all + (REGION_FRAMES - 2) * PAGE_SIZE, 1, FRAME_CPU);
 	expect_free(2);
-	assert_null(frame_alloc(2, FRAME_TEST));
-	assert_non_null(frame_alloc(1, FRAME_TEST));
-	assert_non_null(frame_alloc(1, FRAME_TEST));
+	assert_null(frame_alloc(2, FRAME_CPU));
+	assert_non_null(frame_alloc(1, FRAME_CPU));
+	assert_non_null(frame_alloc(1, FRAME_CPU));
 }
 
 static void a_run_may_be_freed_in_parts(void **state)
 {
 	(void)state;
-	uint8_t *run = frame_alloc(5, FRAME_TEST);
-	frame_free(run + PAGE_SIZE, 3, FRAME_TEST);
+	uint8_t *run = frame_alloc(5, FRAME_CPU);
+	frame_free(run + PAGE_SIZE, 3, FRAME_CPU);
 	expect_free(REGION_FRAMES - 3);
-	frame_free(run, 1, FRAME_TEST);
-	frame_free(run + 4 * PAGE_SIZE, 1, FRAME_TEST);
+	frame_free(run, 1, FRAME_CPU);
+	frame_free(run + 4 * PAGE_SIZE, 1, FRAME_CPU);
 	expect_free(REGION_FRAMES - 1);
 }
 
 static void freeing_twice_panics_and_changes_nothing(void **state)
 {
 	(void)state;
-	uint8_t *run = frame_alloc(3, FRAME_TEST);
-	frame_free(run + 2 * PAGE_SIZE, 1, FRAME_TEST);
-	expect_panic(frame_free(run + 2 * PAGE_SIZE, 1, FRAME_TEST));
-	expect_panic(frame_free(run, 3, FRAME_TEST));
+	uint8_t *run = frame_alloc(3, FRAME_CPU);
+	frame_free(run + 2 * PAGE_SIZE, 1, FRAME_CPU);
+	expect_panic(frame_free(run + 2 * PAGE_SIZE, 1, FRAME_CPU));
+	expect_panic(frame_free(run, 3, FRAME_CPU));
 	expect_free(REGION_FRAMES - 3);
 	run[0] = 1;
-	frame_free(run, 2, FRAME_TEST);
-	expect_panic(frame_free(run, 1, FRAME_TEST));
+	frame_free(run, 2, FRAME_CPU);
+	expect_panic(frame_free(run, 1, FRAME_CPU));
 	expect_free(REGION_FRAMES - 1);
 }
 
 static void freeing_for_another_owner_panics(void **state)
 {
 	(void)state;
-	uint8_t *run = frame_alloc(3, FRAME_TEST);
+	uint8_t *run = frame_alloc(3, FRAME_STACK);
 	assert_non_null(frame_alloc(2, FRAME_CPU));
 	expect_panic(frame_free(run, 3, FRAME_CPU));
 	assert_non_null(strstr(fake_panic_text, "per-CPU areas"));
 	expect_panic(frame_free(run, 1, FRAME_CPU));
-	expect_panic(frame_free(run, 1, FRAME_STAGE2));
+	expect_panic(frame_free(run, 1, FRAME_VM));
 	expect_panic(frame_free(run, 1, FRAME_FREE));
 	expect_free(REGION_FRAMES - 6);
-	frame_free(run, 3, FRAME_TEST);
+	frame_free(run, 3, FRAME_STACK);
 }
 
 #define EXPECT_FOREIGN(...)                                                                        \
@@ -198,20 +198,20 @@ static void freeing_for_another_owner_panics(void **state)
 static void freeing_what_is_no_frame_panics(void **state)
 {
 	(void)state;
-	uint8_t *all = frame_alloc(REGION_FRAMES - 1, FRAME_TEST);
-	EXPECT_FOREIGN(NULL, 1, FRAME_TEST);
-	EXPECT_FOREIGN(all + 8, 1, FRAME_TEST);
-	EXPECT_FOREIGN(all + PAGE_SIZE - 1, 1, FRAME_TEST);
-	EXPECT_FOREIGN(region, 1, FRAME_TEST);
+	uint8_t *all = frame_alloc(REGION_FRAMES - 1, FRAME_CPU);
+	EXPECT_FOREIGN(NULL, 1, FRAME_CPU);
+	EXPECT_FOREIGN(all + 8, 1, FRAME_CPU);
+	EXPECT_FOREIGN(all + PAGE_SIZE - 1, 1, FRAME_CPU);
+	EXPECT_FOREIGN(region, 1, FRAME_CPU);
 	EXPECT_FOREIGN(region, 1, FRAME_MAP);
-	EXPECT_FOREIGN((void *)((uintptr_t)region - PAGE_SIZE), 1, FRAME_TEST);
-	EXPECT_FOREIGN(region + REGION_FRAMES * PAGE_SIZE, 1, FRAME_TEST);
-	EXPECT_FOREIGN((void *)UINTPTR_MAX, 1, FRAME_TEST);
-	EXPECT_FOREIGN(all, REGION_FRAMES, FRAME_TEST);
-	EXPECT_FOREIGN(all + PAGE_SIZE, REGION_FRAMES - 1, FRAME_TEST);
-	EXPECT_FOREIGN(all + PAGE_SIZE, SIZE_MAX, FRAME_TEST);
+	EXPECT_FOREIGN((void *)((uintptr_t)region - PAGE_SIZE), 1, FRAME_CPU);
+	EXPECT_FOREIGN(region + REGION_FRAMES * PAGE_SIZE, 1, FRAME_CPU);
+	EXPECT_FOREIGN((void *)UINTPTR_MAX, 1, FRAME_CPU);
+	EXPECT_FOREIGN(all, REGION_FRAMES, FRAME_CPU);
+	EXPECT_FOREIGN(all + PAGE_SIZE, REGION_FRAMES - 1, FRAME_CPU);
+	EXPECT_FOREIGN(all + PAGE_SIZE, SIZE_MAX, FRAME_CPU);
 	expect_free(0);
-	frame_free(all, REGION_FRAMES - 1, FRAME_TEST);
+	frame_free(all, REGION_FRAMES - 1, FRAME_CPU);
 	expect_free(REGION_FRAMES - 1);
 }
 
@@ -221,11 +221,11 @@ static void write_after_free(size_t place)
 	char name[32];
 
 	assert_int_equal(frame_init(region, REGION_FRAMES), 0);
-	uint8_t *run = frame_alloc(3, FRAME_TEST);
+	uint8_t *run = frame_alloc(3, FRAME_CPU);
 	snprintf(name, sizeof(name), "%p", (void *)run);
-	frame_free(run, 3, FRAME_TEST);
+	frame_free(run, 3, FRAME_CPU);
 	run[PAGE_SIZE + place] ^= 1;
-	expect_panic(frame_alloc(REGION_FRAMES - 1, FRAME_TEST));
+	expect_panic(frame_alloc(REGION_FRAMES - 1, FRAME_CPU));
 	assert_non_null(strstr(fake_panic_text, name));
 }
 
@@ -242,7 +242,7 @@ static void a_write_to_a_frame_never_allocated_is_found_too(void **state)
 {
 	(void)state;
 	region[5 * PAGE_SIZE + 5] = 0;
-	expect_panic(frame_alloc(REGION_FRAMES - 1, FRAME_TEST));
+	expect_panic(frame_alloc(REGION_FRAMES - 1, FRAME_CPU));
 }
 
 static void each_owner_has_its_name(void **state)

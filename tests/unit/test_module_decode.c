@@ -118,14 +118,14 @@ static void doorbells_say_where_they_hang(void **state)
 
 	assert_int_equal(decode_doorbell(&request, &bell), 0);
 	assert_true(bell.address == 0xfebf0000 && bell.size == 4 && bell.match == 1 &&
-		bell.data == 7 && bell.is_port == 0);
+		bell.data == 7 && bell.place == PINTLE_MEMORY);
 	request = (struct kvm_ioeventfd){.addr = 0x510,
 		.len = 2,
 		.datamatch = 7,
 		.flags = KVM_IOEVENTFD_FLAG_PIO | KVM_IOEVENTFD_FLAG_DEASSIGN};
 	assert_int_equal(decode_doorbell(&request, &bell), 0);
 	assert_true(bell.address == 0x510 && bell.size == 2 && bell.match == 0 && bell.data == 0 &&
-		bell.is_port == 1);
+		bell.place == PINTLE_PORT);
 }
 
 static void doorbells_that_cannot_be_are_refused(void **state)

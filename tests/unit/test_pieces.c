@@ -42,6 +42,9 @@ void *frame_alloc(size_t count, enum frame_owner owner)
 	assert_int_equal(count, 1);
 	return memset(frame, 0, sizeof(frame));
 }
+void frame_free(void *frames, size_t count, enum frame_owner owner)
+{
+}
 void *phys_to_virt(hpa_t base)
 {
 	assert_true(mapped[base.raw / LARGE_SIZE]);
@@ -142,7 +145,7 @@ static void unshare(unsigned piece)
 /* Pages of one piece or two; and given back, or kept in the model. */
 static void hold(unsigned piece)
 {
-	unsigned first = below(PAGES), count = 1 + below(20);
+	unsigned first = below(PAGES), count = 1 + below(20), held = 0;
 	uint64_t page = piece * LARGE_SIZE + first * PAGE_SIZE;
 	bool wanted = true;
 	for (unsigned i = 0; i < count; i++) {
@@ -152,7 +155,13 @@ static void hold(unsigned piece)
 		bool one_range = (piece < 6) == (at < 6);
 		wanted = wanted && ram && one_range && model[at].kind != DEPOSITED;
 	}
-	assert_int_equal(pieces_hold(page, count), wanted);
+	while (held < count && pieces_hold(page + held * PAGE_SIZE)) {
+		held++;
+	}
+	assert_true(!wanted || held == count);
+	if (!wanted && held != 0) {
+		pieces_drop(page, held);
+	}
 	if (wanted && below(2)) {
 		pieces_drop(page, count);
 	} else if (wanted) {
@@ -208,6 +217,9 @@ static void use_pool(void)
 		pool_free(&pools[n], taken[n][i]);
 		taken[n][i] = taken[n][--taken_count[n]];
 		assert_int_equal(pools[n].free, free + 1);
+		return;
+	}
+	if (pools[n].count == 0) { /* then it has frames of Pintle's own */
 		return;
 	}
 	uint8_t *pages = pool_alloc(&pools[n], count);
@@ -312,11 +324,10 @@ static void addresses_that_are_no_piece_are_refused(void **state)
 		assert_int_equal(pool_add(&pools[0], bad[i]), -EFAULT);
 		assert_null(shared_pages(bad[i], 1));
 		assert_null(shared_keep(bad[i]));
-		assert_false(i > 2 && pieces_hold(bad[i], 1));
+		assert_false(i > 2 && pieces_hold(bad[i]));
 		assert_false(i > 2 && piece_is_deposited(bad[i]));
 	}
-	assert_false(pieces_hold(LARGE_SIZE + 1, 1));
-	assert_false(pieces_hold(LARGE_SIZE, 1ull << 40));
+	assert_false(pieces_hold(LARGE_SIZE + 1));
 }
 
 static void after_a_reset_nothing_is_shared(void **state)

@@ -10,9 +10,7 @@
  */
 #include "tests/unit/fake_backend.h"
 
-#define print_error print_error_of_run /* cmocka has one too */
 #include "kernel/run.c"
-#undef print_error
 
 #define NOW 1000000u
 
@@ -299,6 +297,12 @@ static bool request(unsigned requests)
 	return prepare(vcpu, NOW);
 }
 
+static bool hold(bool on)
+{
+	vm_hold(&fake_vm, on);
+	return prepare(vcpu, NOW);
+}
+
 /* What comes after the look leaves its mark, for who is about to sleep. */
 static void what_is_asked_from_elsewhere_is_looked_at_once(void **state)
 {
@@ -310,9 +314,10 @@ static void what_is_asked_from_elsewhere_is_looked_at_once(void **state)
 	assert_false(prepare(other, NOW));
 	assert_false(other->requests & VCPU_REQUEST_LOOK);
 	other->requests = 0;
-	vcpu_request(other, VCPU_REQUEST_PAUSE);
+	vm_hold(&fake_vm, true);
+	assert_true(other->requests & VCPU_REQUEST_LOOK);
 	assert_false(prepare(other, NOW));
-	assert_int_equal(other->requests, VCPU_REQUEST_PAUSE);
+	assert_int_equal(other->requests, 0);
 }
 
 static void a_sleeping_vcpu_is_woken_by_its_timer_unless_it_may_not_run(void **state)
@@ -323,9 +328,6 @@ static void a_sleeping_vcpu_is_woken_by_its_timer_unless_it_may_not_run(void **s
 	assert_int_equal(vcpu_alarm(vcpu), UINT64_MAX); /* it runs */
 	vcpu->state = VCPU_HALTED;
 	assert_int_equal(vcpu_alarm(vcpu), NOW);
-	vcpu->requests = VCPU_REQUEST_PAUSE;
-	assert_int_equal(vcpu_alarm(vcpu), UINT64_MAX);
-	vcpu->requests = 0;
 	fake_vm.held = true;
 	assert_int_equal(vcpu_alarm(vcpu), UINT64_MAX);
 }
@@ -434,10 +436,9 @@ static void pause_and_resume_keep_the_state(void **state)
 	static const enum vcpu_state states[] = {VCPU_RUNNING, VCPU_HALTED, VCPU_WAIT_SIPI};
 	for (unsigned i = 0; i < ARRAY_COUNT(states); i++) {
 		vcpu->state = states[i];
-		assert_false(request(VCPU_REQUEST_PAUSE));
-		assert_false(request(VCPU_REQUEST_PAUSE)); /* twice is once */
-		assert_true(vcpu->requests & VCPU_REQUEST_PAUSE);
-		assert_int_equal(request(VCPU_REQUEST_RESUME), states[i] == VCPU_RUNNING);
+		assert_false(hold(true));
+		assert_false(hold(true)); /* twice is once */
+		assert_int_equal(hold(false), states[i] == VCPU_RUNNING);
 		assert_int_equal(vcpu->state, states[i]);
 	}
 }
@@ -446,10 +447,10 @@ static void a_paused_vcpu_sleeps_through_events_and_takes_them_later(void **stat
 {
 	(void)state;
 	vcpu->state = VCPU_HALTED;
-	request(VCPU_REQUEST_PAUSE);
+	hold(true);
 	vcpu_interrupt(vcpu, 0x41, false);
 	assert_false(request(VCPU_REQUEST_NMI));
-	assert_true(request(VCPU_REQUEST_RESUME));
+	assert_true(hold(false));
 	enter();
 	enter();
 	assert_injected(0, EVENT_NMI, 2);
@@ -460,13 +461,14 @@ static void a_dead_vcpu_stays_dead(void **state)
 {
 	(void)state;
 	vcpu_kill(vcpu, "a test");
-	assert_false(request(VCPU_REQUEST_PAUSE));
-	assert_false(request(VCPU_REQUEST_RESUME));
+	assert_true(fake_vm.held);
+	assert_true(fake_vcpu[1].requests & VCPU_REQUEST_LOOK);
+	assert_false(hold(true));
+	assert_false(hold(false));
 	assert_false(request(VCPU_REQUEST_NMI | VCPU_REQUEST_SIPI));
 	vcpu_interrupt(vcpu, 0x41, false);
 	assert_false(prepare(vcpu, NOW));
 	assert_int_equal(vcpu->state, VCPU_DEAD);
-	assert_int_equal(fake_vcpu[1].requests, VCPU_REQUEST_PAUSE | VCPU_REQUEST_LOOK);
 }
 
 static void the_report_of_a_dead_vcpu_has_its_registers(void **state)
@@ -491,21 +493,19 @@ static void the_report_of_a_dead_vcpu_has_its_registers(void **state)
 static void init_and_sipi_do_not_end_a_pause(void **state)
 {
 	(void)state;
-	request(VCPU_REQUEST_PAUSE);
+	hold(true);
 	assert_false(request(VCPU_REQUEST_INIT));
-	assert_true(vcpu->requests & VCPU_REQUEST_PAUSE);
 	assert_false(request(VCPU_REQUEST_SIPI));
-	assert_true(vcpu->requests & VCPU_REQUEST_PAUSE);
-	assert_true(request(VCPU_REQUEST_RESUME));
+	assert_true(hold(false));
 }
 
 static void a_sipi_that_comes_in_a_pause_counts_after_it(void **state)
 {
 	(void)state;
 	request(VCPU_REQUEST_INIT);
-	request(VCPU_REQUEST_PAUSE);
+	hold(true);
 	assert_false(request(VCPU_REQUEST_SIPI));
-	assert_true(request(VCPU_REQUEST_RESUME));
+	assert_true(hold(false));
 }
 
 static void init_does_not_revive_a_dead_vcpu(void **state)
@@ -558,7 +558,7 @@ static void arm_guest_timer(struct vcpu *v)
 
 static void ask_pause(struct vcpu *v)
 {
-	vcpu_request(v, VCPU_REQUEST_PAUSE);
+	vm_hold(v->vm, true);
 }
 
 static void a_run_ends_when_its_exits_leave_something_to_do(void **state)

@@ -354,7 +354,7 @@ static void no_page_for_the_root_is_reported(void **state)
 	struct stage2 s;
 	(void)state;
 	world_pages_left = 0;
-	assert_int_equal(stage2_init(&s, world.format, &world.pages, true), -ENOMEM);
+	assert_int_equal(stage2_init(&s, world.format, world.pool, true), -ENOMEM);
 	assert_int_equal(s.tables, 0);
 }
 
