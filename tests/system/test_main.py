@@ -142,7 +142,8 @@ def a_console_carries_1_mib_both_ways(bench):
     console.close()
     bench.outer.run(f"cat /tmp/out > {terminal}", limit)
     bench.outer.run(f"head -c 1048576 < {terminal} > /tmp/back & echo $! > /tmp/head.pid;"
-                    f" sleep 2; echo 'stty raw -echo; cat /tmp/in; stty -raw -echo' > {terminal}")
+                    f" until [ $(readlink /proc/$!/fd/0) = {terminal} ]; do usleep 100000; done;"
+                    f" echo 'stty raw -echo; cat /tmp/in; stty -raw -echo' > {terminal}")
     bench.outer.run("while [ -d /proc/$(cat /tmp/head.pid) ]; do sleep 1; done", limit)
     got = bench.outer.run("sha256sum < /tmp/back; rm /tmp/out /tmp/back", limit)
     with image.at_console(bench, "two") as shell:
@@ -198,7 +199,8 @@ def all_is_back_when_they_are_off(bench):
     bench.outer.run("pintle stop one", image.seconds_for(bench, 90))
     image.start_guest(bench, "demo")
     bench.outer.run("pintle kill demo")
-    check("somebody asked" in bench.outer.run("sleep 1; pintle info demo"), "its end is not told")
+    bench.outer.run("until [ -s /run/pintle/demo.status ]; do usleep 100000; done")
+    check("somebody asked" in bench.outer.run("pintle info demo"), "its end is not told")
     check(image.counts(bench) == bench.before, f"VMs and pieces were {bench.before}, are {image.counts(bench)}")
     bench.outer.check_log()
 
