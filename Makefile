@@ -102,7 +102,7 @@ $(VMM)/%.o: service/vmm/%.c Makefile | deps
 	$(Q)$(COMPILER) $(V_CFLAGS) -MMD -MP -c -o $@ $<
 
 $(VMM)/pintle-vmm: $(VMM_FILES:service/vmm/%.c=$(VMM)/%.o)
-	$(Q)$(COMPILER) -static -pthread -o $@ $^ -luring
+	$(Q)$(COMPILER) -static -pthread -Wl,--build-id=none -o $@ $^ -luring
 
 build/pintle-vmm: $(VMM)/pintle-vmm FORCE
 	@cmp -s $< $@ || { cp $< $@; echo "build/pintle-vmm: $(COMPILER)"; }

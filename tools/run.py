@@ -6,6 +6,7 @@ import argparse
 import contextlib
 import os
 import pathlib
+import re
 import sys
 import termios
 import tty
@@ -13,13 +14,15 @@ import tty
 import emulator
 
 HELP = """
-You are at the serial line of a machine that starts now: Pintle, then its service VM, then the demo guest in that.
+You are at the serial line of a machine that starts now: Pintle, then its service VM, then the demo guest beside that.
   Ctrl-\\    between the service VM's console and Pintle's monitor (`help` lists its commands)
   Ctrl-X    from a guest's console back to the service VM (`pintle console demo` goes there)
   Ctrl-A X  pulls the plug; `poweroff` is kinder. Ctrl-A Ctrl-A sends one Ctrl-A
 The first prompt comes after about {seconds} seconds.
 """
 SECONDS = {"qemu": 30, "bochs": 200}
+
+BOOTING = re.compile(rb"Booting `[^\n]*\n")  # GRUB's last words, when it has cleared the screen
 
 PREFIX = 0x01  # Ctrl-A
 QUIT = b"xX"
@@ -65,6 +68,26 @@ class Keys:
         return passed
 
 
+class Greeting:
+    """Puts a text between what the machine writes: where GRUB does not wipe it out."""
+
+    def __init__(self, text):
+        self._text = text.replace("\n", "\r\n").encode()
+        self._seen = b""
+
+    def feed(self, data):
+        """`data` as it is to be shown."""
+        if not self._text:
+            return data
+        self._seen += data
+        found = BOOTING.search(self._seen)
+        if found is None:
+            return data
+        place = len(data) - (len(self._seen) - found.end())
+        text, self._text = self._text, b""
+        return data[:place] + text + data[place:]
+
+
 def write_out(data):
     """Put the machine's bytes on our output as they are."""
     sys.stdout.buffer.write(data)
@@ -74,13 +97,14 @@ def write_out(data):
 def connect(machine):
     """Copy between terminal and machine until one of them ends it; True when the user did."""
     keys = Keys()
+    greeting = Greeting(HELP.format(seconds=SECONDS[machine.setup.emulator]) if sys.stdin.isatty() else "")
     keys_only = sys.stdin.isatty()
     outgoing = bytearray()
     inputs = [sys.stdin.fileno()]
     while True:
         ended = machine.ended()  # asked first: what it wrote last is then there to read
         received, ready = machine.exchange(outgoing, emulator.POLL_SECONDS, inputs)
-        write_out(received)
+        write_out(greeting.feed(received))
         if ready:
             typed = os.read(inputs[0], 4096)
             outgoing += keys.feed(typed) if keys_only else typed
@@ -125,8 +149,7 @@ def run(options):
         if options.debug:
             print("The machine waits for:  gdb build/pintle.elf "
                   f"-ex 'target remote {machine.gdb_path()}'")
-        if sys.stdin.isatty():
-            print(HELP.format(seconds=SECONDS[options.emu]), flush=True)
+        sys.stdout.flush()
         with raw_terminal():
             by_user = connect(machine)
         print()

@@ -2,19 +2,23 @@
 """The main job: the ISO brings up the service VM, and that runs guests whose devices it serves."""
 
 import functools
+import os
 import pathlib
+import pty
 import re
+import select
+import subprocess
+import sys
 import tempfile
+import time
 
 import image
 import mkimage
 import service
-from harness import add_group, check, emulator, test
+from harness import ROOT, add_group, check, emulator, test
 
 # MiB of the file on a guest's disk, and of what goes over its network.
 SIZES = {"qemu": (64, 16), "bochs": (8, 2)}
-
-PATTERN = "[0-9a-f]{64}"
 
 # Each: what is wrong with the file, the line in it, and what is said.
 REFUSED = [
@@ -138,7 +142,8 @@ def a_console_carries_1_mib_both_ways(bench):
     console.close()
     bench.outer.run(f"cat /tmp/out > {terminal}", limit)
     bench.outer.run(f"head -c 1048576 < {terminal} > /tmp/back & echo $! > /tmp/head.pid;"
-                    f" sleep 2; echo 'stty raw -echo; cat /tmp/in; stty -raw -echo' > {terminal}")
+                    f" until [ $(readlink /proc/$!/fd/0) = {terminal} ]; do usleep 100000; done;"
+                    f" echo 'stty raw -echo; cat /tmp/in; stty -raw -echo' > {terminal}")
     bench.outer.run("while [ -d /proc/$(cat /tmp/head.pid) ]; do sleep 1; done", limit)
     got = bench.outer.run("sha256sum < /tmp/back; rm /tmp/out /tmp/back", limit)
     with image.at_console(bench, "two") as shell:
@@ -194,7 +199,8 @@ def all_is_back_when_they_are_off(bench):
     bench.outer.run("pintle stop one", image.seconds_for(bench, 90))
     image.start_guest(bench, "demo")
     bench.outer.run("pintle kill demo")
-    check("somebody asked" in bench.outer.run("sleep 1; pintle info demo"), "its end is not told")
+    bench.outer.run("until [ -s /run/pintle/demo.status ]; do usleep 100000; done")
+    check("somebody asked" in bench.outer.run("pintle info demo"), "its end is not told")
     check(image.counts(bench) == bench.before, f"VMs and pieces were {bench.before}, are {image.counts(bench)}")
     bench.outer.check_log()
 
@@ -231,6 +237,36 @@ add_machine("main_qemu_bios")
 add_machine("main_qemu_uefi", firmware="uefi", long=True)
 add_machine("main_bochs", emulator="bochs", cpus=1, memory=1024, long=True, cost=600)
 add_machine("main_kvm", native=True, long=True)  # the kernel's own KVM, without Pintle
+
+
+@test
+def make_run_says_which_keys_do_what_and_heeds_them(bench):
+    """At a terminal, behind the last time that GRUB clears the screen."""
+    ours, theirs = pty.openpty()
+    command = [sys.executable, ROOT / "tools" / "run.py", "--iso", bench.workshop.iso("", (), ())]
+    with subprocess.Popen(command, stdin=theirs, stdout=theirs, stderr=theirs) as process:
+        try:
+            text = read_until(ours, b"pintle> ")
+            check(b"Ctrl-A X" in text[text.rindex(b"\x1b[H"):], f"the keys are not told: {text!r}")
+            os.write(ours, b"\x01\x01version\r")  # the first two are one Ctrl-A
+            read_until(ours, b"Pintle 0")
+            os.write(ours, b"\x01x")
+            status = process.wait(20)
+            check(status == 0, f"its status is {status}")
+        finally:
+            process.terminate()
+            for file in (ours, theirs):
+                os.close(file)
+
+
+def read_until(terminal, words):
+    """What comes from a terminal up to these words."""
+    text, limit = b"", time.monotonic() + 60
+    while words not in text:
+        ready, _, _ = select.select([terminal], [], [], max(limit - time.monotonic(), 0))
+        check(ready, f"no {words!r} in {text!r}")
+        text += os.read(terminal, 4096)
+    return text
 
 
 @test(cost=10)
