@@ -110,10 +110,11 @@ NOINLINE static void answer_guest(struct vcpu *vcpu, uint32_t leaf, uint32_t sub
 	const struct vm *vm = vcpu->vm;
 	struct cpuid r = {0};
 
-	for (unsigned i = vm->cpuid_count; i-- > 0;) {
+	for (unsigned i = 0; i < vm->cpuid_count; i++) {
 		const struct pintle_cpuid *row = &vm->cpuid[i];
 		if (row->leaf == leaf && (row->any_subleaf || row->subleaf == subleaf)) {
 			r = (struct cpuid){row->eax, row->ebx, row->ecx, row->edx};
+			break;
 		}
 	}
 	if (leaf == LEAF_XSAVE) {
