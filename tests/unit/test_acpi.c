@@ -53,7 +53,6 @@ static void a_sound_machine_is_read_without_a_warning(void **state)
 		assert_true(fake_acpi.table[i].valid);
 	}
 	const struct acpi_table *madt = find("APIC");
-	assert_int_equal(madt->revision, 4);
 	assert_int_equal(madt->size, 52);
 	assert_int_equal(madt->base.raw, fake_list[0]);
 }
