@@ -41,12 +41,15 @@ class Console:
             self._sync()
 
     def _sync(self):
-        """What is typed too early is lost: until an echo comes back, with all answers before it."""
-        for _ in range(20):
+        """What is typed before microcom runs is lost: until an echo comes back, with all answers before it."""
+        for _ in range(100):
             self.syncs += 1
             self.bench.machine.send(f"echo sync-{self.syncs}\n".encode())
             with contextlib.suppress(Failure):
-                return self.bench.machine.wait_for(rf"sync-{self.syncs}\n=0=DONE\n", seconds_for(self.bench, 5))
+                found = self.bench.machine.wait_for(r"sync-(\d+)\n=0=DONE\n", seconds_for(self.bench, 1))
+                if int(found[1]) != self.syncs:  # it came late, but the others are on their way
+                    self.bench.machine.wait_for(rf"sync-{self.syncs}\n=0=DONE\n", seconds_for(self.bench, 20))
+                return
         raise Failure(f"the console of {self.name} is silent; {self.bench.machine.last_line()}")
 
     def log_in(self):
