@@ -57,14 +57,20 @@ class Guest:
         return head + image + bytes(-len(image) % 16)
 
 
+def pack(guests, folder):
+    """A file of these guests, made in `folder`; its path."""
+    folder.mkdir(parents=True, exist_ok=True)
+    packed = b"".join(guest.packed() for guest in guests)
+    path = folder / f"guests-{hashlib.sha256(packed).hexdigest()[:16]}"
+    path.write_bytes(packed)
+    return path
+
+
 def modules(guests, folder):
     """The boot modules of a service VM that starts these guests, made in `folder`."""
     folder.mkdir(parents=True, exist_ok=True)
     host = _host_build.build("host", ROOT / "build" / "vms", VMS)
-    packed = b"".join(guest.packed() for guest in guests)
-    path = folder / f"guests-{hashlib.sha256(packed).hexdigest()[:16]}"
-    path.write_bytes(packed)
-    return ((str(host), "kernel", ""), (str(path), "initrd", ""))
+    return ((str(host), "kernel", ""), (str(pack(guests, folder)), "initrd", ""))
 
 
 @dataclasses.dataclass
