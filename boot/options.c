@@ -105,7 +105,6 @@ static const char defaults[] =
 #define OPTION(kind, name, values, initial, help) " " #name "=" initial
 #include "boot/options.def"
 	;
-#undef OPTION
 
 /* Returns false after a warning when `word` is no option with a value that it can have. */
 static bool take_word(struct options *options, const char *word, size_t len)

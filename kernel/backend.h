@@ -230,9 +230,8 @@ struct backend {
 	unsigned msr_step, msr_bits, msr_distance;
 	unsigned own_msrs; /* so many of the first of context.c's move with ->hw */
 
-#define X(type, name, ...) type (*name)(__VA_ARGS__);
-	BACKEND_OPERATIONS(X)
-#undef X
+#define BACKEND_OPERATION(type, name, ...) type (*name)(__VA_ARGS__);
+	BACKEND_OPERATIONS(BACKEND_OPERATION)
 
 	/*
 	 * NULL, or: something changed in the vCPU's APIC, and what it gives was injected. Bring a

@@ -162,9 +162,8 @@ bool context_set_fpu(struct vcpu *vcpu, const void *from)
 {
 	static const uint8_t zero[56];
 	struct vcpu_context *c = &vcpu->context;
-	uint8_t header[64] = {0};
+	uint64_t header[8] = {0};
 	uint32_t mxcsr;
-	uint64_t has;
 
 	/* The copy is what is looked at: the other side may write meanwhile. */
 	memcpy(c->fpu, from, context_fpu_size());
@@ -172,8 +171,7 @@ bool context_set_fpu(struct vcpu *vcpu, const void *from)
 	if (xsave) {
 		memcpy(header, (uint8_t *)c->fpu + XSAVE_HEADER, sizeof(header));
 	}
-	memcpy(&has, header, sizeof(has));
-	bool good = !(has & ~components) && memcmp(header + 8, zero, sizeof(zero)) == 0 &&
+	bool good = !(header[0] & ~components) && memcmp(header + 1, zero, sizeof(zero)) == 0 &&
 		!(mxcsr & ~0xffffu);
 	if (!good) {
 		context_reset_fpu(c);
@@ -197,10 +195,6 @@ bool context_set_xcr0(struct vcpu *vcpu, uint64_t value)
 
 uint64_t *context_msr(struct vcpu *vcpu, uint32_t number)
 {
-	for (unsigned i = 5; i < CONTEXT_MSRS; i++) { /* the others are registers */
-		if (msrs[i] == number) {
-			return &vcpu->context.msr[i];
-		}
-	}
-	return NULL;
+	unsigned i = slot_of(number);
+	return i > KERNEL_GS_BASE && i < CONTEXT_MSRS ? &vcpu->context.msr[i] : NULL;
 }

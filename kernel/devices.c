@@ -75,7 +75,7 @@ static void raise(unsigned vector)
 {
 	uint64_t icr = pcifn_raise(&function, vector);
 	if (icr != 0) {
-		devices_message(owner, icr, false);
+		devices_message(owner, icr, NULL, false);
 	}
 }
 
@@ -215,10 +215,7 @@ void devices_reset(void)
 	}
 }
 
-/* A message of an I/O APIC entry, a device or an IPI: to each vCPU that it is meant for, *last
- * among them; how many. `level`: each owes its EOI. */
-static unsigned deliver(
-	struct vm *vm, uint64_t icr, const struct vlapic *source, unsigned *last, bool level)
+unsigned devices_message(struct vm *vm, uint64_t icr, struct vcpu *source, bool level)
 {
 	static const unsigned requests[8] = {[4] = VCPU_REQUEST_NMI | VCPU_REQUEST_LOOK,
 		[5] = VCPU_REQUEST_INIT,
@@ -229,10 +226,12 @@ static unsigned deliver(
 	/* Of the lowest priority any will do. */
 	for (unsigned i = 0; i < vm->vcpu_count && !(mode == MODE_LOWEST && count != 0); i++) {
 		struct vcpu *vcpu = vm->vcpu[i];
-		if (!vlapic_matches(&vcpu->lapic, icr, source)) {
+		if (!vlapic_matches(&vcpu->lapic, icr, source != NULL ? &source->lapic : NULL)) {
 			continue;
 		}
-		*last = i;
+		if (source != NULL) {
+			source->ipi_target = i;
+		}
 		count++;
 		if (mode == MODE_STARTUP) {
 			vcpu->sipi_vector = vector;
@@ -248,12 +247,6 @@ static unsigned deliver(
 		}
 	}
 	return count;
-}
-
-unsigned devices_message(struct vm *vm, uint64_t icr, bool level)
-{
-	unsigned unused;
-	return deliver(vm, icr, NULL, &unused, level);
 }
 
 /*
@@ -289,7 +282,7 @@ void devices_lapic_effect(struct vcpu *vcpu, const struct vlapic_effect *effect)
 	if (effect->kind == VLAPIC_TIMER) {
 		vcpu_timer_changed(vcpu);
 	} else if (effect->kind == VLAPIC_IPI) {
-		deliver(vcpu->vm, effect->icr, &vcpu->lapic, &vcpu->ipi_target, false);
+		devices_message(vcpu->vm, effect->icr, vcpu, false);
 	} else if (vcpu->record != NULL) {
 		if (__atomic_fetch_and(owed, ~bit, __ATOMIC_SEQ_CST) & bit) {
 			vmm_stop(vcpu, PINTLE_EXIT_EOI, effect->vector);
@@ -333,7 +326,7 @@ static void update_line(void)
 		uint64_t entry = ioapics[n].twin.entry[pin % VIOAPIC_PINS_MAX];
 		if (pin < ioapics[n].info->pins && !(entry & IOAPIC_MASKED)) {
 			/* Destination and mode stand alike in entry and command register. */
-			devices_message(owner, (entry >> 56) << 32 | (entry & 0xfff), false);
+			devices_message(owner, (entry >> 56) << 32 | (entry & 0xfff), NULL, false);
 		}
 	}
 }

@@ -36,9 +36,9 @@ void devices_reset(void);
 bool devices_port(struct vcpu *vcpu, uint16_t port, uint8_t size, bool write, uint32_t *value);
 bool devices_stage2_fault(struct vcpu *vcpu, struct vcpu_exit *exit); /* as exit.c's exit_fn */
 
-/* A message-signalled interrupt for a guest, as an ICR; level-triggered ones owe their EOI to the
- * VMM: how many took it. Any CPU. */
-unsigned devices_message(struct vm *vm, uint64_t icr, bool level);
+/* A message as an ICR, of an I/O APIC entry, a device or, with its `source`, an IPI: to each vCPU
+ * that it is meant for; how many. `level`: each owes its EOI. Any CPU. */
+unsigned devices_message(struct vm *vm, uint64_t icr, struct vcpu *source, bool level);
 
 /* Raise the vector of the PCI function that tells a service CPU of events. Any context but NMI. */
 void devices_event(unsigned cpu);

@@ -344,7 +344,7 @@ static int64_t call_MSI(const struct call *c)
 	if ((address & ~0xfffffull) != 0xfee00000) {
 		return -EINVAL;
 	}
-	return devices_message(c->vm, icr, data & MSI_LEVEL) != 0;
+	return devices_message(c->vm, icr, NULL, data & MSI_LEVEL) != 0;
 }
 
 static int64_t call_SCHED_SET(const struct call *c)

@@ -131,13 +131,11 @@ static bool write_efer(struct vcpu *vcpu, uint64_t value)
 	return true;
 }
 
-/* SDM vol. 3, 12.12.2: each entry one of these types. */
+/* SDM vol. 3, 12.12.2: each byte a type, of 0 to 7 without 2 and 3. */
 static bool pat_write(struct vcpu *vcpu, uint64_t value)
 {
-	for (unsigned i = 0; i < 64; i += 8) {
-		if (value >> i & 0xf8 || !(0xf3 >> (value >> i & 7) & 1)) {
-			return false;
-		}
+	if (value & (0xf8f8f8f8f8f8f8f8 | (~value >> 1 & 0x0202020202020202))) {
+		return false;
 	}
 	backend->set(vcpu, VCPU_PAT, value);
 	return true;

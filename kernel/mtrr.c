@@ -16,7 +16,6 @@ static struct {
 	struct {
 		uint64_t base, mask;
 	} range[32];
-	uint64_t top; /* AMD: from 4 GiB to here it is write-back, whatever they say (0: no) */
 } mtrrs;
 
 void mtrr_read(void)
@@ -24,12 +23,7 @@ void mtrr_read(void)
 	static const uint16_t fixed[] = {
 		0x250, 0x258, 0x259, 0x268, 0x269, 0x26a, 0x26b, 0x26c, 0x26d, 0x26e, 0x26f};
 	uint8_t count = (uint8_t)msr_read(0xfe); /* IA32_MTRRCAP */
-	uint64_t system = 0;
 	mtrrs.type = msr_read(0x2ff);
-	/* APM vol. 2, 7.9.1: SYSCFG, its bits Tom2ForceMemTypeWB and MtrrTom2En, and TOP_MEM2. */
-	if (msr_try_read(0xc0010010, &system) && (~system & (BIT(22) | BIT(21))) == 0) {
-		mtrrs.top = msr_read(0xc001001d) & (BIT(52) - BIT(23));
-	}
 	for (unsigned i = 0; i < ARRAY_COUNT(fixed) && (mtrrs.type & TYPE_FIXED); i++) {
 		mtrrs.fixed[i] = msr_read(fixed[i]);
 	}
@@ -87,10 +81,6 @@ static enum stage2_cache mtrr_type(uint64_t at, uint64_t *end)
 		} else if (base > at) {
 			*end = min_u64(*end, base);
 		}
-	}
-	if (!found && at < mtrrs.top) {
-		cache = at < 4 * GIB ? cache : STAGE2_WB;
-		*end = min_u64(*end, at < 4 * GIB ? 4 * GIB : mtrrs.top);
 	}
 	return cache;
 }

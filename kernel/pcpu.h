@@ -102,9 +102,6 @@ bool smp_call(unsigned index, void (*function)(void *argument), void *argument);
  * on the asking CPU. */
 void smp_call_all(void (*function)(void *argument), void *argument);
 
-/* All CPUs have left what they did with interrupts off, or wait for another one there. */
-void smp_barrier(void);
-
 /* Run what others ask of this CPU: while it waits for another one with interrupts off. */
 void smp_answer(void);
 

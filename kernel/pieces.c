@@ -100,7 +100,7 @@ int piece_unshare(uint64_t piece)
 	int err = piece_change(piece, SHARED, DEPOSITED);
 
 	if (err == 0) {
-		smp_barrier();
+		vm_flush(service_vm);
 		err = piece_change(piece, DEPOSITED, 0);
 	}
 	return err;

@@ -109,15 +109,6 @@ void smp_call_all(void (*function)(void *argument), void *argument)
 	call_range(0, cpu_count, function, argument);
 }
 
-static void nothing(void *argument)
-{
-}
-
-void smp_barrier(void)
-{
-	smp_call_all(nothing, NULL);
-}
-
 unsigned smp_online_count(void)
 {
 	unsigned count = 0;

@@ -11,18 +11,14 @@
 #define MSR_HIGH  0xc0000000u
 
 const struct vcpu_register_place vcpu_register_places[VCPU_REGISTER_COUNT] = {
-#define X(id, vmcs, vmcb, initial) {vmcs, vmcb},
-	VCPU_REGISTERS(X)
-#undef X
-};
+#define REGISTER_PLACE(id, vmcs, vmcb, initial) {vmcs, vmcb},
+	VCPU_REGISTERS(REGISTER_PLACE)};
 
 void vcpu_reset_registers(struct vcpu *vcpu)
 {
 	static const uint64_t initial[VCPU_REGISTER_COUNT] = {
-#define X(id, vmcs, vmcb, initial) initial,
-		VCPU_REGISTERS(X)
-#undef X
-	};
+#define REGISTER_INITIAL(id, vmcs, vmcb, initial) initial,
+		VCPU_REGISTERS(REGISTER_INITIAL)};
 	static const struct segment segments[SEG_COUNT] = {
 		[SEG_ES] = {0, 0xffff, 0, 0x93},
 		[SEG_CS] = {0xffff0000, 0xffff, 0xf000, 0x9b},

@@ -188,7 +188,8 @@ void vcpu_kill(struct vcpu *vcpu, const char *why);
 void vcpu_show(struct vcpu *vcpu);
 
 /* Something that was mapped is gone or has changed: no vCPU may use it any more when this returns,
- * and tables that were taken out are given back. Interrupts off, no locks. */
+ * and tables that were taken out are given back. All CPUs have left what they did with interrupts
+ * off, or wait for another one there. Interrupts off, no locks. */
 void vm_flush(struct vm *vm);
 
 /* Keep all vCPUs of `vm` (or NULL: none) out of the guest from when this returns, or let them go
@@ -203,7 +204,7 @@ void context_reset(struct vcpu *vcpu);
 
 /* Of a vCPU whose state is in no CPU. Its FPU state, so many bytes as XSAVE writes them, taken
  * over; false: it would fault. XCR0: false when the CPU refuses it. One of the MSRs that move with
- * it; NULL: none of them. */
+ * it, but for those that are registers; NULL: none of them. */
 size_t context_fpu_size(void);
 bool context_set_fpu(struct vcpu *vcpu, const void *from);
 bool context_set_xcr0(struct vcpu *vcpu, uint64_t value);

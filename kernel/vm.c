@@ -101,7 +101,7 @@ void vm_destroy(struct vm *vm)
 		vcpu_take(vcpu);
 		pieces_drop(virt_to_phys(vcpu->record).raw, 1);
 	}
-	smp_barrier(); /* nobody has one of them at hand any more */
+	vm_flush(vm); /* nobody has one of its vCPUs at hand any more */
 	drop_memory(vm);
 	pool_return(&pool);
 }
@@ -113,11 +113,10 @@ size_t vcpu_pages(void)
 
 struct vcpu *vcpu_create(struct vm *vm, uint32_t apic_id, const struct sched_params *params)
 {
-	char *pages = NULL; /* itself, its LAPIC page, the backend's, the FPU's state */
+	bool room = vm->vcpu_count != CPUS_MAX;
+	/* Itself, its LAPIC page, the backend's, the FPU's state. */
+	char *pages = room ? pool_alloc(&vm->pool, vcpu_pages()) : NULL;
 
-	if (vm->vcpu_count != CPUS_MAX) {
-		pages = pool_alloc(&vm->pool, vcpu_pages());
-	}
 	if (pages == NULL) {
 		return NULL;
 	}

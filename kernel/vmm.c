@@ -67,8 +67,9 @@ void vmm_doorbell(struct vm *vm, unsigned number, const struct pintle_doorbell *
 
 /* Exits */
 
-static void tell(struct vcpu *vcpu, enum pintle_exit exit)
+void vmm_stop(struct vcpu *vcpu, enum pintle_exit exit, uint64_t value)
 {
+	vcpu->record->value = value;
 	vcpu->record->ran = vcpu->sched.ran;
 	vcpu->record->waited = vcpu->sched.waited;
 	vcpu->asks = exit;
@@ -80,12 +81,6 @@ static void tell(struct vcpu *vcpu, enum pintle_exit exit)
 	if (!stopped && vcpu->waiter == NULL) {
 		vmm_event(vcpu->event);
 	}
-}
-
-void vmm_stop(struct vcpu *vcpu, enum pintle_exit exit, uint64_t value)
-{
-	vcpu->record->value = value;
-	tell(vcpu, exit);
 }
 
 bool vmm_ask(struct vcpu *vcpu, enum pintle_exit exit, uint64_t address, uint8_t size, bool write,
@@ -107,7 +102,6 @@ bool vmm_ask(struct vcpu *vcpu, enum pintle_exit exit, uint64_t address, uint8_t
 	record->size = size;
 	record->write = write;
 	record->address = address;
-	record->value = write ? *value & mask : 0;
-	tell(vcpu, exit);
+	vmm_stop(vcpu, exit, write ? *value & mask : 0);
 	return false;
 }

@@ -85,7 +85,7 @@ bool msr_try_write(uint32_t msr, uint64_t value);
 bool xcr0_try_write(uint64_t value);
 
 #define CR_ACCESSORS(X) X(cr0) X(cr2) X(cr3) X(cr4) X(dr0) X(dr1) X(dr2) X(dr3) X(dr6)
-#define X(reg)                                                                                     \
+#define CR_ACCESSOR(reg)                                                                           \
 	static inline uint64_t reg##_read(void)                                                    \
 	{                                                                                          \
 		uint64_t value;                                                                    \
@@ -96,8 +96,7 @@ bool xcr0_try_write(uint64_t value);
 	{                                                                                          \
 		__asm__ volatile("mov %0, %%" #reg : : "r"(value) : "memory");                     \
 	}
-CR_ACCESSORS(X)
-#undef X
+CR_ACCESSORS(CR_ACCESSOR)
 
 static inline uint64_t xcr0_read(void)
 {
@@ -117,7 +116,7 @@ static inline void xcr0_write(uint64_t value)
 
 /* All of the FPU's and vector units' state that XCR0 has on, to or from `area` (64-byte aligned);
  * without XSAVE what FXSAVE knows. */
-#define X(name, direction)                                                                         \
+#define FPU_MOVE(name, direction)                                                                  \
 	static inline void name(void *area, bool xsave)                                            \
 	{                                                                                          \
 		if (xsave) {                                                                       \
@@ -129,11 +128,10 @@ static inline void xcr0_write(uint64_t value)
 			__asm__ volatile("fx" direction "64 (%0)" : : "r"(area) : "memory");       \
 		}                                                                                  \
 	}
-X(fpu_save, "save")
-X(fpu_load, "rstor")
-#undef X
+FPU_MOVE(fpu_save, "save")
+FPU_MOVE(fpu_load, "rstor")
 
-#define X(type, name, suffix)                                                                      \
+#define PORT_ACCESS(type, name, suffix)                                                            \
 	static inline type port_read##name(uint16_t port)                                          \
 	{                                                                                          \
 		type value;                                                                        \
@@ -144,13 +142,12 @@ X(fpu_load, "rstor")
 	{                                                                                          \
 		__asm__ volatile("out" suffix " %0, %1" : : "a"(value), "Nd"(port) : "memory");    \
 	}
-X(uint8_t, 8, "b")
-X(uint16_t, 16, "w")
-X(uint32_t, 32, "l")
-#undef X
+PORT_ACCESS(uint8_t, 8, "b")
+PORT_ACCESS(uint16_t, 16, "w")
+PORT_ACCESS(uint32_t, 32, "l")
 
 /* Memory-mapped registers: exactly one access of exactly this width. */
-#define X(type, name)                                                                              \
+#define MMIO_ACCESS(type, name)                                                                    \
 	static inline type mmio_read##name(const volatile void *base, size_t offset)               \
 	{                                                                                          \
 		return *(const volatile type *)((const volatile char *)base + offset);             \
@@ -159,30 +156,28 @@ X(uint32_t, 32, "l")
 	{                                                                                          \
 		*(volatile type *)((volatile char *)base + offset) = value;                        \
 	}
-X(uint8_t, 8)
-X(uint32_t, 32)
-X(uint64_t, 64)
-#undef X
+MMIO_ACCESS(uint8_t, 8)
+MMIO_ACCESS(uint32_t, 32)
+MMIO_ACCESS(uint64_t, 64)
 
 static inline uint64_t tsc_read(void)
 {
 	return __builtin_ia32_rdtsc();
 }
 
-#define X(name, instructions)                                                                      \
+#define INSTRUCTION(name, instructions)                                                            \
 	static inline void name(void)                                                              \
 	{                                                                                          \
 		__asm__ volatile(instructions : : : "memory");                                     \
 	}
-X(cpu_pause, "pause")
-X(irq_enable, "sti")
-X(irq_disable, "cli")
+INSTRUCTION(cpu_pause, "pause")
+INSTRUCTION(irq_enable, "sti")
+INSTRUCTION(irq_disable, "cli")
 /* Take the interrupts that are pending; they are off before and after. STI's shadow needs one
  * instruction. */
-X(irq_take, "sti; nop; cli")
+INSTRUCTION(irq_take, "sti; nop; cli")
 /* Sleep until an interrupt, which is taken before this returns; interrupts are off again then. */
-X(irq_wait, "sti; hlt; cli")
-#undef X
+INSTRUCTION(irq_wait, "sti; hlt; cli")
 
 /* AMX is nobody's: its XFD would have to move with it (SDM vol. 1, 13.14). */
 #define XCR0_TILES (BIT(17) | BIT(18))

@@ -67,7 +67,5 @@ const struct backend svm_backend = {.name = "AMD-V",
 	.msr_bits = 2,
 	.msr_distance = 1,
 	.own_msrs = 5, /* VMLOAD and VMSAVE */
-#define X(type, name, ...) .name = svm_##name,
-	BACKEND_OPERATIONS(X)
-#undef X
-};
+#define SVM_OPERATION(type, name, ...) .name = svm_##name,
+	BACKEND_OPERATIONS(SVM_OPERATION)};

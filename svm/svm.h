@@ -70,20 +70,18 @@ struct vmcb {
 			uint8_t before_segments[0x400];
 			struct vmcb_segment segment[VMCB_TR + 1];
 		};
-#define X(offset, type, name)                                                                      \
+#define VMCB_FIELD(offset, type, name)                                                             \
 	struct {                                                                                   \
 		uint8_t before_##name[offset];                                                     \
 		type name;                                                                         \
 	};
-		VMCB_FIELDS(X)
-#undef X
+		VMCB_FIELDS(VMCB_FIELD)
 	};
 };
 STATIC_ASSERT(sizeof(struct vmcb) == PAGE_SIZE, "a VMCB is a page");
-#define X(offset, type, name)                                                                      \
+#define VMCB_FIELD_CHECK(offset, type, name)                                                       \
 	STATIC_ASSERT(offsetof(struct vmcb, name) == (offset), "VMCB: " #name);
-VMCB_FIELDS(X)
-#undef X
+VMCB_FIELDS(VMCB_FIELD_CHECK)
 
 /* `clean`: what did not change since the last exit of this VMCB on this CPU (15.15). */
 #define CLEAN_INTERCEPTS BIT(0)
@@ -148,9 +146,8 @@ void svm_enter(struct vcpu_regs *regs, hpa_t guest, hpa_t host);
 /* decode.c: what the VMCB says of the exit, and the state of NMIs and windows that goes with it. */
 void svm_decode(struct vcpu *vcpu, struct vcpu_exit *exit);
 
-#define X(type, name, ...) type svm_##name(__VA_ARGS__);
-BACKEND_OPERATIONS(X)
-#undef X
+#define SVM_PROTOTYPE(type, name, ...) type svm_##name(__VA_ARGS__);
+BACKEND_OPERATIONS(SVM_PROTOTYPE)
 
 /* state.c: an ASID for the next entry on *cpu. */
 void svm_asid_choose(struct svm_cpu *cpu, struct vmcb *vmcb);

@@ -40,10 +40,8 @@ static const struct {
 	uint64_t writable;
 	uint32_t readonly, reset;
 } rules[LAPIC_REGISTERS] = {
-#define X(id, number, count, ...) [LAPIC_##id... LAPIC_##id + (count)-1] = {__VA_ARGS__},
-	LAPIC_REGISTER_LIST(X)
-#undef X
-};
+#define RULE(id, number, count, ...) [LAPIC_##id... LAPIC_##id + (count)-1] = {__VA_ARGS__},
+	LAPIC_REGISTER_LIST(RULE)};
 
 bool vlapic_is_x2apic(const struct vlapic *v)
 {

@@ -57,10 +57,8 @@ static bool features_choose(void)
 		uint64_t bits;
 		enum vmx_group group;
 	} wanted[] = {
-#define X(group, id, bits, name) {name, bits, VMX_##group},
-		VMX_FEATURES(X)
-#undef X
-	};
+#define FEATURE_WANTED(group, id, bits, name) {name, bits, VMX_##group},
+		VMX_FEATURES(FEATURE_WANTED)};
 	bool good = true;
 
 	for (unsigned i = 0; i < ARRAY_COUNT(wanted); i++) {
@@ -197,7 +195,5 @@ const struct backend vmx_backend = {.name = "VT-x",
 	.msr_bits = 4,
 	.msr_distance = MSR_BITMAP_WRITES * 8,
 	.lapic_sync = vmx_lapic_sync,
-#define X(type, name, ...) .name = vmx_##name,
-	BACKEND_OPERATIONS(X)
-#undef X
-};
+#define VMX_OPERATION(type, name, ...) .name = vmx_##name,
+	BACKEND_OPERATIONS(VMX_OPERATION)};

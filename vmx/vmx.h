@@ -77,12 +77,10 @@ enum vmcs_field {
 	VMCS_INTERRUPT_STATUS = 0x0810,
 	VMCS_VIRTUAL_APIC = 0x2012,
 	VMCS_EOI_EXITS = 0x201c, /* the first of four */
-#define X(id, encoding, ...) VMCS_##id = (encoding),
-	VMCS_SET_UP(X) VMCS_OF_CPU(X) VMCS_FIELDS(X)
-#undef X
-#define X(id, encoding, ...) VMCS_GUEST_##id = (encoding),
-		VCPU_REGISTERS(X)
-#undef X
+#define VMCS_ID(id, encoding, ...) VMCS_##id = (encoding),
+	VMCS_SET_UP(VMCS_ID) VMCS_OF_CPU(VMCS_ID) VMCS_FIELDS(VMCS_ID)
+#define VMCS_GUEST_ID(id, encoding, ...) VMCS_GUEST_##id = (encoding),
+		VCPU_REGISTERS(VMCS_GUEST_ID)
 };
 
 /* All fields there may be, numbered: width, in bits 14:13 of an encoding, type 11:10, index 9:1. */
@@ -148,9 +146,8 @@ enum vmx_group {
 	X(EPT_VPID, INVEPT, BIT(20) | BIT(25), "INVEPT of a single context")
 
 enum vmx_feature {
-#define X(group, id, bits, name) VMX_##group##_##id = (bits),
-	VMX_FEATURES(X)
-#undef X
+#define VMX_FEATURE_ID(group, id, bits, name) VMX_##group##_##id = (bits),
+	VMX_FEATURES(VMX_FEATURE_ID)
 };
 
 /* Set while somebody waits, and in the guest's x2APIC mode. */
@@ -202,9 +199,8 @@ static inline struct vmx_vcpu *vmx_use(struct vcpu *vcpu)
 	return vcpu->hw;
 }
 
-#define X(type, name, ...) type vmx_##name(__VA_ARGS__);
-BACKEND_OPERATIONS(X)
-#undef X
+#define VMX_PROTOTYPE(type, name, ...) type vmx_##name(__VA_ARGS__);
+BACKEND_OPERATIONS(VMX_PROTOTYPE)
 void vmx_lapic_sync(struct vcpu *vcpu);
 
 /* decode.c: fill *exit after an exit from the current VMCS; also what an exit leaves undone. */
@@ -245,15 +241,14 @@ static inline void vmcs_change(unsigned field, uint64_t clear, uint64_t set)
 }
 
 /* VMXON, VMCLEAR, VMPTRLD on the region at a host-physical address; false: it was refused. */
-#define X(name)                                                                                    \
+#define VMX_REGION(name)                                                                           \
 	static inline bool name(hpa_t region)                                                      \
 	{                                                                                          \
 		bool failed;                                                                       \
 		__asm__ volatile(#name " %1" : "=@ccbe"(failed) : "m"(region.raw) : "memory");     \
 		return !failed;                                                                    \
 	}
-X(vmxon)
-X(vmclear)
-X(vmptrld)
-#undef X
+VMX_REGION(vmxon)
+VMX_REGION(vmclear)
+VMX_REGION(vmptrld)
 #endif

@@ -7,14 +7,6 @@
 
 #include "kernel/mtrr.c"
 
-/* No AMD CPU, no MSRs: the tests fill in what would be read. */
-bool msr_try_read(uint32_t msr, uint64_t *value)
-{
-	(void)msr;
-	(void)value;
-	return false;
-}
-
 #define ENABLED 0x800u
 #define FIXED   0x400u
 #define UC      0u
@@ -68,20 +60,6 @@ static void what_is_in_no_range_has_the_default_type(void **state)
 	}
 	begin(ENABLED | 3); /* reserved */
 	assert_type(0, UC, UINT64_MAX);
-}
-
-/* TOP_MEM2: what no range names is write-back from 4 GiB on up to there. */
-static void memory_above_4_gib_is_write_back_where_amds_syscfg_says_so(void **state)
-{
-	(void)state;
-	begin(ENABLED | UC);
-	range(0, 5 * GIB, GIB, WC);
-	mtrrs.top = 8 * GIB;
-	assert_type(GIB, UC, 4 * GIB);
-	assert_type(4 * GIB, WB, 5 * GIB);
-	assert_type(5 * GIB, WC, 6 * GIB);
-	assert_type(6 * GIB, WB, 8 * GIB);
-	assert_type(8 * GIB, UC, UINT64_MAX);
 }
 
 static void a_range_that_is_not_valid_counts_nothing(void **state)
@@ -222,7 +200,6 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		FAKE_TEST(switched_off_they_make_all_uncached),
 		FAKE_TEST(what_is_in_no_range_has_the_default_type),
-		FAKE_TEST(memory_above_4_gib_is_write_back_where_amds_syscfg_says_so),
 		FAKE_TEST(a_range_that_is_not_valid_counts_nothing),
 		FAKE_TEST(the_examples_of_the_manual_come_out_right),
 		FAKE_TEST(overlaps_are_by_the_rules),
