@@ -91,9 +91,22 @@ static int64_t call_VM_CREATE(const struct call *c)
 	return err == 0 ? (int64_t)vm->handle : err;
 }
 
+/* The right to make and end VMs. A try alone would leave a CPU out for ever that comes each time
+ * while another one has it; who has it may wait for this CPU. */
+static bool take_vms(void)
+{
+	for (unsigned tries = 10000; tries != 0; tries--) {
+		if (take(&vms_busy)) {
+			return true;
+		}
+		smp_answer();
+	}
+	return false;
+}
+
 static int64_t call_VM_DESTROY(const struct call *c)
 {
-	if (!take(&vms_busy)) {
+	if (!take_vms()) {
 		return -EAGAIN;
 	}
 	vm_destroy(c->vm);
@@ -503,7 +516,7 @@ static int64_t call_any(struct call *c)
 	}
 	if (kind >= RUNNING && c->vcpu == NULL) {
 		result = -EINVAL;
-	} else if (busy != NULL && !take(busy)) {
+	} else if (kind == ALONE ? !take_vms() : busy != NULL && !take(busy)) {
 		result = -EAGAIN;
 	} else {
 		result = run(c, right);

@@ -217,7 +217,7 @@ def pintle_ko_offers_dev_kvm_by_uefi(bench):
     remember_memory(bench)
 
 
-add_group("module_uefi", [pintle_ko_offers_dev_kvm_by_uefi, *GUEST_STEPS, all_pages_are_back], cost=80)
+add_group("module_uefi", [pintle_ko_offers_dev_kvm_by_uefi, *GUEST_STEPS, all_pages_are_back], long=True, cost=80)
 
 
 def pintle_ko_offers_dev_kvm_by_vt_x(bench):
