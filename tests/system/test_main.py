@@ -234,7 +234,7 @@ def add_machine(name, *, long=False, cost=60, **setup):
     ], long=long, cost=cost)
 
 
-add_machine("main_qemu_bios")
+add_machine("main_qemu_bios", long=True, cost=400)
 add_machine("main_qemu_uefi", firmware="uefi", long=True)
 add_machine("main_bochs", emulator="bochs", cpus=1, memory=1024, long=True, cost=600)
 add_machine("main_kvm", native=True, long=True)  # the kernel's own KVM, without Pintle
