@@ -12,7 +12,7 @@ from harness import ROOT, add_group, check, test
 HERE = ROOT / "tests" / "system"
 COUNTS = "/sys/bus/pci/drivers/pintle/0*"
 API_SECONDS = 120
-COMMAND_SECONDS = 120  # each byte of a guest's console is three switches to its VMM and back
+COMMAND_SECONDS = 180  # each byte of a guest's console is three switches to its VMM and back
 FUZZ_SECONDS = 300
 BOCHS_PATIENCE = 12  # as many times as long as in QEMU
 LEAK_KIB = 16 * 1024  # noise of Linux, which frees some late; what guests had is counted exactly
