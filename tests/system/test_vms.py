@@ -55,8 +55,8 @@ def crowd(cpus):
 def start(bench, guests, **setup):
     """Switch a machine on with these guests alone, and wait until all have spoken."""
     setup["extra"] = (*setup.get("extra", ()), *QUIET[setup["emulator"]])
-    # Shares are measured in time: each CPU has to run. No Linux exits and restores FPU state all the
-    # time here, so that QEMU's fault (Emulator._one_core) is not met.
+    # Shares are measured in time: each CPU has to run. Only switches restore FPU state here, so that
+    # QEMU's fault (Emulator._one_core) is unlikely, though not impossible.
     machine = bench.start(modules=tuple(guest.module() for guest in guests), memory=256, vms=False,
                           **setup)
     machine.wait_for_prompt()
