@@ -109,6 +109,7 @@ class Emulator:
             for descriptor in self._passed:  # so that the child's end is seen as that of the line
                 self._files.remove(descriptor)
                 os.close(descriptor)
+            # gdb itself tries only once.
             while self.setup.gdb and not self.gdb_path().exists() and not self.ended():
                 time.sleep(POLL_SECONDS / 10)
             if _ending:  # decided after the look above, when there was no process to kill yet
