@@ -288,6 +288,7 @@ bool stage2_query(const struct stage2 *s, uint64_t gpa, struct stage2_translatio
 		level--;
 		entry = __atomic_load_n(
 			&table_of(entry)[gpa / span_of(level) % ENTRIES], __ATOMIC_RELAXED);
+		entry = entry & f->read ? entry : 0; /* links stand in tables taken out meanwhile */
 	}
 	uint64_t execute = (entry ^ f->execute) & (f->execute | f->no_execute);
 	translation->hpa = hpa((entry & ADDRESS) + gpa % span_of(level));

@@ -8,10 +8,10 @@
  * Table pages come from and go back to `pages`. Each call's work is bounded by the size it is
  * given.
  *
- * One caller at a time (queries too). The CPUs may use the tables meanwhile. *flush is set, and
- * never cleared, when something that was there is gone or has changed, or a table was taken out:
- * nobody may rely on it before a flush, and stage2_reclaim() may be called only after it. Until
- * then tables that were taken out stay as they were, and count.
+ * One caller at a time; stage2_query() and the CPUs may use the tables meanwhile. *flush is set,
+ * and never cleared, when something that was there is gone or has changed, or a table was taken
+ * out: nobody may rely on it before a flush, and stage2_reclaim() may be called only after it.
+ * Until then tables that were taken out stay as they were, and count.
  */
 #pragma once
 

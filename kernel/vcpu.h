@@ -95,7 +95,7 @@ struct vm {
 	struct vm_bitmaps *bitmaps;  /* [I] */
 };
 
-extern struct spinlock vm_lock; /* struct vm's stage 2 */
+extern struct spinlock vm_lock; /* changes of struct vm's stage 2; gmem_copy() reads without it */
 
 #define VMS_MAX 64u
 extern struct vm *vm_table[VMS_MAX]; /* [I] after start; the first is the service VM's */

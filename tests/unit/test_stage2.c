@@ -96,6 +96,21 @@ static void expect_tables(size_t tables)
 	assert_int_equal(world_pages_used, tables);
 }
 
+static void a_query_may_stand_in_a_table_that_is_taken_out(void **state)
+{
+	(void)state;
+	map(0x40000000, 0x1000, PAGE_SIZE, RX);
+	uint64_t seen = world.root[0]; /* by a query, before what follows */
+	unmap(0x40000000, PAGE_SIZE);
+	assert_int_equal(world.root[0], 0);
+	world.root[0] = seen;
+	for (uint64_t gpa = 0; gpa < 16 * GIB; gpa += GIB) {
+		expect_hole(gpa);
+	}
+	world.root[0] = 0;
+	expect_tables(1);
+}
+
 static void the_largest_page_that_fits_is_used(void **state)
 {
 	(void)state;
@@ -381,6 +396,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		BOTH_TEST(the_largest_page_that_fits_is_used),
+		BOTH_TEST(a_query_may_stand_in_a_table_that_is_taken_out),
 		EPT_2M_TEST(without_1g_pages_2m_pages_are_used),
 		BOTH_TEST(a_split_page_keeps_its_rest_and_merges_again),
 		BOTH_TEST(tables_that_were_taken_out_serve_until_they_are_reclaimed),
