@@ -12,8 +12,11 @@ COM2 = 0x2F8
 
 
 def boot_with_madt(bench, table, **setup):
-    """Start with this MADT alone."""
-    return bench.boot(exclude=["APIC"], tables=[table], **setup)
+    """Start with this MADT alone. A prompt may come between the lines of many CPUs."""
+    machine = bench.start(exclude=["APIC"], tables=[table], **setup)
+    machine.wait_for("service VM: none", machine.boot_seconds())
+    machine.wait_for_prompt()
+    return machine
 
 
 def check_cpus(machine, online, left_out):
