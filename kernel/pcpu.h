@@ -94,12 +94,12 @@ int stack_map(unsigned slot);
 /*
  * Run `function(argument)` on CPU `index` and wait until it has returned there. Interrupts may be
  * on or off; no locks may be held. On this CPU itself it is a plain call. False: the CPU is not
- * online. Panics when it does not answer for a minute.
+ * online or does not answer for seconds, and did not and will not run it.
  */
 bool smp_call(unsigned index, void (*function)(void *argument), void *argument);
 
 /* The same on all online CPUs, this one included, at the same time. `function` may not call again
- * on the asking CPU. */
+ * on the asking CPU. Panics when a CPU does not answer for seconds. */
 void smp_call_all(void (*function)(void *argument), void *argument);
 
 /* Run what others ask of this CPU: while it waits for another one with interrupts off. */
