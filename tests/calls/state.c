@@ -202,6 +202,10 @@ static void survive(void)
 		if (values[i].id == REG(EVENT) || values[i].id == REG(NMI_PENDING)) {
 			continue;
 		}
+		if (values[i].id == REG(CR2) && machine() == BOCHS_AMD) {
+			j++; /* its VMRUN does not load it */
+			continue;
+		}
 		if (values[i].id == REG(PAT)) { /* the MSR was set after it */
 			EXPECT(0x0006010600070106, list[j].value);
 		} else if (values[i].id != REG(ACTIVITY) && values[i].id != PINTLE_GPR(0)) {
