@@ -187,12 +187,12 @@ def _files(kind, more=()):
     check(BUSYBOX.is_file(), f"no {BUSYBOX}: install busybox-static")
     folder = unpack(kind)
     _, modules, programs = KERNELS[kind]
+    # Two machines at once may have the same kind with other files.
+    which = f".{zlib.crc32(repr(more).encode()):08x}" if more else ""
+    initrd = PLACE / f"{folder.name}.{kind}{which}.initrd.gz"
     data = gzip.compress(make_archive(module_order(folder, modules),
                                       [compile_program(name) for name in programs], more),
                          6 if not more else 1, mtime=0)
-    # Two machines at once may have the same kind with different files.
-    contents = f".{zlib.crc32(data):08x}" if more else ""
-    initrd = PLACE / f"{folder.name}.{kind}{contents}.initrd.gz"
     if not initrd.is_file() or initrd.read_bytes() != data:
         half = initrd.with_suffix(".part")
         half.write_bytes(data)
