@@ -160,7 +160,7 @@ def wait_in_outer(bench, command, seconds=UP_SECONDS):
 def free_kib(bench):
     """Free memory of the outer Linux, without its caches.
 
-    Each of its CPUs keeps free pages of its own, up to 27 MiB here, which it does not count as free.
+    Each of its CPUs keeps free pages for itself, up to tens of MiB, which MemAvailable does not count.
     """
     bench.outer.run("sync; echo 3 > /proc/sys/vm/drop_caches")
     return int(bench.outer.run("awk '/MemAvailable/ {n += $2} $1 == \"count:\" {n += 4 * $2} END {print n}'"
