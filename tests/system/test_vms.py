@@ -388,7 +388,7 @@ def restart_boots_linux_and_leaves_them_running(bench):
     before = vms.numbers(vms.wait_for_speech(machine, "light"))[1]
     machine.command("loglevel warning")
     machine.send_line("restart")
-    service.up_again(bench)
+    service.up_again(bench, 3)  # in QEMU each of its wake-ups waits until the host runs the CPU
     to_monitor(bench)
     after = vms.numbers(vms.wait_for_speech(machine, "light"))
     to_linux(bench)
