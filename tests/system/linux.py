@@ -21,7 +21,7 @@ KERNELS = {
     "cloud": ("linux-image-cloud-amd64", (), ("stress", "wakeups")),
     "generic": ("linux-image-amd64", (
         "crc32c_generic", "ext4", "sd_mod", "ahci", "ata_piix", "nvme", "virtio_pci", "virtio_blk",
-        "e1000e", "e1000"), ()),
+        "e1000e", "e1000"), ("stress",)),
     # A Linux that has guests of its own by KVM, and such a guest.
     "kvm": ("linux-image-cloud-amd64", ("kvm_amd", "kvm_intel", "tun", "vhost_net"), ()),
     "guest": ("linux-image-cloud-amd64", (

@@ -8,7 +8,8 @@ import functools
 
 import compare
 import service
-from harness import PROMPT, add_group, check, test
+from harness import add_group, check, test
+from test_stress import stress
 
 MEMORY_KIB = 64 * 1024  # how much less than natively Linux may find
 
@@ -56,6 +57,11 @@ def each_cpu_goes_and_comes_back(bench):
         guest.run(f"echo 1 > /sys/devices/system/cpu/cpu{cpu}/online")
         check(int(guest.run("nproc")) == guest.cpus, f"CPU {cpu} does not come back")
         check(guest.run(f"taskset {1 << cpu:x} echo ran") == "ran\n", f"CPU {cpu} runs nothing")
+
+
+def linux_stands_ipis_timers_and_page_table_changes(bench):
+    """For a minute where time allows."""
+    return stress(bench, 60 if bench.long else 2)
 
 
 def the_kernel_log_is_clean(bench):
@@ -108,6 +114,7 @@ def add_machine(emulator, firmware, cpus, memory, long, cost):
         files_on_each_disk_are_read_back,
         a_file_comes_over_the_network_unchanged,
         *([each_cpu_goes_and_comes_back] if cpus > 1 else []),
+        linux_stands_ipis_timers_and_page_table_changes,
         the_kernel_log_is_clean,
         linux_finds_what_it_finds_natively,
         *([a_refused_sleep_is_over_at_once] if cpus == 2 else []),
