@@ -48,11 +48,13 @@ static ALWAYS_INLINE void advance(struct sched_cpu *cpu, uint64_t now)
 	ran -= jump;
 	if (entity->state == SCHED_RESERVED) {
 		entity->reserve.left -= (int64_t)ran;
+		cpu->used_ran += ran;
 		return;
 	}
 	entity->cap.left -= (int64_t)ran;
 	if (entity->state == SCHED_FAIR) {
 		uint64_t weight = entity->params.weight;
+		cpu->used_ran += entity->params.cap == 0 ? 0 : ran;
 		uint64_t service = (ran << SCHED_V_SHIFT) + entity->v_rest;
 		entity->v_rest = service % weight;
 		entity->run.v += service / weight;
@@ -82,6 +84,7 @@ static void fair_join(struct sched_cpu *cpu, struct sched_entity *entity)
 	entity->run.v = cpu->v - (uint64_t)distance;
 	entity->run.key = entity->run.v + entity->request;
 	cpu->weight += (uint64_t)weight;
+	cpu->uncapped += entity->params.cap == 0 ? (uint64_t)weight : 0;
 	average(cpu, -distance * weight);
 	sched_ring_add(cpu, entity);
 }
@@ -89,12 +92,13 @@ static void fair_join(struct sched_cpu *cpu, struct sched_entity *entity)
 static void fair_leave(struct sched_cpu *cpu, struct sched_entity *entity)
 {
 	int64_t weight = entity->params.weight;
-	int64_t debt_max = (int64_t)(SCHED_LAG_MAX << SCHED_V_SHIFT) / weight;
+	int64_t most = (int64_t)(SCHED_LAG_MAX << SCHED_V_SHIFT) / weight;
 	int64_t lag = (int64_t)(cpu->v - entity->run.v);
 
 	cpu->weight -= (uint64_t)weight;
+	cpu->uncapped -= entity->params.cap == 0 ? (uint64_t)weight : 0;
 	average(cpu, lag * weight);
-	entity->lag = lag < -debt_max ? -debt_max : least(lag, (int64_t)entity->slice);
+	entity->lag = lag < -most ? -most : least(lag, most);
 	entity->request = entity->run.key - entity->run.v;
 	entity->left_served = cpu->served;
 	sched_ring_remove(cpu, entity);

@@ -27,8 +27,8 @@
  * moment at which a waiting one becomes eligible. Whoever joins or leaves with lag l moves V so
  * that all lags sum up to 0: the others' change by l in all, each by its weight's part, on the
  * ideal fluid CPU as well; by as much as they were so moved since their lag was last 0, both bounds
- * are wider. A jump of time starves nobody for longer than SCHED_LAG_MAX: no more debt is kept, no
- * more charged at once. Of what one is owed, up to a slice is kept, but none over sleep. Debt
+ * are wider. A jump of time starves nobody for longer than SCHED_LAG_MAX: no more lag is kept, no
+ * more charged at once. Of what one is owed nothing is kept over sleep. Debt
  * shrinks by what the others are served, as if one had stayed and waited, so that sleep saves
  * nothing. Migration keeps lag.
  * Wake-up: with lag >= 0 it runs at once if its deadline is the earliest, else
@@ -135,11 +135,14 @@ struct sched_cpu {
 	uint64_t v;                   /* V, rounded down */
 	uint64_t v_rest;              /* sum of weight * (v - V); below the sum of weights */
 	uint64_t served;              /* by how much service moved V, ever */
-	uint64_t weight;              /* [R] sum of the fair class, running and waiting */
+	uint64_t weight;              /* sum of the fair class, running and waiting */
+	uint64_t uncapped;            /* [R] of it, without those who have a cap */
 	uint32_t share;               /* [R] reserved, of SCHED_SHARE_ONE */
 	uint64_t share_from;          /* when what was freed of it can be had again */
-	uint64_t balance_at;
-	uint64_t imbalance; /* of loads, summed up since one was moved from here */
+	uint32_t used; /* [R] by those with a cap or as reserved, lately; as `share` */
+	uint64_t used_from, used_ran; /* since it was measured: when, and their time */
+	uint64_t balance_at, looked_at;
+	uint64_t imbalance; /* of loads, by time, for which nobody was moved from here yet */
 	uint64_t switches;
 	uint64_t latency[SCHED_BINS]; /* wake-ups by log2 of the ns until they ran */
 };

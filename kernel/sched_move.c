@@ -5,17 +5,36 @@
  */
 #include "kernel/sched_private.h"
 
+/* Of imbalance, for a move of weight 1. Each carries lag to others, who did not cause it: so there
+ * are few.
+ */
+#define PRICE (4 * SCHED_BALANCE)
+
 static uint32_t share(const struct sched_params *params)
 {
 	uint64_t time = params->budget * SCHED_SHARE_ONE;
 	return params->budget == 0 ? 0 : (uint32_t)((time + params->period - 1) / params->period);
 }
 
-/* The weight that shares a whole CPU: what is reserved makes a CPU smaller. */
+/* The weight that shares a whole CPU. What others use of it makes it smaller; a cap comes and goes
+ * too often to be counted by its weight.
+ */
 static uint64_t load(const struct sched_cpu *cpu)
 {
-	uint64_t left = max_u64(SCHED_SHARE_ONE - cpu->share, SCHED_SHARE_ONE / 16);
-	return cpu->weight * SCHED_SHARE_ONE / left;
+	uint64_t left = max_u64(SCHED_SHARE_ONE - cpu->used, SCHED_SHARE_ONE / 16);
+	return cpu->uncapped * SCHED_SHARE_ONE / left;
+}
+
+/* How much that is, as soon as it was seen for long enough. */
+static void measure(struct sched_cpu *cpu)
+{
+	uint64_t time = cpu->now - cpu->used_from;
+
+	if (time >= SCHED_CAP_PERIOD) {
+		cpu->used = (uint32_t)min_u64(SCHED_SHARE_ONE, cpu->used_ran * 1024 / time * 1024);
+		cpu->used_from = cpu->now;
+		cpu->used_ran = 0;
+	}
 }
 
 static bool is_idle(const struct sched_cpu *cpu)
@@ -105,7 +124,10 @@ struct sched_cpu *sched_spread(struct sched_cpu *cpu)
 	struct sched_link *link, *ring = &cpu->ring;
 	struct sched_mask any = {0};
 	unsigned seen = 0;
+	uint64_t time = min_u64(cpu->now - cpu->looked_at, SCHED_LAG_MAX);
 
+	measure(cpu);
+	cpu->looked_at = cpu->now;
 	for (unsigned i = 0; i < SCHED_LOOK && cpu->choosy > SCHED_LOOK; i++) {
 		struct sched_entity *entity = entity_of(ring->next);
 		sched_ring_remove(cpu, entity);
@@ -121,7 +143,8 @@ struct sched_cpu *sched_spread(struct sched_cpu *cpu)
 	if (to == NULL || load(to) >= load(cpu)) {
 		return NULL;
 	}
-	cpu->imbalance += (load(cpu) - load(to)) >> cpu->distance[to->index];
+	cpu->imbalance += ((load(cpu) - load(to)) * time) >> cpu->distance[to->index];
+	cpu->imbalance = min_u64(cpu->imbalance, PRICE * SCHED_WEIGHT_MAX);
 	return to;
 }
 
@@ -132,6 +155,8 @@ struct sched_cpu *sched_spread(struct sched_cpu *cpu)
 static struct sched_entity *mover(const struct sched_cpu *to, struct sched_cpu *from)
 {
 	struct sched_link *link, *ring = &from->ring;
+	struct sched_entity *found = NULL;
+	int64_t least = INT64_MAX;
 	bool idle = is_idle(to);
 	unsigned seen = 0;
 
@@ -140,14 +165,16 @@ static struct sched_entity *mover(const struct sched_cpu *to, struct sched_cpu *
 	}
 	for (link = ring->next; link != ring && seen < SCHED_LOOK; link = link->next, seen++) {
 		struct sched_entity *entity = entity_of(link);
-		bool pays = from->imbalance >= entity->params.weight &&
+		int64_t lag = (int64_t)(from->v - entity->run.v) * entity->params.weight;
+		bool pays = from->imbalance >= PRICE * entity->params.weight &&
 			from->now - entity->moved_at >= 2 * SCHED_BALANCE;
 		if (sched_waits(entity) && sched_mask_has(&entity->params.affinity, to->index) &&
-			(idle || pays)) {
-			return entity;
+			(idle || pays) && (lag < 0 ? -lag : lag) < least) {
+			least = lag < 0 ? -lag : lag;
+			found = entity;
 		}
 	}
-	return NULL;
+	return found;
 }
 
 bool sched_pull(struct sched_cpu *to, struct sched_cpu *from, uint64_t now)
@@ -158,10 +185,12 @@ bool sched_pull(struct sched_cpu *to, struct sched_cpu *from, uint64_t now)
 	if (entity == NULL) {
 		return false;
 	}
-	from->imbalance = 0;
+	/* No more is kept, of what nobody could pay, than would move it again. */
+	uint64_t price = PRICE * entity->params.weight;
+	from->imbalance = min_u64(from->imbalance - min_u64(from->imbalance, price), price);
 	sched_leave(from, entity);
 	entity->cpu = to;
-	entity->moved_at = now;
+	entity->moved_at = to->looked_at = now;
 	entity->migrations++;
 	sched_enter(to, entity);
 	return sched_kicks(to, entity);

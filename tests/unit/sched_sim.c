@@ -149,7 +149,7 @@ static void fluid_leave(struct sim *sim, struct sim_vcpu *vcpu)
 	if (cpu->weight > 0) {
 		fluid_push(sim, cpu, lag / cpu->weight);
 	}
-	vcpu->lag = lag > vcpu->slice ? vcpu->slice : lag;
+	vcpu->lag = lag > SCHED_LAG_MAX ? SCHED_LAG_MAX : lag;
 	vcpu->left_served = cpu->served;
 }
 

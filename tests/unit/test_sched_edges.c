@@ -292,6 +292,46 @@ static void moves_are_paid_for_by_the_imbalance(void **state)
 	sim_end(&sim);
 }
 
+/* On each CPU one that is bound to it, and 8:1 beside: also a VM at its cap, and a reservation of
+ * which not all is used.
+ */
+static void who_is_bound_to_a_cpu_has_its_share_as_others(void **state)
+{
+	static const uint32_t weights[] = {400, 100, 100, 100, 100, 150, 150, 200, 200};
+	enum {
+		CPUS = 4,
+		HOGS = CPUS * ARRAY_COUNT(weights)
+	};
+	uint64_t all = BIT(CPUS) - 1;
+
+	(void)state;
+	for (uint64_t budget = MS; budget <= 5 * MS; budget += 4 * MS) {
+		double ran = 0, sum = 0;
+		hogs(CPUS, HOGS + 2);
+		for (unsigned i = 0; i < HOGS; i++) {
+			set(i, (struct sched_params){.weight = weights[i / CPUS]},
+				i < CPUS ? BIT(i) : all);
+		}
+		set(HOGS, (struct sched_params){.weight = 1000, .cap = 10}, all);
+		reserve(HOGS + 1, budget, 10 * MS, all);
+		program(HOGS + 1, 4 * MS / 5, 46 * MS / 5);
+		run(SECOND);
+		for (unsigned i = 0; i < HOGS; i++) {
+			sim.vcpu[i].fair = 0;
+		}
+		run(10 * SECOND);
+		for (unsigned i = 0; i < HOGS; i++) {
+			ran += (double)sim.vcpu[i].fair;
+			sum += weights[i / CPUS];
+		}
+		for (unsigned i = 0; i < HOGS; i++) {
+			double part = (double)sim.vcpu[i].fair * sum / (ran * weights[i / CPUS]);
+			assert_true(part >= 0.98 && part <= 1.02);
+		}
+		sim_end(&sim);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -307,6 +347,7 @@ int main(void)
 		FAKE_TEST(a_cap_below_what_was_had_stops_at_once),
 		FAKE_TEST(an_idle_cpu_gets_the_one_of_many_that_may_go_there),
 		FAKE_TEST(moves_are_paid_for_by_the_imbalance),
+		FAKE_TEST(who_is_bound_to_a_cpu_has_its_share_as_others),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
