@@ -148,22 +148,11 @@ static void panic_here(void *argument)
 	panic("asked for on the console");
 }
 
-/* Each call takes stack, until the guard page ends it. The condition is always true, which the
- * compiler cannot know. */
-static uint64_t exhaust_stack(volatile uint64_t depth)
-{
-	return depth < UINT64_MAX ? exhaust_stack(depth + 1) + depth : 0;
-}
-
 void command_panic(char *argument)
 {
 	uint64_t cpu = this_cpu()->index;
 
-	if (strcmp(argument, "stack") == 0) {
-		exhaust_stack(0);
-	} else if (strcmp(argument, "text") == 0) {
-		*(volatile uint8_t *)(uintptr_t)panic_here = 0;
-	} else if (*argument == '\0' || command_number(argument, "CPU", cpu_count, &cpu)) {
+	if (*argument == '\0' || command_number(argument, "CPU", cpu_count, &cpu)) {
 		smp_call((unsigned)cpu, panic_here, NULL);
 		console_printf("CPU %lu is not online.\n", cpu);
 	}

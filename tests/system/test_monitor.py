@@ -1,15 +1,18 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """The monitor over the wire: editing, hostile input, levels of the log, NMI."""
 
+import contextlib
 import random
 import re
 
+import gdbstub
 from harness import PROMPT, check, test
 
 UP = b"\x1b[A"
 LEFT = b"\x1b[D"
 HOME = b"\x1b[H"
 CTRL_C = b"\x03"
+PAGE = 4096
 TICKS_MAX = 10**9  # no start takes as many in Bochs: ten seconds
 LOG_LINE = re.compile(r"\[ *\d+\.\d{6} cpu\d+\] ")
 
@@ -170,13 +173,44 @@ def a_machine_check_is_reported_with_its_bank(bench):
     machine.wait_for("panic> ", machine.command_seconds())
 
 
+def boot_with_gdb(bench):
+    """Such a machine waits for the first connection."""
+    machine = bench.start(gdb=True)
+    with gdbstub.GdbStub(machine.emulator.gdb_path()):
+        pass
+    machine.wait_for_prompt()
+    return machine
+
+
+@contextlib.contextmanager
+def stopped_in_a_command(bench, machine):
+    """`version` is where it begins; gives the GDB stub. The machine goes on after the block."""
+    with gdbstub.GdbStub(machine.emulator.gdb_path()) as stub:
+        stub.wait_for_stop()
+        machine.send_line("version")
+        stub.run_to(bench.workshop.symbol("command_version"))
+        yield stub
+
+
+def is_mapped(stub, address):
+    """Can it be read?"""
+    try:
+        return bool(stub.read(address, 1))
+    except gdbstub.GdbError:
+        return False
+
+
 @test
 def a_stack_that_overflows_runs_into_its_guard_page(bench):
     """The double fault's own stack carries the report, and the monitor after it."""
-    machine = bench.boot()
-    machine.send_line("panic stack")
+    machine = boot_with_gdb(bench)
+    with stopped_in_a_command(bench, machine) as stub:
+        page = stub.register("rsp") & -PAGE
+        while is_mapped(stub, page - PAGE):
+            page -= PAGE
+        stub.set_register("rsp", page)
     machine.wait_for(r"PANIC on cpu 0: double fault", machine.command_seconds())
-    machine.wait_for(r"#1 [0-9a-f]{16} exhaust_stack[^\n]*\n", machine.command_seconds())
+    machine.wait_for(r"#0 [0-9a-f]{16} command_version[^\n]*\n", machine.command_seconds())
     machine.wait_for("panic> ", machine.command_seconds())
     check("cpu" in machine.command("cpus"), "the monitor is silent")
 
@@ -184,9 +218,12 @@ def a_stack_that_overflows_runs_into_its_guard_page(bench):
 @test
 def pintles_own_code_cannot_be_written(bench):
     """A write to text faults; a second fault inside the panic is survived as well."""
-    machine = bench.boot()
+    machine = boot_with_gdb(bench)
     for _ in range(2):
-        machine.send_line("panic text")
+        with stopped_in_a_command(bench, machine) as stub:
+            for name, value in {"rip": bench.workshop.symbol("memset"), "rdx": 1,
+                                "rdi": bench.workshop.symbol("memset")}.items():
+                stub.set_register(name, value)
         machine.wait_for(r"PANIC on cpu 0: page fault at 0xffffffff8[0-9a-f]+, error 0x3",
                          machine.command_seconds())
         machine.wait_for("panic> ", machine.command_seconds())
