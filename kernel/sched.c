@@ -46,15 +46,15 @@ static ALWAYS_INLINE void advance(struct sched_cpu *cpu, uint64_t now)
 	}
 	entity->ran += ran;
 	ran -= jump;
+	cpu->busy += ran;
+	cpu->busy_uncapped += ran * cpu->uncapped;
 	if (entity->state == SCHED_RESERVED) {
 		entity->reserve.left -= (int64_t)ran;
-		cpu->used_ran += ran;
 		return;
 	}
 	entity->cap.left -= (int64_t)ran;
 	if (entity->state == SCHED_FAIR) {
 		uint64_t weight = entity->params.weight;
-		cpu->used_ran += entity->params.cap == 0 ? 0 : ran;
 		uint64_t service = (ran << SCHED_V_SHIFT) + entity->v_rest;
 		entity->v_rest = service % weight;
 		entity->run.v += service / weight;
@@ -174,6 +174,7 @@ void sched_leave(struct sched_cpu *cpu, struct sched_entity *entity)
 void sched_cpu_init(struct sched_cpu *cpu)
 {
 	cpu->until = UINT64_MAX;
+	cpu->burden = 1024;
 	cpu->ring = (struct sched_link){&cpu->ring, &cpu->ring};
 }
 

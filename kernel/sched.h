@@ -139,8 +139,10 @@ struct sched_cpu {
 	uint64_t uncapped;            /* [R] of it, without those who have a cap */
 	uint32_t share;               /* [R] reserved, of SCHED_SHARE_ONE */
 	uint64_t share_from;          /* when what was freed of it can be had again */
-	uint32_t used; /* [R] by those with a cap or as reserved, lately; as `share` */
-	uint64_t used_from, used_ran; /* since it was measured: when, and their time */
+	/* How much heavier it is for those who stay than `uncapped` says, * 1024: [R], and what
+	 * that was measured from: V then, and since then time with somebody running, and `uncapped`
+	 * by it. */
+	uint64_t burden, burden_v, busy, busy_uncapped;
 	uint64_t balance_at, looked_at;
 	uint64_t imbalance; /* of loads, by time, for which nobody was moved from here yet */
 	uint64_t switches;

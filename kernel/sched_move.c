@@ -16,25 +16,32 @@ static uint32_t share(const struct sched_params *params)
 	return params->budget == 0 ? 0 : (uint32_t)((time + params->period - 1) / params->period);
 }
 
-/* The weight that shares a whole CPU. What others use of it makes it smaller; a cap comes and goes
- * too often to be counted by its weight.
+/* The weight that shares a whole CPU. What has a cap comes and goes too often to be counted: that,
+ * and what is reserved, is in the burden.
  */
 static uint64_t load(const struct sched_cpu *cpu)
 {
-	uint64_t left = max_u64(SCHED_SHARE_ONE - cpu->used, SCHED_SHARE_ONE / 16);
-	return cpu->uncapped * SCHED_SHARE_ONE / left;
+	return cpu->uncapped * cpu->burden / 1024;
 }
 
-/* How much that is, as soon as it was seen for long enough. */
+/*
+ * V's way is what those who stay get for their weight: as slow as it goes, so heavy is the CPU,
+ * whatever the cause. Each measurement counts an eighth, as what comes and goes makes it uneven.
+ */
 static void measure(struct sched_cpu *cpu)
 {
-	uint64_t time = cpu->now - cpu->used_from;
+	int64_t way = (int64_t)(cpu->v - cpu->burden_v);
 
-	if (time >= SCHED_CAP_PERIOD) {
-		cpu->used = (uint32_t)min_u64(SCHED_SHARE_ONE, cpu->used_ran * 1024 / time * 1024);
-		cpu->used_from = cpu->now;
-		cpu->used_ran = 0;
+	if (cpu->busy < SCHED_CAP_PERIOD) {
+		return;
 	}
+	if (way > 0 && cpu->busy_uncapped >= cpu->busy) {
+		uint64_t weight = (cpu->busy << SCHED_V_SHIFT) / (uint64_t)way;
+		uint64_t burden = weight * 1024 / (cpu->busy_uncapped / cpu->busy);
+		cpu->burden = (cpu->burden * 7 + min_u64(max_u64(burden, 512), 16384)) / 8;
+	}
+	cpu->burden_v = cpu->v;
+	cpu->busy = cpu->busy_uncapped = 0;
 }
 
 static bool is_idle(const struct sched_cpu *cpu)

@@ -292,8 +292,8 @@ static void moves_are_paid_for_by_the_imbalance(void **state)
 	sim_end(&sim);
 }
 
-/* On each CPU one that is bound to it, and 8:1 beside: also a VM at its cap, and a reservation of
- * which not all is used.
+/* On each CPU one that is bound to it, and 8:1 beside: also a VM at its cap, a reservation of which
+ * not all is used, and one that mostly waits.
  */
 static void who_is_bound_to_a_cpu_has_its_share_as_others(void **state)
 {
@@ -307,7 +307,7 @@ static void who_is_bound_to_a_cpu_has_its_share_as_others(void **state)
 	(void)state;
 	for (uint64_t budget = MS; budget <= 5 * MS; budget += 4 * MS) {
 		double ran = 0, sum = 0;
-		hogs(CPUS, HOGS + 2);
+		hogs(CPUS, HOGS + 3);
 		for (unsigned i = 0; i < HOGS; i++) {
 			set(i, (struct sched_params){.weight = weights[i / CPUS]},
 				i < CPUS ? BIT(i) : all);
@@ -315,6 +315,8 @@ static void who_is_bound_to_a_cpu_has_its_share_as_others(void **state)
 		set(HOGS, (struct sched_params){.weight = 1000, .cap = 10}, all);
 		reserve(HOGS + 1, budget, 10 * MS, all);
 		program(HOGS + 1, 4 * MS / 5, 46 * MS / 5);
+		set(HOGS + 2, (struct sched_params){.weight = 100, .latency = SCHED_PROMPT}, all);
+		program(HOGS + 2, MS / 20, MS);
 		run(SECOND);
 		for (unsigned i = 0; i < HOGS; i++) {
 			sim.vcpu[i].fair = 0;
