@@ -57,7 +57,7 @@ static int64_t call_QUERY(const struct call *c)
 
 static int64_t call_SHARE(const struct call *c)
 {
-	return c->number == PINTLE_SHARE ? piece_share(*c->argument) : piece_unshare(*c->argument);
+	return piece_share(*c->argument, c->number == PINTLE_SHARE);
 }
 #define call_UNSHARE call_SHARE
 
