@@ -14,14 +14,15 @@
 extern const char ap_trampoline[], ap_trampoline_end[];
 void ap_main(struct pcpu *cpu);
 
+STATIC_ASSERT(APIC_X2APIC == 2, "entry.S");
+
 /* The area and stacks of the CPU that gets the next index. */
 static int prepare(uint32_t apic_id)
 {
 	struct pcpu *cpu = frame_alloc((sizeof(*cpu) + PAGE_SIZE - 1) / PAGE_SIZE, FRAME_CPU);
-	if (cpu == NULL || stack_map(cpu_count) != 0) {
+	if (cpu == NULL || cpu_prepare(cpu, cpu_count, apic_id) != 0) {
 		return trace_err(-ENOMEM);
 	}
-	cpu_prepare(cpu, cpu_count, apic_id);
 	cpu_table[cpu_count++] = cpu;
 	return 0;
 }

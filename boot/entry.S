@@ -150,24 +150,20 @@ entry_high:
 ap_high:
 	mov paging_root(%rip), %rax
 	mov %rax, %cr3
-	/* SDM vol. 3, 9.9: the x2APIC id from leaf 0bh where that exists, else the initial APIC id. */
-	xor %eax, %eax
+	/* SDM vol. 3, 9.9: the initial APIC id, all of it in xAPIC mode; in x2APIC mode leaf 0bh has it, which is there then. */
+	mov $1, %eax
 	cpuid
-	cmp $0xb, %eax
-	jb 1f
+	shr $24, %ebx
+	cmpl $2, lapic_mode(%rip)       /* APIC_X2APIC */
+	jne 2f
 	mov $0xb, %eax
 	xor %ecx, %ecx
 	cpuid
-	test %ebx, %ebx
-	jnz 2f
-1:	mov $1, %eax
-	cpuid
-	shr $24, %ebx
-	mov %ebx, %edx
+	mov %edx, %ebx
 2:	mov cpu_count(%rip), %ecx
 	lea cpu_table(%rip), %rsi
 3:	lodsq                           /* each finds its area by itself: all can start at once */
-	cmp %edx, PCPU_APIC_ID(%rax)
+	cmp %ebx, PCPU_APIC_ID(%rax)
 	je 4f
 	loop 3b
 5:	hlt                             /* nobody asked for this CPU */

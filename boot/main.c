@@ -100,18 +100,19 @@ static void take_memory(void)
 		memmap_set(&machine.memmap, base, size, MEM_OWN) != 0) {
 		refuse("there is no free piece of memory below 4 GiB that is large enough for Pintle");
 	}
-	if (frame_init(phys_to_virt(hpa(base)), size / PAGE_SIZE) != 0 ||
-		paging_init(hpa(base), size) != 0 || stack_map(0) != 0) {
-		refuse("Pintle's own memory is too small");
-	}
 	log_info("memory: %lu MiB free, %lu MiB Pintle's own at 0x%lx, image at 0x%lx",
 		memmap_bytes(&machine.memmap, MEM_FREE) / MIB, size / MIB, base, image_base);
+	/* The stacks last: they are seen only by the page tables that are entered next. */
+	if (frame_init(phys_to_virt(hpa(base)), size / PAGE_SIZE) != 0 ||
+		paging_init(hpa(base), size) != 0 ||
+		cpu_prepare(&cpu_boot, 0, cpu_boot.apic_id) != 0) {
+		refuse("Pintle's own memory is too small");
+	}
 }
 
 /* On the final page tables and stack. */
 static void boot_on_own_stack(void)
 {
-	cpu_prepare(&cpu_boot, 0, cpu_boot.apic_id);
 	ioapic_init(machine.acpi.ioapic, machine.acpi.ioapic_count);
 	smp_init();
 	if (boot_console_line.gsi != UINT32_MAX && machine.acpi.ioapic_count != 0) {
@@ -142,5 +143,5 @@ void boot_main(uint32_t magic, hpa_t information)
 	start_lapic();
 	cpus_wanted = (unsigned)min_u64(max_u64(machine.acpi.cpu_count, 1), options.maxcpus);
 	take_memory();
-	paging_enter(stack_top(0, STACK_MAIN), boot_on_own_stack);
+	paging_enter(cpu_boot.stack_top, boot_on_own_stack);
 }

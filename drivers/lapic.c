@@ -18,10 +18,8 @@ static uint64_t timer_scale;     /* [I] one-shot: counts in 2^32 ticks of the TS
 
 static uint32_t lapic_read(enum lapic_register reg)
 {
-	if (lapic_mode == APIC_X2APIC) {
-		return (uint32_t)msr_read(MSR_X2APIC + reg);
-	}
-	return mmio_read32(registers, 16ul * reg);
+	return lapic_mode == APIC_X2APIC ? (uint32_t)msr_read(MSR_X2APIC + reg)
+					 : mmio_read32(registers, 16ul * reg);
 }
 
 static void lapic_write(enum lapic_register reg, uint32_t value)

@@ -57,7 +57,7 @@ static int64_t call_QUERY(const struct call *c)
 
 static int64_t call_SHARE(const struct call *c)
 {
-	return c->number == PINTLE_SHARE ? piece_share(*c->argument) : piece_unshare(*c->argument);
+	return piece_share(*c->argument, c->number == PINTLE_SHARE);
 }
 #define call_UNSHARE call_SHARE
 
@@ -317,16 +317,15 @@ static int64_t call_VCPU_RUN(const struct call *c)
 		vcpu->answer_value = __atomic_load_n(&vcpu->record->value, __ATOMIC_RELAXED);
 		vcpu->answer = ANSWER_GIVEN;
 	}
-	if (how != PINTLE_RUN_ANSWER) {
-		vcpu->waiter = how == PINTLE_RUN_WAIT ? this_cpu()->vcpu : vcpu->waiter;
+	if (how == PINTLE_RUN_WAIT) {
+		vcpu->waiter = this_cpu()->vcpu;
 		vcpu->stopped = false;
-		if (how == PINTLE_RUN_WAIT) {
-			return lend(vcpu, true);
-		}
-		vcpu_request(vcpu, VCPU_REQUEST_LOOK);
-		return 0;
+		return lend(vcpu, true);
 	}
-	if (vcpu->answer == ANSWER_GIVEN) {
+	if (how != PINTLE_RUN_ANSWER) {
+		vcpu->stopped = false;
+		vcpu_request(vcpu, VCPU_REQUEST_LOOK);
+	} else if (vcpu->answer == ANSWER_GIVEN) {
 		vcpu_take(vcpu);
 		exit_again(vcpu);
 	}

@@ -15,7 +15,7 @@ static _Alignas(16) uint8_t fault_stack[PAGE_SIZE];
 struct pcpu cpu_boot = {
 	.self = &cpu_boot,
 	.state = CPU_ONLINE,
-	.tss.ist = {FAULT_STACK_TOP, FAULT_STACK_TOP, FAULT_STACK_TOP},
+	.tss.ist = {0, FAULT_STACK_TOP, FAULT_STACK_TOP, FAULT_STACK_TOP},
 };
 struct pcpu *cpu_table[CPUS_MAX] = {&cpu_boot};
 unsigned cpu_count = 1;
@@ -25,29 +25,24 @@ uint64_t stack_top(unsigned slot, enum stack_kind kind)
 	return STACK_VA + ((uint64_t)slot * STACK_KINDS + kind + 1) * STACK_STRIDE;
 }
 
-int stack_map(unsigned slot)
+int cpu_prepare(struct pcpu *cpu, uint32_t index, uint32_t apic_id)
 {
 	int err = 0;
-	for (unsigned kind = 0; kind < STACK_KINDS && err == 0; kind++) {
-		uint64_t pages = kind == STACK_MAIN ? 4 : 2;
-		uint64_t va = stack_top(slot, kind) - pages * PAGE_SIZE;
-		void *frames = frame_alloc(pages, FRAME_STACK);
-		err = frames == NULL
-			? trace_err(-ENOMEM)
-			: paging_map(va, virt_to_phys(frames), pages * PAGE_SIZE, PAGING_WRITE);
-	}
-	return err;
-}
 
-void cpu_prepare(struct pcpu *cpu, uint32_t index, uint32_t apic_id)
-{
 	cpu->self = cpu;
 	cpu->index = index;
 	cpu->apic_id = apic_id;
 	cpu->stack_top = stack_top(index, STACK_MAIN);
-	for (unsigned kind = STACK_MAIN + 1; kind < STACK_KINDS; kind++) {
-		cpu->tss.ist[kind - 1] = stack_top(index, kind);
+	for (unsigned kind = 0; kind < STACK_KINDS && err == 0; kind++) {
+		uint64_t size = kind == STACK_MAIN ? 4 * PAGE_SIZE : 2 * PAGE_SIZE;
+		uint64_t top = stack_top(index, kind);
+		void *frames = frame_alloc(size / PAGE_SIZE, FRAME_STACK);
+		err = frames == NULL
+			? trace_err(-ENOMEM)
+			: paging_map(top - size, virt_to_phys(frames), size, PAGING_WRITE);
+		cpu->tss.ist[kind] = kind == STACK_MAIN ? 0 : top;
 	}
+	return err;
 }
 
 void cpu_load(struct pcpu *cpu)

@@ -18,8 +18,8 @@ enum stack_kind { STACK_MAIN, STACK_NMI, STACK_DOUBLE_FAULT, STACK_MACHINE_CHECK
 /* SDM vol. 3, 8.7: the 64-bit task-state segment. */
 struct PACKED tss {
 	uint32_t reserved0;
-	uint64_t rsp[3], reserved1, ist[7], reserved2;
-	uint16_t reserved3, io_map; /* looked at outside ring 0 alone */
+	uint64_t rsp[3], ist[8], reserved1; /* of ist the first is reserved, too */
+	uint16_t reserved2, io_map;         /* looked at outside ring 0 alone */
 };
 STATIC_ASSERT(sizeof(struct tss) == 104, "TSS layout");
 
@@ -32,7 +32,7 @@ enum cpu_state { CPU_STARTING, CPU_ONLINE, CPU_GIVEN_UP, CPU_STOPPED };
 /* [I] constant once the CPU is online  [C] this CPU only  [A] atomic, any CPU */
 struct pcpu {
 	struct pcpu *self;                 /* [I] first: this_cpu() reads it through GS */
-	uint64_t stack_top;                /* [I] of the main stack; read by ap.S */
+	uint64_t stack_top;                /* [I] of the main stack; read by entry.S */
 	struct vcpu *service;              /* [C] the service VM's, pinned here; NULL: none */
 	struct vcpu *vcpu;                 /* [C] whom the scheduler chose; NULL: nobody */
 	uint64_t until;                    /* [C] TSC at which it has to choose again */
@@ -70,8 +70,9 @@ extern struct pcpu *cpu_table[CPUS_MAX];
 extern unsigned cpu_count;
 extern struct pcpu cpu_boot; /* the boot CPU's, on the boot stack until cpu_prepare() */
 
-/* Fill in *cpu, whose stacks are mapped in slot `index` of the stack area. */
-void cpu_prepare(struct pcpu *cpu, uint32_t index, uint32_t apic_id);
+/* Fill in *cpu, and map its stacks in slot `index` of the stack area. At boot. Returns 0 or
+ * -ENOMEM. */
+int cpu_prepare(struct pcpu *cpu, uint32_t index, uint32_t apic_id);
 
 /* On the CPU itself, once, after trap_init(): load GDT, TSS, IDT and GS base. */
 void cpu_load(struct pcpu *cpu);
@@ -81,9 +82,6 @@ void cpu_enable_features(void);
 
 /* One past the last byte of a stack of slot `slot` (a CPU's index). */
 uint64_t stack_top(unsigned slot, enum stack_kind kind);
-
-/* Map the stacks of `slot`. At boot. Returns 0 or -ENOMEM. */
-int stack_map(unsigned slot);
 
 /*
  * Cross-CPU calls (smp.c). Each CPU owns one request; a CPU that is asked has a bit for each asker.

@@ -89,17 +89,12 @@ static int piece_change(uint64_t piece, uint32_t from, uint32_t to)
 	return err == 0 ? 0 : trace_err(err);
 }
 
-int piece_share(uint64_t piece)
+int piece_share(uint64_t piece, bool share)
 {
-	return piece_change(piece, 0, SHARED);
-}
+	/* Back: first nobody new may use it, then those who do have done so. */
+	int err = piece_change(piece, share ? 0 : SHARED, share ? SHARED : DEPOSITED);
 
-/* First nobody new may use it, then those who do have done so. */
-int piece_unshare(uint64_t piece)
-{
-	int err = piece_change(piece, SHARED, DEPOSITED);
-
-	if (err == 0) {
+	if (err == 0 && !share) {
 		vm_flush(service_vm);
 		err = piece_change(piece, DEPOSITED, 0);
 	}
@@ -131,7 +126,7 @@ void pieces_reset(void)
 	for (size_t i = 0; i < piece_count; i++) {
 		if (uses[i] & SHARED) {
 			uses[i] = SHARED;
-			piece_unshare(i * LARGE_SIZE);
+			piece_share(i * LARGE_SIZE, false);
 		}
 	}
 }

@@ -20,10 +20,9 @@ int pieces_init(void);
 bool pieces_hold(uint64_t page);
 void pieces_drop(uint64_t page, size_t count);
 
-/* 0; -EFAULT not the service VM's memory; -EBUSY in use in another way; -EINVAL not shared;
- * -ENOMEM. No locks. */
-int piece_share(uint64_t piece);
-int piece_unshare(uint64_t piece);
+/* Share a piece, or not any more: 0; -EFAULT not the service VM's memory; -EBUSY in use in another
+ * way; -EINVAL not shared; -ENOMEM. No locks. */
+int piece_share(uint64_t piece, bool share);
 
 /* A page of a shared piece, by its guest-physical address; `count` of them in a row. NULL: it is
  * not in one. It may be used until interrupts are on or this CPU answers others. */

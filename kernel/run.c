@@ -270,10 +270,15 @@ static bool is_barred(struct vcpu *vcpu)
 	return vcpu->vm->held || vcpu->stopped;
 }
 
-/* Let time pass for the vCPU, do what was asked of it: true when it is to be entered now. */
-static bool prepare(struct vcpu *vcpu, uint64_t now)
+/* Have the CPU hold the vCPU's registers, let time pass for it, do what was asked of it: true when
+ * it is to be entered now. */
+static bool prepare(struct pcpu *cpu, struct vcpu *vcpu, uint64_t now)
 {
-	if (is_barred(vcpu)) {
+	/* Who is barred, also since the fetch: his registers may be somebody else's to use. */
+	if (cpu->context != vcpu && !is_barred(vcpu)) {
+		vcpu_fetch(vcpu);
+	}
+	if (cpu->context != vcpu || is_barred(vcpu)) {
 		return false;
 	}
 	if (vlapic_timer_next(&vcpu->lapic) <= now) {
@@ -355,18 +360,6 @@ static void serve_console(uint64_t now)
 	}
 }
 
-/* The CPU holds the vCPU's registers, and it is to be entered now. */
-static bool is_ready(struct pcpu *cpu, struct vcpu *vcpu, uint64_t now)
-{
-	if (is_barred(vcpu)) { /* then its registers may be somebody else's to use */
-		return false;
-	}
-	if (cpu->context != vcpu) {
-		vcpu_fetch(vcpu);
-	}
-	return prepare(vcpu, now);
-}
-
 /* Whom this CPU runs now; NULL: nobody, or to be asked again. Who goes to sleep makes place for
  * another one at once: often it is whom it waits for, or who waits for it. */
 static struct vcpu *choose(struct pcpu *cpu, uint64_t now)
@@ -381,7 +374,7 @@ static struct vcpu *choose(struct pcpu *cpu, uint64_t now)
 		vcpu = dispatch_next(cpu->yields ? SCHED_YIELDS : SCHED_GOES_ON, now);
 	}
 	for (unsigned tries = 2; vcpu != NULL && tries != 0; tries--) {
-		if (is_ready(cpu, vcpu, now)) {
+		if (prepare(cpu, vcpu, now)) {
 			if (lends && cpu->resched) {
 				return NULL; /* it goes on: there is something to choose */
 			}

@@ -46,11 +46,7 @@ struct vm *vm_create(struct pool *pool)
 		vm->handle = ++generations[id] << 16 | id;
 		vm_table[id] = fill(vm) ? vm : NULL;
 	}
-	if (id == VMS_MAX || vm_table[id] == NULL) {
-		log_error("no room for one more VM");
-		return NULL;
-	}
-	return vm;
+	return id < VMS_MAX ? vm_table[id] : NULL;
 }
 
 STATIC_ASSERT(

@@ -126,7 +126,7 @@ static void share(unsigned piece)
 	int wanted = !is_ram(piece)                                  ? -EFAULT
 		: model[piece].kind != OWN || model[piece].uses != 0 ? -EBUSY
 								     : 0;
-	assert_int_equal(piece_share(piece * LARGE_SIZE), wanted);
+	assert_int_equal(piece_share(piece * LARGE_SIZE, true), wanted);
 	model[piece].kind = wanted == 0 ? SHARED : model[piece].kind;
 }
 
@@ -137,7 +137,7 @@ static void unshare(unsigned piece)
 		: model[piece].kind != SHARED ? -EINVAL
 		: model[piece].uses != 0      ? -EBUSY
 					      : 0;
-	assert_int_equal(piece_unshare(piece * LARGE_SIZE), wanted);
+	assert_int_equal(piece_share(piece * LARGE_SIZE, false), wanted);
 	assert_int_equal(barriers - before, wanted == 0);
 	model[piece].kind = wanted == 0 ? OWN : model[piece].kind;
 }
@@ -319,8 +319,8 @@ static void addresses_that_are_no_piece_are_refused(void **state)
 		PIECES * LARGE_SIZE, 1ull << 51, 1ull << 63, UINT64_MAX,
 		UINT64_MAX - LARGE_SIZE + 1};
 	for (unsigned i = 0; i < ARRAY_COUNT(bad); i++) {
-		assert_int_equal(piece_share(bad[i]), -EFAULT);
-		assert_int_equal(piece_unshare(bad[i]), -EFAULT);
+		assert_int_equal(piece_share(bad[i], true), -EFAULT);
+		assert_int_equal(piece_share(bad[i], false), -EFAULT);
 		assert_int_equal(pool_add(&pools[0], bad[i]), -EFAULT);
 		assert_null(shared_pages(bad[i], 1));
 		assert_null(shared_keep(bad[i]));

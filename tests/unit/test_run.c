@@ -25,7 +25,7 @@ static const struct vcpu_event some_soft = {
 /* Look around and enter once; it ends by a host interrupt. */
 static void enter(void)
 {
-	prepare(vcpu, fake_tsc);
+	prepare(this_cpu(), vcpu, fake_tsc);
 	run(vcpu, fake_tsc + 100);
 }
 
@@ -216,15 +216,15 @@ static void hlt_wakes_only_for_what_is_deliverable(void **state)
 {
 	(void)state;
 	vcpu->state = VCPU_HALTED;
-	assert_false(prepare(vcpu, NOW));
+	assert_false(prepare(this_cpu(), vcpu, NOW));
 	hw->takes_interrupt = false; /* IF is clear */
 	vcpu_interrupt(vcpu, 0x41, false);
-	assert_false(prepare(vcpu, NOW));
+	assert_false(prepare(this_cpu(), vcpu, NOW));
 	hw->takes_interrupt = true;
 	vcpu->lapic.reg[LAPIC_TPR].value = 0x40;
-	assert_false(prepare(vcpu, NOW));
+	assert_false(prepare(this_cpu(), vcpu, NOW));
 	vcpu->lapic.reg[LAPIC_TPR].value = 0x30;
-	assert_true(prepare(vcpu, NOW));
+	assert_true(prepare(this_cpu(), vcpu, NOW));
 	assert_int_equal(vcpu->state, VCPU_RUNNING);
 	enter();
 	assert_injected(0, EVENT_INTERRUPT, 0x41);
@@ -236,7 +236,7 @@ static void an_nmi_ends_hlt_whatever_if_says(void **state)
 	vcpu->state = VCPU_HALTED;
 	hw->takes_interrupt = false;
 	vcpu_request(vcpu, VCPU_REQUEST_NMI);
-	assert_true(prepare(vcpu, NOW));
+	assert_true(prepare(this_cpu(), vcpu, NOW));
 	enter();
 	assert_injected(0, EVENT_NMI, 2);
 	assert_int_equal(vcpu->requests, VCPU_REQUEST_LOOK); /* the interrupt that ended the run */
@@ -248,8 +248,8 @@ static void the_timer_ends_hlt(void **state)
 	vcpu->state = VCPU_HALTED;
 	vcpu->lapic.reg[LAPIC_LVT_TIMER].value = 0x40035;
 	vcpu->lapic.timer_next = NOW + 50;
-	assert_false(prepare(vcpu, NOW + 49));
-	assert_true(prepare(vcpu, NOW + 50));
+	assert_false(prepare(this_cpu(), vcpu, NOW + 49));
+	assert_true(prepare(this_cpu(), vcpu, NOW + 50));
 	assert_int_equal(vlapic_timer_next(&vcpu->lapic), UINT64_MAX);
 	fake_tsc = NOW + 50;
 	enter();
@@ -262,7 +262,7 @@ static void a_masked_timer_does_not_end_hlt(void **state)
 	vcpu->state = VCPU_HALTED;
 	vcpu->lapic.reg[LAPIC_LVT_TIMER].value = 0x50035;
 	vcpu->lapic.timer_next = NOW;
-	assert_false(prepare(vcpu, NOW));
+	assert_false(prepare(this_cpu(), vcpu, NOW));
 	assert_int_equal(vcpu->state, VCPU_HALTED);
 }
 
@@ -284,8 +284,8 @@ static void one_that_waits_for_a_guest_wakes_for_interrupts_whatever_if_says(voi
 	vcpu->lapic.timer_next = NOW + 50;
 	assert_int_equal(vcpu_alarm(vcpu), NOW + 50);
 	hw->takes_interrupt = false;
-	assert_false(prepare(vcpu, NOW));
-	assert_true(prepare(vcpu, NOW + 50));
+	assert_false(prepare(this_cpu(), vcpu, NOW));
+	assert_true(prepare(this_cpu(), vcpu, NOW + 50));
 	assert_int_equal(vcpu->state, VCPU_RUNNING);
 }
 
@@ -294,13 +294,13 @@ static void one_that_waits_for_a_guest_wakes_for_interrupts_whatever_if_says(voi
 static bool request(unsigned requests)
 {
 	vcpu_request(vcpu, requests);
-	return prepare(vcpu, NOW);
+	return prepare(this_cpu(), vcpu, NOW);
 }
 
 static bool hold(bool on)
 {
 	vm_hold(&fake_vm, on);
-	return prepare(vcpu, NOW);
+	return prepare(this_cpu(), vcpu, NOW);
 }
 
 /* What comes after the look leaves its mark, for who is about to sleep. */
@@ -311,12 +311,12 @@ static void what_is_asked_from_elsewhere_is_looked_at_once(void **state)
 	other->state = VCPU_HALTED;
 	vcpu_request(other, VCPU_REQUEST_EVENT);
 	assert_true(other->requests & VCPU_REQUEST_LOOK);
-	assert_false(prepare(other, NOW));
+	assert_false(prepare(this_cpu(), other, NOW));
 	assert_false(other->requests & VCPU_REQUEST_LOOK);
 	other->requests = 0;
 	vm_hold(&fake_vm, true);
 	assert_true(other->requests & VCPU_REQUEST_LOOK);
-	assert_false(prepare(other, NOW));
+	assert_false(prepare(this_cpu(), other, NOW));
 	assert_int_equal(other->requests, 0);
 }
 
@@ -425,7 +425,7 @@ static void go_wakes_who_waits_for_a_guest_and_nobody_else(void **state)
 	assert_false(request(VCPU_REQUEST_GO));
 	assert_false(vcpu->requests & VCPU_REQUEST_GO);
 	vcpu->state = VCPU_WAITS;
-	assert_false(prepare(vcpu, NOW));
+	assert_false(prepare(this_cpu(), vcpu, NOW));
 	assert_true(request(VCPU_REQUEST_GO));
 	assert_int_equal(vcpu->state, VCPU_RUNNING);
 }
@@ -467,7 +467,7 @@ static void a_dead_vcpu_stays_dead(void **state)
 	assert_false(hold(false));
 	assert_false(request(VCPU_REQUEST_NMI | VCPU_REQUEST_SIPI));
 	vcpu_interrupt(vcpu, 0x41, false);
-	assert_false(prepare(vcpu, NOW));
+	assert_false(prepare(this_cpu(), vcpu, NOW));
 	assert_int_equal(vcpu->state, VCPU_DEAD);
 }
 

@@ -298,10 +298,7 @@ static void moves_are_paid_for_by_the_imbalance(void **state)
 static void who_is_bound_to_a_cpu_has_its_share_as_others(void **state)
 {
 	static const uint32_t weights[] = {400, 100, 100, 100, 100, 150, 150, 200, 200};
-	enum {
-		CPUS = 4,
-		HOGS = CPUS * ARRAY_COUNT(weights)
-	};
+	enum { CPUS = 4, HOGS = CPUS * ARRAY_COUNT(weights) };
 	uint64_t all = BIT(CPUS) - 1;
 
 	(void)state;
