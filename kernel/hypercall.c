@@ -324,9 +324,7 @@ static int64_t call_VCPU_RUN(const struct call *c)
 			return lend(vcpu, true);
 		}
 		vcpu_request(vcpu, VCPU_REQUEST_LOOK);
-		return 0;
-	}
-	if (vcpu->answer == ANSWER_GIVEN) {
+	} else if (vcpu->answer == ANSWER_GIVEN) {
 		vcpu_take(vcpu);
 		exit_again(vcpu);
 	}
