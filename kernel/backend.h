@@ -49,7 +49,8 @@ struct vcpu_regs {
 	X(SYSENTER_CS, 0x482a, 0x628, 0)                                                           \
 	X(SYSENTER_ESP, 0x6824, 0x630, 0)                                                          \
 	X(SYSENTER_EIP, 0x6826, 0x638, 0)                                                          \
-	X(STAR, 0, 0x600, 0) /* from here on VT-x has them in vcpu->context.msr */                 \
+	X(DR6, 0, 0x568, 0xffff0ff0) /* from here on VT-x has them in vcpu->context */             \
+	X(STAR, 0, 0x600, 0)         /* INIT leaves what follows as it is there (table 10-1) */    \
 	X(LSTAR, 0, 0x608, 0)                                                                      \
 	X(CSTAR, 0, 0x610, 0)                                                                      \
 	X(SFMASK, 0, 0x618, 0)                                                                     \

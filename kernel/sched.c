@@ -105,17 +105,19 @@ static void fair_leave(struct sched_cpu *cpu, struct sched_entity *entity)
 }
 
 /* Debt shrinks as it would have, had the entity stayed and waited: by weight/(sum with it) of what
- * the others were served, whatever else moved V. */
+ * the others were served, whatever else moved V. What it is owed shrinks by all of that. */
 void sched_settle(struct sched_cpu *cpu, struct sched_entity *entity)
 {
 	int64_t weight = entity->params.weight;
 	int64_t others = (int64_t)cpu->weight;
+	int64_t served = (int64_t)(cpu->served - entity->left_served);
 
 	refill(&entity->cap, cpu->now, SCHED_RUN_MIN);
 	refill(&entity->reserve, cpu->now, 0);
+	entity->lag -= entity->lag > 0 ? least(entity->lag, served) : 0;
 	if (entity->lag < 0 && others != 0) {
 		int64_t rest = entity->lag + entity->lag * weight / others;
-		rest = least(rest + (int64_t)(cpu->served - entity->left_served), 0);
+		rest = least(rest + served, 0);
 		entity->lag = rest - rest * weight / (others + weight);
 	}
 	entity->left_served = cpu->served;
@@ -365,7 +367,6 @@ bool sched_swap(struct sched_cpu *cpu, struct sched_entity *next, uint64_t now)
 	old->state = SCHED_ASLEEP;
 	old->since = next->since = cpu->now;
 	sched_settle(cpu, next);
-	next->lag = least(next->lag, 0);
 	next->request = next->slice;
 	cpu->running = next;
 	sched_enter(cpu, next);
@@ -383,7 +384,7 @@ struct sched_cpu *sched_wake(struct sched_entity *entity, uint64_t now)
 	}
 	sched_advance(cpu, now);
 	sched_settle(cpu, entity);
-	entity->lag = entity->lag < 0 ? entity->lag : 0;
+	entity->request = entity->lag > 0 ? entity->request : entity->slice;
 	entity->state = SCHED_MOVING;
 	entity->since = entity->woken_at = cpu->now;
 	if (entity->target != NULL) {
@@ -401,7 +402,6 @@ bool sched_join(struct sched_cpu *cpu, struct sched_entity *entity, uint64_t now
 	entity->cpu = cpu;
 	entity->target = NULL;
 	entity->left_served = cpu->served; /* debt was settled where it came from */
-	entity->request = entity->slice;
 	sched_settle(cpu, entity);
 	/* The server's rule: the old deadline holds only for what is in proportion to it. */
 	if (reserve->left > 0 &&

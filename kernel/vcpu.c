@@ -27,7 +27,7 @@ void vcpu_reset_registers(struct vcpu *vcpu)
 		[SEG_TR] = {0, 0xffff, 0, 0x8b},
 	};
 
-	for (unsigned reg = 0; reg < VCPU_REGISTER_COUNT; reg++) {
+	for (unsigned reg = 0; reg < VCPU_STAR; reg++) {
 		backend->set(vcpu, reg, initial[reg]);
 	}
 	for (unsigned name = 0; name < SEG_COUNT; name++) {

@@ -145,10 +145,10 @@ bool vcpu_state(struct vcpu *vcpu, uint64_t id, uint64_t *value, bool set)
 	case 2:
 		return segment_field(vcpu, n, value, set);
 	case 3:
-		if (n == DEBUG_DR6 && set && *value >> 32 != 0) {
-			return false; /* would be a #GP */
-		}
-		return n <= DEBUG_DR6 && in_memory(&vcpu->context.debug[n], value, set);
+		return n < DEBUG_DR6
+			? in_memory(&vcpu->context.debug[n], value, set)
+			: n == DEBUG_DR6 && !(set && *value >> 32) /* would be a #GP */ &&
+				in_backend(vcpu, VCPU_DR6, value, set);
 	default:
 		return false;
 	}

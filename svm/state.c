@@ -31,7 +31,6 @@ void svm_vcpu_reset(struct vcpu *vcpu)
 	vmcb->pause_count = 3000;
 	vmcb->nested_control = BIT(0); /* nested paging */
 	vmcb->nested_cr3 = virt_to_phys(vcpu->vm->stage2.root).raw;
-	vmcb->dr6 = 0xffff0ff0;
 	vcpu_reset_registers(vcpu);
 }
 

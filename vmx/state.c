@@ -12,8 +12,9 @@ uint64_t vmx_get(struct vcpu *vcpu, enum vcpu_register reg)
 	if (reg == VCPU_CR2) {
 		return cr2_read();
 	}
-	if (reg >= VCPU_STAR) {
-		return vcpu->context.msr[reg - VCPU_STAR];
+	if (reg >= VCPU_DR6) {
+		return reg == VCPU_DR6 ? vcpu->context.debug[DEBUG_DR6]
+				       : vcpu->context.msr[reg - VCPU_STAR];
 	}
 	uint64_t value = vmcs_read(vcpu_register_places[reg].vmcs);
 	if (reg == VCPU_CR0) {
@@ -61,8 +62,9 @@ void vmx_set(struct vcpu *vcpu, enum vcpu_register reg, uint64_t value)
 		cr2_write(value);
 		return;
 	}
-	if (reg >= VCPU_STAR) {
-		vcpu->context.msr[reg - VCPU_STAR] = value;
+	if (reg >= VCPU_DR6) {
+		*(reg == VCPU_DR6 ? &vcpu->context.debug[DEBUG_DR6]
+				  : &vcpu->context.msr[reg - VCPU_STAR]) = value;
 		return;
 	}
 	if (reg == VCPU_CR0) {

@@ -217,6 +217,22 @@ static void survive(void)
 	guest_end(&g);
 }
 
+/* Shows DR6, and changes it. */
+GUEST(debug, 64,
+	"mov %dr6, %rax; out %eax, $0x99; mov $0xffff4ff2, %eax; mov %rax, %dr6; out %al, $0x99; hlt");
+
+static void debug_status(void)
+{
+	CASE("DR6 is the guest's own");
+	g = NEW(64, debug);
+	EXPECT(0xffff0ff0, state_get(&g, PINTLE_DEBUG(4)));
+	EXPECT(1, state_set(&g, PINTLE_DEBUG(4), 0xffff0ff1));
+	EXPECT_EXIT(&g, IO, 0x99, 4, 1, 0xffff0ff1);
+	EXPECT_EXIT(&g, IO, 0x99, 1, 1, 0xf2);
+	EXPECT(0xffff4ff2, state_get(&g, PINTLE_DEBUG(4)));
+	guest_end(&g);
+}
+
 /* Puts 1.0 on the x87 stack, a word in XMM7, and MXCSR's rounding up; then shows XMM7. */
 GUEST(floats, 64,
 	"fld1; mov $0x1122334455667788, %rax; movq %rax, %xmm7; movl $0x5f80, 0x10000;"
@@ -333,6 +349,7 @@ void service(void)
 	each();
 	lists();
 	survive();
+	debug_status();
 	xsave();
 	lapic();
 	pae_mode();

@@ -153,14 +153,17 @@ static void fluid_leave(struct sim *sim, struct sim_vcpu *vcpu)
 	vcpu->left_served = cpu->served;
 }
 
-/* A debt shrinks as it would have, had the vCPU stayed. */
+/* A debt shrinks as it would have, had the vCPU stayed; what it is owed as if it had been served.
+ */
 static void fluid_settle(struct sim_vcpu *vcpu)
 {
 	struct sim_cpu *cpu = sim_cpu(vcpu->on);
+	long double served = vcpu->weight * (cpu->served - vcpu->left_served);
 
-	if (vcpu->lag < 0 && cpu->weight > 0) {
-		long double with = cpu->weight + vcpu->weight;
-		vcpu->lag += vcpu->weight * (cpu->served - vcpu->left_served) * cpu->weight / with;
+	if (vcpu->lag > 0) {
+		vcpu->lag = vcpu->lag > served ? vcpu->lag - served : 0;
+	} else if (vcpu->lag < 0 && cpu->weight > 0) {
+		vcpu->lag += served * cpu->weight / (cpu->weight + vcpu->weight);
 		vcpu->lag = vcpu->lag > 0 ? 0 : vcpu->lag;
 	}
 	vcpu->left_served = cpu->served;
@@ -471,7 +474,6 @@ void sim_wake(struct sim *sim, unsigned vcpu)
 	if (v->on == v->entity.cpu) {
 		fluid_settle(v);
 	}
-	v->lag = v->lag < 0 ? v->lag : 0;
 	join(sim, to, &v->entity);
 	follow(sim);
 }

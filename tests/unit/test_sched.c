@@ -214,6 +214,22 @@ static void sleepers_cannot_get_more_than_their_share(void **state)
 	}
 }
 
+/* Who is away for a moment after each bit of work, as one whose exits go to its VMM, has its share.
+ */
+static void who_soon_comes_back_keeps_its_place(void **state)
+{
+	(void)state;
+	for (unsigned latency = 0; latency < SCHED_LATENCY_COUNT; latency++) {
+		hogs(1, 8);
+		set(0, 100, 0, (enum sched_latency)latency, 1);
+		a_program_that_sleeps(0, 10000, 10000);
+		run(2 * SECOND);
+		print_message("class %u: %f of 0.125\n", latency, got(0, 2 * SECOND));
+		assert_true(got(0, 2 * SECOND) > 0.08);
+		sim_end(&sim);
+	}
+}
+
 /* Nor a heavy one that naps, whose debt is small to it and large to the others. */
 static void heavy_sleepers_leave_the_others_their_share(void **state)
 {
@@ -560,6 +576,7 @@ int main(void)
 		FAKE_TEST(no_more_is_admitted_than_a_cpu_has),
 		FAKE_TEST(reservations_that_come_and_go_harm_nobody),
 		FAKE_TEST(sleepers_cannot_get_more_than_their_share),
+		FAKE_TEST(who_soon_comes_back_keeps_its_place),
 		FAKE_TEST(heavy_sleepers_leave_the_others_their_share),
 		FAKE_TEST(flapping_parameters_gain_nothing),
 		FAKE_TEST(a_flapping_cap_stays_a_cap),

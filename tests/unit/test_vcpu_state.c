@@ -61,7 +61,7 @@ static void each_register_is_where_it_is_kept(void **state)
 		assert_int_equal(get(PINTLE_DEBUG(n)), 1ull << 60 | n);
 	}
 	assert_true(set(PINTLE_DEBUG(4), 0xffff4ff1));
-	assert_int_equal(vcpu->context.debug[DEBUG_DR6], 0xffff4ff1);
+	assert_int_equal(hw->reg[VCPU_DR6], 0xffff4ff1);
 	assert_false(set(PINTLE_DEBUG(4), 1ull << 32));
 	assert_int_equal(get(PINTLE_DEBUG(4)), 0xffff4ff1);
 }
