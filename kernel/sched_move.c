@@ -158,6 +158,7 @@ struct sched_cpu *sched_spread(struct sched_cpu *cpu)
 /*
  * To an idle CPU whoever waits. To a busy one whoever pays for it by the imbalance summed up, so
  * that in the end all had the better CPU for their part of the time: not one that came lately.
+ * Of them the one with the least lag: those who stay have to make up for it.
  */
 static struct sched_entity *mover(const struct sched_cpu *to, struct sched_cpu *from)
 {
