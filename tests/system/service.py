@@ -79,10 +79,10 @@ def power_off(bench):
     bench.machine.wait_until_off()
 
 
-def up_again(bench):
-    """Linux comes up once more on this machine, with all CPUs."""
+def up_again(bench, slowness=1):
+    """Linux comes up once more on this machine, with all CPUs; so many times slower than alone."""
     try:
-        bench.guest = linux.Linux(bench.machine, up_seconds(bench.machine))
+        bench.guest = linux.Linux(bench.machine, slowness * up_seconds(bench.machine))
     except Failure:
         examine(bench.machine)
         raise
