@@ -46,8 +46,10 @@ static ALWAYS_INLINE void advance(struct sched_cpu *cpu, uint64_t now)
 	}
 	entity->ran += ran;
 	ran -= jump;
-	cpu->busy += ran;
-	cpu->busy_uncapped += ran * cpu->uncapped;
+	if (cpu->weight != 0) {
+		cpu->busy += ran;
+		cpu->busy_uncapped += ran * cpu->uncapped;
+	}
 	if (entity->state == SCHED_RESERVED) {
 		entity->reserve.left -= (int64_t)ran;
 		return;
@@ -176,7 +178,7 @@ void sched_leave(struct sched_cpu *cpu, struct sched_entity *entity)
 void sched_cpu_init(struct sched_cpu *cpu)
 {
 	cpu->until = UINT64_MAX;
-	cpu->burden = 1024;
+	cpu->burden = SCHED_BURDEN_NONE;
 	cpu->ring = (struct sched_link){&cpu->ring, &cpu->ring};
 }
 
@@ -209,7 +211,7 @@ static ALWAYS_INLINE uint64_t holds(const struct sched_cpu *cpu)
 	if (entity == NULL) {
 		return at;
 	}
-	if (cpu->queue[0].count != 0) {
+	if (cpu->queue[0].count != 0 || cpu->burden > SCHED_BURDEN_WATCHED) {
 		at = min_u64(at, cpu->balance_at);
 	}
 	if (entity->state == SCHED_RESERVED) {
@@ -343,7 +345,7 @@ struct sched_decision sched_pick(struct sched_cpu *cpu, uint64_t now, enum sched
 	if (next != cpu->running) {
 		switch_to(cpu, next);
 	}
-	if (cpu->queue[0].count != 0 && cpu->now >= cpu->balance_at) {
+	if (cpu->now >= cpu->balance_at) {
 		decision.spread = true;
 		cpu->balance_at = cpu->now + SCHED_BALANCE / (1 + cpu->choosy / SCHED_LOOK);
 	}

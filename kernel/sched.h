@@ -49,18 +49,20 @@
 #include "kernel/sched_tree.h"
 #include "kernel/types.h"
 
-#define SCHED_V_SHIFT    7
-#define SCHED_WEIGHT_MAX 10000u
-#define SCHED_CAP_PERIOD 100000000ull
-#define SCHED_RUN_MIN    50000ull     /* less than this of a slice or cap is none */
-#define SCHED_LAG_MAX    100000000ull /* time */
-#define SCHED_BALANCE    4000000ull   /* between two looks for a CPU with less to do */
-#define SCHED_LOOK       64u          /* of those that could be moved, in one look */
-#define SCHED_EXPIRE_MAX 8u
-#define SCHED_SHARE_ONE  (1u << 20) /* a CPU's time */
-#define SCHED_PERIOD_MIN 500000ull  /* of a reservation */
-#define SCHED_PERIOD_MAX 1000000000ull
-#define SCHED_BINS       40u
+#define SCHED_V_SHIFT        7
+#define SCHED_WEIGHT_MAX     10000u
+#define SCHED_CAP_PERIOD     100000000ull
+#define SCHED_RUN_MIN        50000ull     /* less than this of a slice or cap is none */
+#define SCHED_LAG_MAX        100000000ull /* time */
+#define SCHED_BALANCE        4000000ull   /* between two looks for a CPU with less to do */
+#define SCHED_LOOK           64u          /* of those that could be moved, in one look */
+#define SCHED_EXPIRE_MAX     8u
+#define SCHED_SHARE_ONE      (1u << 20) /* a CPU's time */
+#define SCHED_PERIOD_MIN     500000ull  /* of a reservation */
+#define SCHED_PERIOD_MAX     1000000000ull
+#define SCHED_BINS           40u
+#define SCHED_BURDEN_NONE    1024u
+#define SCHED_BURDEN_WATCHED 1100u /* above, a CPU is measured also while nobody waits */
 
 /* CPUs, a bit each, by index. */
 struct sched_mask {
@@ -135,13 +137,13 @@ struct sched_cpu {
 	uint64_t v;                   /* V, rounded down */
 	uint64_t v_rest;              /* sum of weight * (v - V); below the sum of weights */
 	uint64_t served;              /* by how much service moved V, ever */
-	uint64_t weight;              /* sum of the fair class, running and waiting */
+	uint64_t weight;              /* [R] sum of the fair class, running and waiting */
 	uint64_t uncapped;            /* [R] of it, without those who have a cap */
 	uint32_t share;               /* [R] reserved, of SCHED_SHARE_ONE */
 	uint64_t share_from;          /* when what was freed of it can be had again */
-	/* How much heavier it is for those who stay than `uncapped` says, * 1024: [R], and what
-	 * that was measured from: V then, and since then time with somebody running, and `uncapped`
-	 * by it. */
+	/* How much heavier it is for those who stay than `uncapped` says, of SCHED_BURDEN_NONE:
+	 * [R]. What it is measured from: V then; since then, while there were fair ones, time with
+	 * somebody running, and `uncapped` by it. */
 	uint64_t burden, burden_v, busy, busy_uncapped;
 	uint64_t balance_at, looked_at;
 	uint64_t imbalance; /* of loads, by time, for which nobody was moved from here yet */
@@ -159,7 +161,7 @@ struct sched_decision {
 	struct sched_entity *run;     /* NULL: nobody; pull from sched_busiest(), then halt */
 	struct sched_entity *leaving; /* to be carried to ->target */
 	uint64_t until;               /* UINT64_MAX: until a kick */
-	bool spread;                  /* have sched_spread()'s CPU pull from here */
+	bool spread;                  /* have sched_spread()'s CPU, if any, pull from here */
 };
 
 /* How the running entity comes to the decision. */

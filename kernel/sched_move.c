@@ -16,30 +16,36 @@ static uint32_t share(const struct sched_params *params)
 	return params->budget == 0 ? 0 : (uint32_t)((time + params->period - 1) / params->period);
 }
 
-/* The weight that shares a whole CPU. What has a cap comes and goes too often to be counted: that,
- * and what is reserved, is in the burden.
+/* The weight that shares a whole CPU. What has a cap comes and goes too often to be counted beside
+ * what has none: that, and what is reserved, is in the burden.
  */
 static uint64_t load(const struct sched_cpu *cpu)
 {
-	return cpu->uncapped * cpu->burden / 1024;
+	return max_u64(cpu->uncapped * cpu->burden / SCHED_BURDEN_NONE,
+		cpu->weight - min_u64(cpu->uncapped, cpu->weight));
 }
 
 /*
- * V's way is what those who stay get for their weight: as slow as it goes, so heavy is the CPU,
- * whatever the cause. Each measurement counts an eighth, as what comes and goes makes it uneven.
+ * The burden, when 100 ms have been seen. V's way is what those who stay get for their weight: as
+ * slow as it goes, so heavy is the CPU, whatever the cause. Each measurement counts an eighth, as
+ * what comes and goes makes it uneven.
  */
 static void measure(struct sched_cpu *cpu)
 {
 	int64_t way = (int64_t)(cpu->v - cpu->burden_v);
+	uint64_t busy = cpu->busy;
 
-	if (cpu->busy < SCHED_CAP_PERIOD) {
+	if (busy < SCHED_CAP_PERIOD) {
 		return;
 	}
-	if (way > 0 && cpu->busy_uncapped >= cpu->busy) {
-		uint64_t weight = (cpu->busy << SCHED_V_SHIFT) / (uint64_t)way;
-		uint64_t burden = weight * 1024 / (cpu->busy_uncapped / cpu->busy);
-		cpu->burden = (cpu->burden * 7 + min_u64(max_u64(burden, 512), 16384)) / 8;
+	uint64_t burden = SCHED_BURDEN_NONE; /* where nothing can be seen */
+	if (way > 0 && cpu->busy_uncapped >= busy && busy <= 10 * SCHED_CAP_PERIOD) {
+		uint64_t weight = (busy << SCHED_V_SHIFT) * SCHED_BURDEN_NONE / (uint64_t)way;
+		uint64_t counted = cpu->busy_uncapped * SCHED_BURDEN_NONE / busy;
+		burden = weight * SCHED_BURDEN_NONE / counted;
+		burden = min_u64(max_u64(burden, SCHED_BURDEN_NONE / 2), SCHED_BURDEN_NONE * 16);
 	}
+	cpu->burden = (cpu->burden * 7 + burden + 4) / 8;
 	cpu->burden_v = cpu->v;
 	cpu->busy = cpu->busy_uncapped = 0;
 }
@@ -131,10 +137,13 @@ struct sched_cpu *sched_spread(struct sched_cpu *cpu)
 	struct sched_link *link, *ring = &cpu->ring;
 	struct sched_mask any = {0};
 	unsigned seen = 0;
-	uint64_t time = min_u64(cpu->now - cpu->looked_at, SCHED_LAG_MAX);
+	uint64_t time = min_u64(cpu->now - cpu->looked_at, 2 * SCHED_BALANCE);
 
-	measure(cpu);
 	cpu->looked_at = cpu->now;
+	measure(cpu);
+	if (cpu->queue[0].count == 0) {
+		return NULL;
+	}
 	for (unsigned i = 0; i < SCHED_LOOK && cpu->choosy > SCHED_LOOK; i++) {
 		struct sched_entity *entity = entity_of(ring->next);
 		sched_ring_remove(cpu, entity);
@@ -147,12 +156,15 @@ struct sched_cpu *sched_spread(struct sched_cpu *cpu)
 		}
 	}
 	struct sched_cpu *to = find(cpu, &any, false, 0, 0);
-	if (to == NULL || load(to) >= load(cpu)) {
+	if (to == NULL) {
 		return NULL;
 	}
-	cpu->imbalance += ((load(cpu) - load(to)) * time) >> cpu->distance[to->index];
-	cpu->imbalance = min_u64(cpu->imbalance, PRICE * SCHED_WEIGHT_MAX);
-	return to;
+	uint64_t ours = load(cpu), others = load(to); /* which may change meanwhile */
+	if (ours > others) {
+		cpu->imbalance += ((ours - others) * time) >> cpu->distance[to->index];
+		cpu->imbalance = min_u64(cpu->imbalance, PRICE * SCHED_WEIGHT_MAX);
+	}
+	return ours > others || is_idle(to) ? to : NULL;
 }
 
 /*
@@ -176,9 +188,15 @@ static struct sched_entity *mover(const struct sched_cpu *to, struct sched_cpu *
 		int64_t lag = (int64_t)(from->v - entity->run.v) * entity->params.weight;
 		bool pays = from->imbalance >= PRICE * entity->params.weight &&
 			from->now - entity->moved_at >= 2 * SCHED_BALANCE;
-		if (sched_waits(entity) && sched_mask_has(&entity->params.affinity, to->index) &&
-			(idle || pays) && (lag < 0 ? -lag : lag) < least) {
-			least = lag < 0 ? -lag : lag;
+		if (!sched_waits(entity) || !sched_mask_has(&entity->params.affinity, to->index)) {
+			continue;
+		}
+		if (idle) {
+			return entity;
+		}
+		lag = lag < 0 ? -lag : lag;
+		if (pays && lag < least) {
+			least = lag;
 			found = entity;
 		}
 	}

@@ -331,6 +331,79 @@ static void who_is_bound_to_a_cpu_has_its_share_as_others(void **state)
 	}
 }
 
+static void assert_shares(unsigned from, unsigned count, double low, double high)
+{
+	for (unsigned i = from; i < from + count; i++) {
+		sim.vcpu[i].fair = 0;
+	}
+	run(10 * SECOND);
+	for (unsigned i = from; i < from + count; i++) {
+		assert_true((double)sim.vcpu[i].fair >= low * 10 * SECOND);
+		assert_true((double)sim.vcpu[i].fair <= high * 10 * SECOND);
+	}
+}
+
+static void those_with_caps_are_spread_as_well(void **state)
+{
+	(void)state;
+	hogs(4, 12);
+	for (unsigned i = 0; i < 12; i++) {
+		set(i, (struct sched_params){.weight = 100, .cap = 90}, 15);
+	}
+	run(2 * SECOND);
+	assert_shares(0, 12, 0.32, 0.35);
+	sim_end(&sim);
+}
+
+static void an_idle_cpu_is_found_by_those_with_caps(void **state)
+{
+	(void)state;
+	hogs(3, 7);
+	for (unsigned i = 0; i < 7; i++) {
+		set(i, (struct sched_params){.weight = 100, .cap = i < 3 ? 0 : 90},
+			i < 2            ? 4
+				: i == 2 ? 2
+					 : 7);
+	}
+	run(2 * SECOND);
+	program(2, MS, 3600 * SECOND);
+	sim.cpu[1].next = sim.now + MS;
+	run(SECOND);
+	assert_shares(3, 4, 0.48, 0.52);
+	sim_end(&sim);
+}
+
+static void a_cpu_is_no_heavier_when_its_reservation_has_gone(void **state)
+{
+	(void)state;
+	hogs(2, 6);
+	for (unsigned i = 1; i < 6; i++) {
+		set(i, (struct sched_params){.weight = 100}, 3);
+	}
+	set(0, (struct sched_params){.weight = 100, .cap = 1, .budget = 7 * MS, .period = 10 * MS},
+		1);
+	run(10 * SECOND);
+	set(0, (struct sched_params){.weight = 100}, 1);
+	program(0, MS, 3600 * SECOND);
+	run(10 * SECOND);
+	assert_shares(1, 5, 0.38, 0.42);
+	sim_end(&sim);
+}
+
+static void who_has_a_fair_place_stays_there(void **state)
+{
+	(void)state;
+	hogs(2, 6);
+	for (unsigned i = 0; i < 6; i++) {
+		set(i, (struct sched_params){.weight = 1}, 3);
+	}
+	run(2 * SECOND);
+	uint64_t moves = sim.moves;
+	run(20 * SECOND);
+	assert_true(sim.moves - moves <= 2);
+	sim_end(&sim);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -347,6 +420,10 @@ int main(void)
 		FAKE_TEST(an_idle_cpu_gets_the_one_of_many_that_may_go_there),
 		FAKE_TEST(moves_are_paid_for_by_the_imbalance),
 		FAKE_TEST(who_is_bound_to_a_cpu_has_its_share_as_others),
+		FAKE_TEST(those_with_caps_are_spread_as_well),
+		FAKE_TEST(an_idle_cpu_is_found_by_those_with_caps),
+		FAKE_TEST(a_cpu_is_no_heavier_when_its_reservation_has_gone),
+		FAKE_TEST(who_has_a_fair_place_stays_there),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
