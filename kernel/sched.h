@@ -28,9 +28,9 @@
  * that all lags sum up to 0: the others' change by l in all, each by its weight's part, on the
  * ideal fluid CPU as well; by as much as they were so moved since their lag was last 0, both bounds
  * are wider. A jump of time starves nobody for longer than SCHED_LAG_MAX: no more lag is kept, no
- * more charged at once. Of what one is owed nothing is kept over sleep. Debt
- * shrinks by what the others are served, as if one had stayed and waited, so that sleep saves
- * nothing. Migration keeps lag.
+ * more charged at once. Of what one is owed nothing is kept over sleep. Debt shrinks by what the
+ * others are served, as if one had stayed and waited, so that sleep saves nothing. Migration keeps
+ * lag.
  * Wake-up: with lag >= 0 it runs at once if its deadline is the earliest, else
  * within slice * (sum of weights)/weight + q; in debt, once that is paid.
  *
