@@ -307,6 +307,7 @@ add_hostile("hostile_vms_by_vt_x", 1, "bochs", 40)
 
 WAKEUPS = {True: 500, False: 50}  # where the emulator is exact, and elsewhere
 SERVICE_WEIGHT = 400  # boot/service.c
+DRIVEN_WEIGHT = 8000  # where we drive it: it does not have to wait for its turns
 
 
 def linux_comes_up_beside_guests(bench, setup):
@@ -367,15 +368,15 @@ def set_service_weight(bench, weight):
 
 
 def each_vcpu_has_its_share_beside_a_busy_linux(bench):
-    """Which has its own, on each CPU. Where we drive it, it does not have to wait for its turns."""
+    """Which has its own, on each CPU."""
     to_monitor(bench)
-    set_service_weight(bench, 8000)
+    set_service_weight(bench, DRIVEN_WEIGHT)
     to_linux(bench)
     test_beside.keep_busy(bench)
     to_monitor(bench)
     set_service_weight(bench, SERVICE_WEIGHT)
     note = measure_shares(bench, {(0, cpu): SERVICE_WEIGHT for cpu in range(bench.guest.cpus)})
-    set_service_weight(bench, 8000)
+    set_service_weight(bench, DRIVEN_WEIGHT)
     to_linux(bench)
     test_beside.calm(bench)
     return note
