@@ -39,7 +39,6 @@ enum {
 	PLUG_NS = 100000000
 };
 #define EXTRA_NS 10000000000LL
-#define EXTRA_NS 10000000000LL
 
 static int64_t end_ns;
 static bool plugging;
