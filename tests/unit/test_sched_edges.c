@@ -292,6 +292,15 @@ static void moves_are_paid_for_by_the_imbalance(void **state)
 	sim_end(&sim);
 }
 
+/* Forget what these had, and run. */
+static void run_anew(unsigned from, unsigned count)
+{
+	for (unsigned i = from; i < from + count; i++) {
+		sim.vcpu[i].fair = 0;
+	}
+	run(10 * SECOND);
+}
+
 /* On each CPU one that is bound to it, and 8:1 beside: also a VM at its cap, a reservation of which
  * not all is used, and one that mostly waits.
  */
@@ -315,10 +324,7 @@ static void who_is_bound_to_a_cpu_has_its_share_as_others(void **state)
 		set(HOGS + 2, (struct sched_params){.weight = 100, .latency = SCHED_PROMPT}, all);
 		program(HOGS + 2, MS / 20, MS);
 		run(SECOND);
-		for (unsigned i = 0; i < HOGS; i++) {
-			sim.vcpu[i].fair = 0;
-		}
-		run(10 * SECOND);
+		run_anew(0, HOGS);
 		for (unsigned i = 0; i < HOGS; i++) {
 			ran += (double)sim.vcpu[i].fair;
 			sum += weights[i / CPUS];
@@ -333,10 +339,7 @@ static void who_is_bound_to_a_cpu_has_its_share_as_others(void **state)
 
 static void assert_shares(unsigned from, unsigned count, double low, double high)
 {
-	for (unsigned i = from; i < from + count; i++) {
-		sim.vcpu[i].fair = 0;
-	}
-	run(10 * SECOND);
+	run_anew(from, count);
 	for (unsigned i = from; i < from + count; i++) {
 		assert_true((double)sim.vcpu[i].fair >= low * 10 * SECOND);
 		assert_true((double)sim.vcpu[i].fair <= high * 10 * SECOND);
@@ -357,13 +360,12 @@ static void those_with_caps_are_spread_as_well(void **state)
 
 static void an_idle_cpu_is_found_by_those_with_caps(void **state)
 {
+	static const uint64_t masks[] = {4, 4, 2, 7, 7, 7, 7};
+
 	(void)state;
 	hogs(3, 7);
 	for (unsigned i = 0; i < 7; i++) {
-		set(i, (struct sched_params){.weight = 100, .cap = i < 3 ? 0 : 90},
-			i < 2            ? 4
-				: i == 2 ? 2
-					 : 7);
+		set(i, (struct sched_params){.weight = 100, .cap = i < 3 ? 0 : 90}, masks[i]);
 	}
 	run(2 * SECOND);
 	program(2, MS, 3600 * SECOND);
@@ -375,17 +377,23 @@ static void an_idle_cpu_is_found_by_those_with_caps(void **state)
 
 static void a_cpu_is_no_heavier_when_its_reservation_has_gone(void **state)
 {
+	struct sched_params params = {.weight = 100, .cap = 1, .latency = SCHED_NORMAL};
+
 	(void)state;
 	hogs(2, 6);
+	sim.late = 10000;
+	params.budget = 15 * MS / 2;
+	params.period = 10 * MS;
+	set(0, params, 1);
 	for (unsigned i = 1; i < 6; i++) {
-		set(i, (struct sched_params){.weight = 100}, 3);
+		set(i, (struct sched_params){.weight = 100, .latency = SCHED_NORMAL}, 3);
 	}
-	set(0, (struct sched_params){.weight = 100, .cap = 1, .budget = 7 * MS, .period = 10 * MS},
-		1);
-	run(10 * SECOND);
-	set(0, (struct sched_params){.weight = 100}, 1);
+	run(20 * SECOND);
 	program(0, MS, 3600 * SECOND);
-	run(10 * SECOND);
+	params.budget = params.period = 0;
+	set(0, params, 1);
+	sim.vcpu[0].burst_left = 0;
+	run(20 * SECOND);
 	assert_shares(1, 5, 0.38, 0.42);
 	sim_end(&sim);
 }
@@ -394,12 +402,13 @@ static void who_has_a_fair_place_stays_there(void **state)
 {
 	(void)state;
 	hogs(2, 6);
+	sim.late = 10000;
 	for (unsigned i = 0; i < 6; i++) {
-		set(i, (struct sched_params){.weight = 1}, 3);
+		set(i, (struct sched_params){.weight = 1, .latency = SCHED_NORMAL}, 3);
 	}
-	run(2 * SECOND);
+	run(10 * SECOND);
 	uint64_t moves = sim.moves;
-	run(20 * SECOND);
+	run(50 * SECOND);
 	assert_true(sim.moves - moves <= 2);
 	sim_end(&sim);
 }
