@@ -17,7 +17,8 @@ static uint32_t share(const struct sched_params *params)
 }
 
 /* The weight that shares a whole CPU. What has a cap comes and goes too often to be counted beside
- * what has none: that, and what is reserved, is in the burden.
+ * what has none: that, and what is reserved, is in the burden. Where it weighs more, it counts
+ * alone.
  */
 static uint64_t load(const struct sched_cpu *cpu)
 {
