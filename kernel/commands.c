@@ -214,8 +214,7 @@ void command_version(char *argument)
 
 static void show_run(void *bad, const struct paging_run *run)
 {
-	bool writable = run->flags & PAGING_WRITE;
-	bool executable = run->flags & PAGING_EXECUTE;
+	bool writable = run->flags & PAGING_WRITE, executable = run->flags & PAGING_EXECUTE;
 
 	*(unsigned *)bad += writable && executable;
 	console_printf("%016lx-%016lx %8lu KiB  r%c%c%c\n", run->va, run->va + run->size - 1,
@@ -270,9 +269,7 @@ static bool every_cpu_answers_every_other_and_forgets_old_mappings(void)
 static bool the_timer_fires_on_time(void)
 {
 	atomic_ulong *count = &this_cpu()->interrupts[VECTOR_TIMER - VECTOR_OWN_FIRST];
-	const uint64_t ns = 2000000;
-	uint64_t before = *count;
-	uint64_t start = time_ns();
+	const uint64_t ns = 2000000, before = *count, start = time_ns();
 
 	lapic_timer_arm(time_to_tsc(ns));
 	/* An emulator may be late, but not by a second. */

@@ -19,8 +19,7 @@ enum console_phase console_phase;
 uint64_t console_ready_tsc;
 
 static struct spinlock console_lock = SPINLOCK(CONSOLE);
-bool console_polled;
-bool console_guest_focus;
+bool console_polled, console_guest_focus;
 static bool opened, has_uart; /* [I] after console_open; without a UART all output goes nowhere */
 static struct uart uart;      /* [console_lock] */
 

@@ -28,10 +28,8 @@ static struct {
 } ioapics[ACPI_IOAPICS_MAX + 1];        /* one for the end of the list */
 static unsigned ioapic_count;           /* [I] */
 static struct vuart uart;               /* [V] */
-static bool uart_line;                  /* [V] as it was last */
-static bool uart_full;                  /* [V] a key had no room */
-static uint32_t uart_port;              /* [I] or NO_PORT */
-static uint32_t uart_gsi;               /* [I] */
+static bool uart_line, uart_full;       /* [V] as it was last; a key had no room */
+static uint32_t uart_port, uart_gsi;    /* [I] or NO_PORT; its line */
 static uint32_t sleep_port[2];          /* [I] bytes of PM1 that have SLP_EN; or NO_PORT */
 static uint32_t wake_port;              /* [I] the one that has WAK_STS; or NO_PORT */
 static atomic_bool woken;               /* [A] WAK_STS, after a sleep that was refused */

@@ -134,8 +134,7 @@ bool fmt_take_u64(const char **text, uint64_t *value)
 int fmt_parse_u64(const char *text, size_t len, uint64_t *value)
 {
 	bool hex = len > 2 && text[0] == '0' && text[1] == 'x';
-	uint64_t base = hex ? 16 : 10;
-	uint64_t sum = 0;
+	uint64_t base = hex ? 16 : 10, sum = 0;
 	bool good = len > 0;
 	for (size_t at = hex ? 2 : 0; good && at < len; at++) {
 		/* Bit 5 makes letters small and leaves digits; below the space it would make some.

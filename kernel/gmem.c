@@ -100,8 +100,7 @@ static bool is_inside(const struct segment *s, uint64_t offset, unsigned size, b
 {
 	/* Table 3-1: code; data that expands down; data that may be written, code that may be read.
 	 */
-	bool code = s->attributes & 8, down = s->attributes & 4;
-	bool more = s->attributes & 2;
+	bool code = s->attributes & 8, down = s->attributes & 4, more = s->attributes & 2;
 	uint64_t last = offset + size - 1;
 
 	if (!(s->attributes & SEGMENT_PRESENT) || (write && code) || (write != code && !more)) {

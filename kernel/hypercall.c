@@ -430,8 +430,7 @@ static int64_t call_STATE_GET(const struct call *c)
 
 static int64_t call_BULK_GET(const struct call *c)
 {
-	bool set = c->number == PINTLE_BULK_SET;
-	bool fpu = c->argument[0] == PINTLE_BULK_XSAVE;
+	bool set = c->number == PINTLE_BULK_SET, fpu = c->argument[0] == PINTLE_BULK_XSAVE;
 	size_t size = fpu ? context_fpu_size() : 1024;
 	bool good = true;
 

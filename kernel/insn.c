@@ -85,8 +85,7 @@ static struct insn_reader insn_begin(const uint8_t *bytes, size_t len, enum insn
 static uint8_t insn_take_modrm(struct insn_reader *reader, size_t address_size)
 {
 	uint8_t modrm = (uint8_t)insn_take(reader, 1);
-	unsigned mod = modrm >> 6;
-	unsigned base = modrm & 7;
+	unsigned mod = modrm >> 6, base = modrm & 7;
 	if (mod == 3) {
 		reader->error = -EINVAL;
 	}

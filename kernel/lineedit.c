@@ -65,10 +65,8 @@ static void recall(struct lineedit *edit, unsigned n)
 /* A tab lists the words that continue what stands before the cursor, and adds what they share. */
 static void complete(struct lineedit *edit)
 {
-	size_t done = edit->cursor;
-	size_t shared = done;
-	const char *first = NULL;
-	const char *word;
+	size_t done = edit->cursor, shared = done;
+	const char *word, *first = NULL;
 
 	emit(edit, "\r\n");
 	for (unsigned n = 0; (word = edit->word(n)) != NULL; n++) {
@@ -116,10 +114,8 @@ static char decode(struct lineedit *edit, char byte)
 
 void lineedit_begin(struct lineedit *edit)
 {
-	edit->len = 0;
-	edit->cursor = 0;
+	edit->len = edit->cursor = edit->history_at = 0;
 	edit->text[0] = '\0';
-	edit->history_at = 0;
 	lineedit_show(edit);
 }
 

@@ -28,8 +28,7 @@ extern const char text_start[], text_end[];
  * text. */
 static const char *symbol_find(uint64_t address, uint64_t *offset)
 {
-	const char *name = symbol_names;
-	const char *found = "?";
+	const char *name = symbol_names, *found = "?";
 	bool inside = address >= (uintptr_t)text_start && address < (uintptr_t)text_end;
 	*offset = 0;
 	/* Linear: only reports of faults come here, and names without an index take less room. */
@@ -68,15 +67,13 @@ static void print_registers(const struct trap_frame *frame)
 /* Follow the saved frame pointers upwards through one stack; a broken chain ends it. */
 static void print_backtrace(const struct trap_frame *frame)
 {
-	uint64_t rip = frame->rip;
-	uint64_t link = frame->rbp;
+	uint64_t rip = frame->rip, link = frame->rbp;
 	uint64_t ceiling = frame->rsp < STACK_VA ? 0 : ALIGN_UP(frame->rsp + 1, STACK_STRIDE);
 
 	for (unsigned number = 0; number < 32 && (rip != 0 || number == 0); number++) {
 		/* All but the first are return addresses, which may lie just behind the function
 		 * that called. */
-		uint64_t back = number != 0;
-		uint64_t offset;
+		uint64_t back = number != 0, offset;
 		const char *name = symbol_find(rip - back, &offset);
 		console_printf("  #%u %016lx %s+0x%lx\n", number, rip, name, offset + back);
 		if (link < frame->rsp || link >= ceiling || link % 8 != 0) {

@@ -79,8 +79,7 @@ void sched_advance(struct sched_cpu *cpu, uint64_t now)
 /* V moves by its coming: for its lag to be right then, the distance is greater by as much. */
 static void fair_join(struct sched_cpu *cpu, struct sched_entity *entity)
 {
-	int64_t weight = entity->params.weight;
-	int64_t others = (int64_t)cpu->weight;
+	int64_t weight = entity->params.weight, others = (int64_t)cpu->weight;
 	int64_t distance = others == 0 ? 0 : entity->lag + entity->lag * weight / others;
 
 	entity->run.v = cpu->v - (uint64_t)distance;
@@ -110,8 +109,7 @@ static void fair_leave(struct sched_cpu *cpu, struct sched_entity *entity)
  * the others were served, whatever else moved V. What it is owed shrinks by all of that. */
 void sched_settle(struct sched_cpu *cpu, struct sched_entity *entity)
 {
-	int64_t weight = entity->params.weight;
-	int64_t others = (int64_t)cpu->weight;
+	int64_t weight = entity->params.weight, others = (int64_t)cpu->weight;
 	int64_t served = (int64_t)(cpu->served - entity->left_served);
 
 	refill(&entity->cap, cpu->now, SCHED_RUN_MIN);

@@ -80,8 +80,7 @@ struct sched_params {
 	uint32_t weight; /* 1 to SCHED_WEIGHT_MAX */
 	uint32_t cap;    /* percent of a CPU, above what is reserved; 0: none */
 	enum sched_latency latency;
-	uint64_t budget; /* reserved, ns in each period; 0: no reservation */
-	uint64_t period;
+	uint64_t budget, period; /* reserved, ns in each period; 0: no reservation */
 	struct sched_mask affinity;
 };
 
