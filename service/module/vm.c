@@ -165,7 +165,10 @@ static struct vm *vm_alloc(void)
 		vm->page = shared_alloc(1);
 	}
 	if (vm && vm->page && piece) {
-		handle = pintle_call(VM_CREATE, page_to_phys(piece));
+		/* The monitor has the right to make VMs while it shows something. */
+		while ((handle = pintle_call(VM_CREATE, page_to_phys(piece))) == -EAGAIN) {
+			cond_resched();
+		}
 	}
 	if (handle < 0) {
 		if (piece) {
