@@ -18,7 +18,7 @@ import service
 from harness import ROOT, add_group, check, emulator, test
 
 # MiB of the file on a guest's disk, and of what goes over its network.
-SIZES = {"qemu": (64, 16), "bochs": (8, 2)}
+SIZES = {"qemu": (64, 16), "bochs": (64, 16)}
 
 # Each: what is wrong with the file, the line in it, and what is said.
 REFUSED = [

@@ -6,6 +6,7 @@ import hashlib
 import importlib.util
 import re
 import struct
+import time
 
 import service
 from harness import ROOT, Failure, check
@@ -46,6 +47,14 @@ class Guest:
     budget: int = 0
     period: int = 0
     cpu: int = -1
+
+    def settings(self):
+        """What `sched set` is told where the guest's VMM cannot say it."""
+        yield f"weight {self.weight}"
+        yield f"cap {self.cap}"
+        yield f"latency {self.latency}"
+        if self.period != 0:
+            yield f"reserve {self.budget}/{self.period}"
 
     def packed(self):
         """What tests/vms/host.c reads: struct given, and the image."""
@@ -112,6 +121,16 @@ def look(machine):
     check(when, f"sched says: {text!r}")
     rows = [[int(word) for word in found.groups()] for found in LINE.finditer(text)]
     return Look(float(when[1]), {(row[0], row[1]): Vcpu(*row[2:]) for row in rows})
+
+
+def wait_until_all_run(machine, count):
+    """So many vCPUs besides the service VM's."""
+    limit = time.monotonic() + seconds(machine, 10)
+    while True:
+        ran = [vcpu.ran for (vm, _), vcpu in look(machine).vcpus.items() if vm != 0]
+        if len(ran) == count and all(ran):
+            return
+        check(time.monotonic() < limit, f"of {count} vCPUs {len(ran)} are there, {sum(map(bool, ran))} have run")
 
 
 def seconds(machine, guest_seconds):

@@ -4,12 +4,11 @@
  * like those of tests/calls. Its initrd says which; a line that a guest says is told on the UART.
  */
 #include "tests/calls/guest.h"
+#include "tests/vms/said.h"
 
 #define GUESTS_MAX   16u
 #define VCPUS_MAX    16u
 #define LOAD_ADDRESS 0x7c00u
-#define DEBUG_PORT   0xe9u /* a line's address, as 32 bits: tests/vms/guest.c */
-#define LINE_MAX     96u
 
 /* tests/system/vms.py packs these; the image follows, padded to 16 bytes. */
 struct given {
@@ -91,7 +90,7 @@ static void serve(struct guest_vm *g, unsigned index)
 {
 	struct pintle_record *record = g->record[index];
 	bool speaks = record->exit == PINTLE_EXIT_IO && record->write &&
-		record->address == DEBUG_PORT && record->size == 4;
+		record->address == SAID_PORT && record->size == 4;
 	char line[LINE_MAX] = "";
 
 	if (record->exit == PINTLE_EXIT_SHUTDOWN) {
