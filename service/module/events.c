@@ -110,7 +110,7 @@ static int start_cpu(struct pci_dev *function, unsigned int cpu)
 		irq_set_affinity_and_hint(irq, cpumask_of(cpu));
 	}
 	events_page[cpu] = page;
-	return pintle_call(EVENT_PAGE, cpu, shared_address(page));
+	return pintle_call_alone(EVENT_PAGE, cpu, shared_address(page));
 }
 
 int events_start(struct pci_dev *function)
@@ -152,7 +152,7 @@ void events_stop(struct pci_dev *function)
 		if (events_page[cpu]) {
 			int irq = pci_irq_vector(function, cpu);
 
-			pintle_call(EVENT_PAGE, cpu, 0);
+			pintle_call_alone(EVENT_PAGE, cpu, 0);
 			irq_set_affinity_and_hint(irq, NULL);
 			free_irq(irq, events_page[cpu]);
 			shared_free(events_page[cpu], 1);

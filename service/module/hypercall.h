@@ -4,6 +4,7 @@
  */
 #pragma once
 
+#include <linux/sched.h>
 #include <linux/types.h>
 #include <asm/alternative.h>
 #include <asm/cpufeatures.h>
@@ -26,6 +27,17 @@ static inline long hypercall(u64 call, u64 a1, u64 a2, u64 a3, u64 a4, u64 a5)
 /* pintle_call(NAME, arguments...): those that are left out are 0. */
 #define pintle_call(name, ...)                      pintle_call_(PINTLE_##name, ##__VA_ARGS__, 0, 0, 0, 0, 0)
 #define pintle_call_(call, a1, a2, a3, a4, a5, ...) hypercall(call, a1, a2, a3, a4, a5)
+
+/* A call that makes or ends something for all VMs, in process context: it waits while another CPU,
+ * or the monitor, has that right. */
+#define pintle_call_alone(name, ...)                                                               \
+	({                                                                                         \
+		long result_;                                                                      \
+		while ((result_ = pintle_call(name, ##__VA_ARGS__)) == -EAGAIN) {                  \
+			cond_resched();                                                            \
+		}                                                                                  \
+		result_;                                                                           \
+	})
 
 static inline long pintle_query(enum pintle_query what)
 {

@@ -96,14 +96,17 @@ static int pintle_probe(struct pci_dev *function, const struct pci_device_id *id
 	pci_set_master(function); /* without it no MSI-X */
 	err = events_start(function);
 	if (err) {
-		return err;
+		goto fail;
 	}
 	err = misc_register(&node);
 	if (err) {
 		dev_err(&function->dev, "no /dev/kvm: %d; is another KVM module loaded?\n", err);
 		events_stop(function);
-		shared_exit();
+		goto fail;
 	}
+	return 0;
+fail:
+	shared_exit();
 	return err;
 }
 

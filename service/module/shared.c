@@ -35,7 +35,7 @@ static struct shared_piece *shared_new(void)
 	if (!piece || !pages) {
 		goto fail;
 	}
-	if (pintle_call(SHARE, page_to_phys(pages)) != 0) {
+	if (pintle_call_alone(SHARE, page_to_phys(pages)) != 0) {
 		goto fail;
 	}
 	piece->base = page_address(pages);
@@ -53,7 +53,7 @@ fail:
 /* Lock held. One that Pintle does not let go is lost, rather than given to others. */
 static void shared_drop(struct shared_piece *piece)
 {
-	long err = pintle_call(UNSHARE, virt_to_phys(piece->base));
+	long err = pintle_call_alone(UNSHARE, virt_to_phys(piece->base));
 
 	list_del(&piece->node);
 	shared_count--;

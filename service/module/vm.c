@@ -48,10 +48,7 @@ static void vm_free(struct kref *users)
 	unsigned int i;
 	long err;
 
-	do {
-		err = pintle_call(VM_DESTROY, vm->handle);
-		cond_resched();
-	} while (err == -EAGAIN);
+	err = pintle_call_alone(VM_DESTROY, vm->handle);
 	if (err) {
 		pr_err("pintle: VM %llx does not end: %ld; its memory is lost\n", vm->handle, err);
 		return;
@@ -165,10 +162,7 @@ static struct vm *vm_alloc(void)
 		vm->page = shared_alloc(1);
 	}
 	if (vm && vm->page && piece) {
-		/* The monitor has the right to make VMs while it shows something. */
-		while ((handle = pintle_call(VM_CREATE, page_to_phys(piece))) == -EAGAIN) {
-			cond_resched();
-		}
+		handle = pintle_call_alone(VM_CREATE, page_to_phys(piece));
 	}
 	if (handle < 0) {
 		if (piece) {
