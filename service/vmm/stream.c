@@ -25,6 +25,8 @@
 #define LISTEN_PREFIX "listen:"
 /* A pseudo-terminal that somebody opens says nothing: it has to be looked at. */
 #define PTY_LOOK_NS   200000000
+/* What a description that blocks takes at once when poll() says that it takes something. */
+#define LITTLE        256u
 
 static void on_event(void *argument, uint32_t events)
 {
@@ -122,9 +124,17 @@ void stream_check(struct stream *stream)
 	stream->connected = poll(&state, 1, 0) == 0; /* else POLLHUP */
 }
 
+/* Can it be read, written without a wait? Of what blocks one asks before, and then takes little. */
+static bool is_ready(int fd, bool blocks, short event)
+{
+	struct pollfd state = {.fd = fd, .events = event};
+	return !blocks || poll(&state, 1, 0) > 0;
+}
+
 size_t stream_read(struct stream *stream, const struct iovec *segment, unsigned count)
 {
-	if (stream->in < 0 || !stream->connected || count == 0) {
+	if (stream->in < 0 || !stream->connected || count == 0 ||
+		!is_ready(stream->in, stream->shared[0], POLLIN)) {
 		return 0;
 	}
 	ssize_t len = readv(stream->in, segment, (int)count);
@@ -142,6 +152,15 @@ size_t stream_write(struct stream *stream, const struct iovec *segment, unsigned
 	}
 	if (stream->out < 0 || !stream->connected) {
 		return all;
+	}
+	if (!is_ready(stream->out, stream->shared[1], POLLOUT)) {
+		return 0;
+	}
+	struct iovec little = *segment;
+	if (stream->shared[1]) {
+		little.iov_len = little.iov_len < LITTLE ? little.iov_len : LITTLE;
+		segment = &little;
+		count = 1;
 	}
 	ssize_t len = writev(stream->out, segment, (int)count);
 	if (len < 0 && errno != EAGAIN && errno != EINTR) {
@@ -166,22 +185,24 @@ static void set_raw(struct stream *stream)
 	stream->restore = tcsetattr(STDIN_FILENO, TCSANOW, &raw) == 0;
 }
 
-/* A description of our own can be non-blocking without being that for the shell as well. */
-static int reopen(int fd, const char *path, int flags)
+/* A description of our own can be non-blocking without being that for the shell as well; where we
+ * get none, it is shared. */
+static int reopen(int fd, const char *path, int flags, bool *shared)
 {
 	struct stat st;
 	int own = -1;
 	if (fstat(fd, &st) == 0 && (S_ISCHR(st.st_mode) || S_ISFIFO(st.st_mode))) {
 		own = open(path, flags | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
 	}
+	*shared = own < 0;
 	return own >= 0 ? own : fcntl(fd, F_DUPFD_CLOEXEC, 0);
 }
 
 static bool open_stdio(struct stream *stream)
 {
 	stream->kind = STREAM_STDIO;
-	stream->in = reopen(STDIN_FILENO, "/proc/self/fd/0", O_RDONLY);
-	stream->out = reopen(STDOUT_FILENO, "/proc/self/fd/1", O_WRONLY);
+	stream->in = reopen(STDIN_FILENO, "/proc/self/fd/0", O_RDONLY, &stream->shared[0]);
+	stream->out = reopen(STDOUT_FILENO, "/proc/self/fd/1", O_WRONLY, &stream->shared[1]);
 	stream->connected = true;
 	set_raw(stream);
 	return stream->out >= 0;

@@ -26,6 +26,7 @@ struct stream {
 	int wait;       /* STREAM_LISTEN: the listening socket; STREAM_PTY: a timer; -1 */
 	bool connected; /* somebody is there */
 	bool reading, writing, waiting; /* the event loop looks at in, out, wait */
+	bool shared[2];                 /* in, out are others' too, who want them to block */
 	bool restore;                   /* the terminal's settings, */
 	struct termios settings;        /* which were these */
 	const char *path;               /* the caller's */

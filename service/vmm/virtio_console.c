@@ -24,7 +24,8 @@
 #define QUEUE_SIZE 128u
 #define SEGMENTS   32u
 #define NAME_SIZE  32u
-#define CHAINS     32u /* that a port moves at one go */
+#define CHAINS     32u        /* that a port moves at one go */
+#define OUT_MAX    (1u << 20) /* bytes that it writes at one go */
 
 /* The control queues come behind port 0's: 5.3.2. */
 #define CONTROL_IN  2u
@@ -91,24 +92,21 @@ static bool show(struct console *console, struct virtqueue *queue)
 
 /* Ports' bytes. ------------------------------------------------------------------------------- */
 
-/* Write a held chain on; false when the rest of it has to wait. */
-static bool write_held(struct port *port)
+/* Write a held chain on, up to so many bytes; false when the rest of it has to wait. */
+static bool write_held(struct port *port, size_t *budget)
 {
 	while (port->next < port->chain.out_count) {
 		struct iovec *segment = &port->segment[port->next];
-		size_t len =
-			stream_write(&port->stream, segment, port->chain.out_count - port->next);
-		if (len == 0) {
+		size_t size = segment->iov_len < *budget ? segment->iov_len : *budget;
+		struct iovec part = {segment->iov_base, size};
+		size_t len = size != 0 ? stream_write(&port->stream, &part, 1) : 0;
+		if (len == 0 && segment->iov_len != 0) {
 			return false;
 		}
-		for (; len != 0 && len >= port->segment[port->next].iov_len; port->next++) {
-			len -= port->segment[port->next].iov_len;
-		}
-		if (len != 0) {
-			segment = &port->segment[port->next];
-			segment->iov_base = (char *)segment->iov_base + len;
-			segment->iov_len -= len;
-		}
+		*budget -= len;
+		segment->iov_base = (char *)segment->iov_base + len;
+		segment->iov_len -= len;
+		port->next += segment->iov_len == 0;
 	}
 	virtq_fill(queue_out(port), &port->chain, 0);
 	port->held = false;
@@ -120,6 +118,7 @@ static bool pump_out(struct port *port)
 {
 	struct console *console = port->console;
 	struct virtqueue *queue = queue_out(port);
+	size_t budget = OUT_MAX;
 	bool full = false;
 	for (unsigned i = 0; i < CHAINS && !full; i++) {
 		if (!port->held) {
@@ -131,9 +130,11 @@ static bool pump_out(struct port *port)
 		if (!port->held) {
 			break;
 		}
-		full = !write_held(port);
+		full = !write_held(port, &budget);
 	}
-	if (show(console, queue) && !full) {
+	bool more = show(console, queue) || port->held;
+	full = full && budget != 0;
+	if (more && !full) {
 		virtio_kick_later(&console->device, (unsigned)(queue - console->queue));
 	}
 	return full;

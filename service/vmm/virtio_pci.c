@@ -68,7 +68,8 @@ struct virtio_pci {
 		bool watched;           /* by our loop */
 		bool bound;             /* the guest's writes reach the eventfd */
 		uint16_t vector;
-	} * queue; /* device->queue_count of them */
+	} * queue;
+	unsigned queue_count; /* [I] */
 };
 
 /* Interrupts. --------------------------------------------------------------------------------- */
@@ -523,6 +524,7 @@ static int create_queues(struct virtio_pci *pci)
 	if (pci->queue == NULL) {
 		return -ENOMEM;
 	}
+	pci->queue_count = count;
 	for (unsigned i = 0; i < count; i++) {
 		pci->queue[i] = (struct queue_link){.pci = pci, .index = i, .fd = -1};
 	}
@@ -535,10 +537,10 @@ static int create_queues(struct virtio_pci *pci)
 	return 0;
 }
 
-/* All but the device. */
+/* All but the device, which may be gone. */
 static void release(struct virtio_pci *pci)
 {
-	for (unsigned i = 0; pci->queue != NULL && i < pci->device->queue_count; i++) {
+	for (unsigned i = 0; i < pci->queue_count; i++) {
 		watch(&pci->queue[i], false);
 		if (pci->queue[i].fd >= 0) {
 			close(pci->queue[i].fd);

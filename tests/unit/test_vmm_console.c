@@ -16,6 +16,7 @@
 #include <poll.h>
 #include <pthread.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/un.h>
 #include <unistd.h>
 
@@ -25,6 +26,9 @@
 #define TOTAL     (1u << 20)
 #define BUFFERS   24u
 #define BUFFER    3000u
+
+#define LONG_SEGMENTS 16u
+#define LONG_SEGMENT  700000u
 
 static struct driver driver;
 static char directory[] = "/tmp/test_vmm_console.XXXXXX";
@@ -568,6 +572,66 @@ static void standard_input_and_output_are_a_console(void **state)
 	assert_memory_equal(got, "welcome", 7);
 }
 
+/* A socket cannot be opened anew, and blocks: who has nothing to say, or does not listen, is not
+ * waited for. */
+static void a_standard_stream_that_blocks_is_not_waited_for(void **state)
+{
+	(void)state;
+	int ends[2], old_in = dup(STDIN_FILENO), old_out = dup(STDOUT_FILENO);
+	struct stream stream;
+	char bytes[4096] = {0};
+	struct iovec all = {bytes, sizeof(bytes)};
+	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, ends), 0);
+	fflush(stdout);
+	dup2(ends[0], STDIN_FILENO);
+	dup2(ends[0], STDOUT_FILENO);
+	bool opened = stream_open(&stream, "-", "a test", NULL, NULL);
+	alarm(20);
+	size_t got = stream_read(&stream, &all, 1);
+	unsigned writes = 0;
+	while (stream_write(&stream, &all, 1) != 0 && writes < 1u << 20) {
+		writes++;
+	}
+	alarm(0);
+	stream_close(&stream);
+	dup2(old_in, STDIN_FILENO);
+	dup2(old_out, STDOUT_FILENO);
+	const int fds[] = {ends[0], ends[1], old_in, old_out};
+	for (unsigned i = 0; i < 4; i++) {
+		close(fds[i]);
+	}
+	assert_true(opened);
+	assert_int_equal(got, 0);
+	assert_in_range(writes, 1, (1u << 20) - 1);
+}
+
+/* A chain as long as can be does not keep the event loop: it is written in several goes. */
+static void a_file_gets_a_long_chain_whole(void **state)
+{
+	(void)state;
+	char path[64];
+	struct stat st;
+	snprintf(path, sizeof(path), "%s/long", directory);
+	start_at(path);
+	struct driver_buffer part[LONG_SEGMENTS];
+	uint64_t gpa = driver_alloc(&driver, LONG_SEGMENT);
+	uint32_t written;
+	for (unsigned i = 0; i < LONG_SEGMENTS; i++) {
+		part[i] = (struct driver_buffer){.gpa = gpa, .len = LONG_SEGMENT};
+	}
+	assert_true(driver_add(&driver.queue[1], part, LONG_SEGMENTS) >= 0);
+	driver_kick(&driver.queue[1]);
+	while (driver_get(&driver.queue[1], &written) < 0) {
+		if (!driver_want_interrupt(&driver.queue[1], true)) {
+			driver_wait(&driver);
+		}
+	}
+	end();
+	assert_int_equal(stat(path, &st), 0);
+	assert_int_equal(st.st_size, LONG_SEGMENTS * LONG_SEGMENT);
+	unlink(path);
+}
+
 /* Output that nobody takes waits in the device; a reset forgets it. */
 static void reset_forgets_what_waits(void **state)
 {
@@ -609,6 +673,8 @@ int main(void)
 		FAKE_TEST(pseudo_terminal_is_opened_and_closed),
 		FAKE_TEST(file_gets_what_the_guest_writes),
 		FAKE_TEST(standard_input_and_output_are_a_console),
+		FAKE_TEST(a_standard_stream_that_blocks_is_not_waited_for),
+		FAKE_TEST(a_file_gets_a_long_chain_whole),
 		FAKE_TEST(reset_forgets_what_waits),
 	};
 	int failed = cmocka_run_group_tests_name("vmm_console", tests, NULL, NULL);
