@@ -232,3 +232,25 @@ add_group("module_bochs", [
     *GUEST_STEPS,
     all_pages_are_back,
 ], long=True, cost=300)
+
+
+# Kernels that nobody prepared, on Pintle. -------------------------------------------------------------
+
+def add_kernels(name, **setup):
+    """Add the group for one machine."""
+    def pintle_ko_waits_for_other_kernels(bench):
+        """The first step: it starts the machine."""
+        start(bench, (*test_vmm.other_kernels(), *test_vmm.installer()), **{"memory": 2048, **setup})
+
+    add_group(name, [
+        pintle_ko_waits_for_other_kernels,
+        test_vmm.memtest_tests_memory,
+        test_vmm.gnu_mach_starts,
+        test_vmm.xen_starts_its_dom0,
+        test_vmm.debian_s_generic_kernel_starts,
+        test_vmm.the_32_bit_installer_asks_for_a_language,
+    ], long=True, cost=100)
+
+
+add_kernels("module_kernels")
+add_kernels("module_kernels_by_vt_x", emulator="bochs", cpus=1)

@@ -265,15 +265,20 @@ add_group("vmm_killed", [
 
 # Kernels that nobody prepared. ------------------------------------------------------------------
 
-def linux_with_kvm_starts_with_other_kernels(bench):
-    """The first step: it starts the machine."""
+def other_kernels():
+    """As files of an initial file system."""
     memtest, = vmm.linux.package_files("memtest86+", "boot/memtest86+x64.bin")
     mach, = vmm.linux.package_files("gnumach-image-1.8-486", "boot/gnumach-*.gz")
     xen, = vmm.linux.package_files("xen-hypervisor-4.17-amd64", "boot/xen-4.17-amd64.gz")
     kernel, initrd = vmm.linux.files("generic")
-    vmm.start(bench, (("files/memtest", str(memtest)), ("files/mach", str(vmm.unzipped(mach))),
-                      ("files/xen", str(vmm.unzipped(xen))), ("files/generic", str(kernel)),
-                      ("files/generic.initrd", str(initrd))), memory=2048)
+    return (("files/memtest", str(memtest)), ("files/mach", str(vmm.unzipped(mach))),
+            ("files/xen", str(vmm.unzipped(xen))), ("files/generic", str(kernel)),
+            ("files/generic.initrd", str(initrd)))
+
+
+def linux_with_kvm_starts_with_other_kernels(bench):
+    """The first step: it starts the machine."""
+    vmm.start(bench, other_kernels(), memory=2048)
 
 
 def memtest_tests_memory(bench):
@@ -310,12 +315,17 @@ add_group("vmm_kernels", [
 ], long=True, cost=50)
 
 
-def linux_with_kvm_starts_with_an_installer(bench):
-    """The first step: it starts the machine."""
+def installer():
+    """As files of an initial file system."""
     folder = "usr/lib/debian-installer/images/12/i386/text/debian-installer/i386/"
     kernel, initrd = vmm.linux.package_files("debian-installer-12-netboot-i386", folder + "linux",
                                              folder + "initrd.gz")
-    vmm.start(bench, (("files/i386", str(kernel)), ("files/i386.gz", str(initrd))), memory=2048)
+    return ("files/i386", str(kernel)), ("files/i386.gz", str(initrd))
+
+
+def linux_with_kvm_starts_with_an_installer(bench):
+    """The first step: it starts the machine."""
+    vmm.start(bench, installer(), memory=2048)
 
 
 def the_32_bit_installer_asks_for_a_language(bench):
