@@ -92,8 +92,7 @@ static void start_lapic(void)
 /* Choose the fixed region, and build the final page tables and this CPU's stacks in it. */
 static void take_memory(void)
 {
-	uint64_t base;
-	uint64_t size = ALIGN_UP(4 * MIB + cpus_wanted * 64 * KIB, LARGE_SIZE);
+	uint64_t base, size = ALIGN_UP(4 * MIB + cpus_wanted * 64 * KIB, LARGE_SIZE);
 	/* Below 4 GiB, where the boot page tables reach it; as high as can be, next to the
 	 * firmware's own. */
 	if (memmap_find(&machine.memmap, size, LARGE_SIZE, MIB, 4 * GIB, &base) != 0 ||

@@ -111,8 +111,8 @@ void command_log(char *argument)
 {
 	enum log_level level = log_level;
 	char line[LOG_LINE_MAX];
-	uint64_t cursor = 0;
-	uint64_t end = read_level(argument, &level) ? log_count : 0; /* not what comes meanwhile */
+	/* Not what comes meanwhile. */
+	uint64_t cursor = 0, end = read_level(argument, &level) ? log_count : 0;
 
 	while (cursor < end) {
 		console_put(line, log_next(&cursor, level, line));

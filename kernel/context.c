@@ -17,8 +17,7 @@ static const uint32_t msrs[CONTEXT_MSRS] = {
 };
 
 static bool moves[CONTEXT_MSRS]; /* [I] the CPU has it, and no VMCB: as the next three */
-static bool xsave;               /* [I] after context_init() */
-static bool ibpb;                /* [I] the CPU can forget branches: the same */
+static bool xsave, ibpb;         /* [I] after context_init(); the CPU can forget branches */
 static uint64_t components;      /* [I] all that XCR0 can switch on */
 
 /* SDM vol. 1, 13.4: the header behind the legacy area: XSTATE_BV, XCOMP_BV, and what is reserved.

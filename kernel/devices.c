@@ -30,9 +30,9 @@ static unsigned ioapic_count;           /* [I] */
 static struct vuart uart;               /* [V] */
 static bool uart_line, uart_full;       /* [V] as it was last; a key had no room */
 static uint32_t uart_port, uart_gsi;    /* [I] or NO_PORT; its line */
-static uint32_t sleep_port[2];          /* [I] bytes of PM1 that have SLP_EN; or NO_PORT */
-static uint32_t wake_port;              /* [I] the one that has WAK_STS; or NO_PORT */
-static atomic_bool woken;               /* [A] WAK_STS, after a sleep that was refused */
+/* [I] bytes of PM1 that have SLP_EN, and the one that has WAK_STS; or NO_PORT */
+static uint32_t sleep_port[2], wake_port;
+static atomic_bool woken; /* [A] WAK_STS, after a sleep that was refused */
 
 /* One line a second, so that no guest fills the log. */
 static void complain(const char *what, uint64_t where)
@@ -543,10 +543,17 @@ static bool is_kept(struct vcpu *vcpu, uint64_t base, uint64_t size)
  * touched. A guest that touches all addresses must leave some frames, hence the limit on tables. */
 static bool map_identity(struct vcpu *vcpu, uint64_t gpa)
 {
-	bool large = !is_kept(vcpu, ALIGN_DOWN(gpa, LARGE_SIZE), LARGE_SIZE);
+	bool large = !is_kept(vcpu, ALIGN_DOWN(gpa, LARGE_SIZE), LARGE_SIZE), flush = false;
 	uint64_t size = large ? LARGE_SIZE : PAGE_SIZE, base = ALIGN_DOWN(gpa, size);
-	return gpa < BIT(48) && vcpu->vm->stage2.tables < 512 && !is_kept(vcpu, base, size) &&
-		vm_protect(vcpu->vm, base, size, VM_IDENTITY) == 0;
+	/* What is deposited meanwhile is unmapped under this lock. */
+	uint64_t flags = lock_acquire(&vm_lock);
+	bool done = gpa < BIT(48) && vcpu->vm->stage2.tables < 512 && !is_kept(vcpu, base, size) &&
+		stage2_map_identity(&vcpu->vm->stage2, base, size, &flush) == 0;
+	lock_release(&vm_lock, flags);
+	if (flush) {
+		vm_flush(vcpu->vm);
+	}
+	return done;
 }
 
 bool devices_stage2_fault(struct vcpu *vcpu, struct vcpu_exit *exit)

@@ -198,7 +198,8 @@ struct vcpu *dispatch_next(enum sched_how how, uint64_t now)
 		/* The lock orders it: who changes something sets it behind that. */
 		atomic_store_explicit(&cpu->resched, false, memory_order_relaxed);
 		cpu->yields = false;
-		if (how == SCHED_SLEEPS && (old->requests & VCPU_REQUEST_LOOK)) {
+		if (how == SCHED_SLEEPS &&
+			((old->requests & VCPU_REQUEST_LOOK) || old->sched.target != NULL)) {
 			how = SCHED_GOES_ON;
 		} else if (how == SCHED_SLEEPS) {
 			set_alarm(cpu, old, vcpu_alarm(old));
@@ -305,23 +306,30 @@ uint64_t dispatch_ran(const struct vcpu *vcpu)
 
 void dispatch_stop(struct vcpu *vcpu)
 {
-	if (this_cpu()->vcpu == vcpu) { /* in the main loop, which has not entered it */
-		atomic_fetch_and(&vcpu->requests, ~(unsigned)VCPU_REQUEST_LOOK);
-		dispatch_next(SCHED_SLEEPS, tsc_read());
-	}
 	/* Who sleeps has nothing left to do with a CPU's lock: a look is enough. */
-	for (bool asleep = vcpu->sched.state == SCHED_ASLEEP; !asleep;) {
+	while (vcpu->sched.state != SCHED_ASLEEP) {
 		uint64_t flags;
 		struct pcpu *cpu = lock_home(&vcpu->sched, &flags);
 		if (cpu->sched.running != &vcpu->sched) {
 			sched_dismiss(&vcpu->sched, time_ns());
 		}
-		asleep = vcpu->sched.state == SCHED_ASLEEP;
 		lock_release(&cpu->sched_lock, flags);
-		if (!asleep) {
-			smp_answer();
+		if (this_cpu()->vcpu == vcpu) { /* in the main loop, which has not entered it */
+			atomic_fetch_and(&vcpu->requests, ~(unsigned)VCPU_REQUEST_LOOK);
+			dispatch_next(SCHED_SLEEPS, tsc_read());
 		}
+		smp_answer();
 	}
+}
+
+void dispatch_answer(void)
+{
+	struct vcpu *own = this_cpu()->vcpu;
+
+	if (own != NULL && own->stopped) {
+		dispatch_stop(own);
+	}
+	smp_answer();
 }
 
 void dispatch_sample(void)

@@ -45,6 +45,10 @@ void dispatch_yield(struct vcpu *vcpu);
  * its own. */
 void dispatch_stop(struct vcpu *vcpu);
 
+/* smp_answer(), where this CPU waits for one that may wait until this CPU's vCPU sleeps. As
+ * dispatch_stop(). */
+void dispatch_answer(void);
+
 /* Once a second, on CPU 0: what each vCPU got since the last time. */
 void dispatch_sample(void);
 

@@ -8,7 +8,6 @@
 #include "drivers/power.h"
 #include "kernel/dispatch.h"
 #include "kernel/gmem.h"
-#include "kernel/trap.h"
 
 #define STRING_BURST 16u /* iterations of string I/O an exit */
 

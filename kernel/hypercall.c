@@ -154,7 +154,10 @@ static int64_t call_UNMAP(const struct call *c)
 			stage2_next(&c->vm->stage2, &gpa, end, &run[runs])) {
 			gpa += run[runs++].left;
 		}
-		vm_protect(c->vm, first, gpa - first, 0);
+		int err = vm_protect(c->vm, first, gpa - first, 0);
+		if (err != 0) {
+			return err;
+		}
 		while (runs-- != 0) {
 			pieces_drop(run[runs].hpa.raw, run[runs].left / PAGE_SIZE);
 		}

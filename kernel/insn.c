@@ -13,12 +13,10 @@
 /* The bytes and what was learned from them so far. */
 struct insn_reader {
 	const uint8_t *bytes;
-	size_t len;
-	size_t at;
+	size_t len, at;
 	int error; /* the first one; all that is read after it is 0 */
 	bool other_operand_size, other_address_size, lock;
-	uint8_t segment;
-	uint8_t rex; /* 0: none */
+	uint8_t segment, rex; /* 0: none */
 };
 
 #define ROW_MODRM     0x01 /* the memory operand is in ModRM */
@@ -125,8 +123,7 @@ int insn_decode(const uint8_t *bytes, size_t len, enum insn_mode mode, struct in
 	if (opcode == 0x0f) {
 		opcode = 0x0f00 | (uint8_t)insn_take(&reader, 1);
 	}
-	const struct insn_row *row = insn_rows;
-	const struct insn_row *end = row + ARRAY_COUNT(insn_rows);
+	const struct insn_row *row = insn_rows, *end = row + ARRAY_COUNT(insn_rows);
 	while (row != end && row->opcode != (opcode & ~1u)) {
 		row++;
 	}

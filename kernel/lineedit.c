@@ -95,8 +95,7 @@ static void complete(struct lineedit *edit)
 static char decode(struct lineedit *edit, char byte)
 {
 	/* What ends the sequences: a letter, or the digit before a tilde; and the same keys. */
-	static const char ends[] = "ABCDFH134";
-	static const char same[] = "PNFBEAADE";
+	static const char ends[] = "ABCDFH134", same[] = "PNFBEAADE";
 	char last = edit->sequence;
 
 	edit->sequence = byte == ESCAPE ? byte : 0;

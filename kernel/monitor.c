@@ -7,9 +7,9 @@
 #include "kernel/monitor.h"
 
 #include "kernel/console.h"
+#include "kernel/dispatch.h"
 #include "kernel/exit.h"
 #include "kernel/lineedit.h"
-#include "kernel/pcpu.h"
 
 static atomic_bool take_focus; /* [A] keys come back to the monitor at its next step */
 static int for_guest = -1;     /* a key that has no room there yet */
@@ -50,7 +50,7 @@ static void execute(char *argument)
 		command->run(argument);
 	} else {
 		while (!take(&vms_busy)) {
-			smp_answer();
+			dispatch_answer();
 		}
 		irq_enable();
 		command->run(argument);

@@ -7,7 +7,6 @@
 
 #include "drivers/power.h"
 #include "kernel/console.h"
-#include "kernel/layout.h"
 #include "kernel/monitor.h"
 #include "kernel/pcpu.h"
 

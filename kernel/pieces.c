@@ -188,6 +188,7 @@ void pool_return(struct pool *pool)
 
 	for (unsigned i = 0; i < old.count; i++) {
 		memset(phys_to_virt(hpa(old.piece[i])), 0, LARGE_SIZE);
+		smp_answer(); /* there may be much of it */
 		if (vm_protect(service_vm, old.piece[i], LARGE_SIZE, VM_IDENTITY) == 0) {
 			piece_change(old.piece[i], DEPOSITED, 0);
 		} else {

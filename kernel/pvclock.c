@@ -11,8 +11,7 @@
 
 /* Linux, arch/x86/include/asm/pvclock-abi.h: ns = base + ((TSC - tsc) << shift) * mul >> 32. */
 struct time_record {
-	uint32_t version; /* odd: being written */
-	uint32_t unused;
+	uint32_t version, unused; /* odd: being written */
 	uint64_t tsc, base;
 	uint32_t mul;
 	int8_t shift;

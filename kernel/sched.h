@@ -47,7 +47,6 @@
 #pragma once
 
 #include "kernel/sched_tree.h"
-#include "kernel/types.h"
 
 #define SCHED_V_SHIFT        7
 #define SCHED_WEIGHT_MAX     10000u
@@ -143,8 +142,7 @@ struct sched_cpu {
 	/* How much heavier it is for those who stay than `uncapped` says, of SCHED_BURDEN_NONE:
 	 * [R]. What it is measured from: V then; since then, while there were fair ones, time with
 	 * somebody running, and `uncapped` by it. */
-	uint64_t burden, burden_v, busy, busy_uncapped;
-	uint64_t balance_at, looked_at;
+	uint64_t burden, burden_v, busy, busy_uncapped, balance_at, looked_at;
 	uint64_t imbalance; /* of loads, by time, for which nobody was moved from here yet */
 	uint64_t switches;
 	uint64_t latency[SCHED_BINS]; /* wake-ups by log2 of the ns until they ran */

@@ -9,8 +9,7 @@
 /* What trap.S pushes, lowest address first. */
 struct trap_frame {
 	uint64_t r15, r14, r13, r12, r11, r10, r9, r8, rbp, rdi, rsi, rdx, rcx, rbx, rax;
-	uint64_t vector;
-	uint64_t error;                    /* 0 where the CPU pushes none */
+	uint64_t vector, error;            /* 0 where the CPU pushes none */
 	uint64_t rip, cs, rflags, rsp, ss; /* by the CPU */
 };
 

@@ -6,7 +6,6 @@
 
 #include "abi/pintle.h"
 #include "kernel/lock.h"
-#include "kernel/pieces.h"
 #include "kernel/sched.h"
 #include "kernel/stage2.h"
 #include "vdev/lapic.h"

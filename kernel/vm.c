@@ -73,33 +73,36 @@ static void drop_memory(struct vm *vm)
 
 	for (uint64_t gpa = 0; stage2_next(&vm->stage2, &gpa, BIT(48), &page); gpa += page.left) {
 		pieces_drop(page.hpa.raw, page.left / PAGE_SIZE);
+		smp_answer(); /* there may be much of it */
 	}
 }
 
 void vm_destroy(struct vm *vm)
 {
-	struct pool pool = vm->pool;
-
+	struct sched_params nothing = sched_defaults();
 	uint64_t flags = lock_acquire(&vm_lock);
 	vm_table[vm->id] = NULL;
 	lock_release(&vm_lock, flags);
 	while (vm->users != 1) { /* the caller's */
-		smp_answer();
+		dispatch_answer();
 	}
 	for (unsigned i = 0; i < vm->vcpu_count; i++) {
+		vm->vcpu[i]->stopped = true;
+		vcpu_request(vm->vcpu[i], VCPU_REQUEST_LOOK);
+		dispatch_stop(vm->vcpu[i]);
+	}
+	/* Those that still ran may have woken others. Nobody has one at hand any more. */
+	vm_flush(vm);
+	for (unsigned i = 0; i < vm->vcpu_count; i++) {
 		struct vcpu *vcpu = vm->vcpu[i];
-		struct sched_params nothing = sched_defaults();
-		vcpu->stopped = true;
-		vcpu_request(vcpu, VCPU_REQUEST_LOOK);
 		dispatch_stop(vcpu);
 		dispatch_set(vcpu, &nothing); /* what it has reserved is free */
 		dispatch_stop(vcpu);
 		vcpu_take(vcpu);
 		pieces_drop(virt_to_phys(vcpu->record).raw, 1);
 	}
-	vm_flush(vm); /* nobody has one of its vCPUs at hand any more */
 	drop_memory(vm);
-	pool_return(&pool);
+	pool_return(&vm->pool);
 }
 
 size_t vcpu_pages(void)

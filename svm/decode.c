@@ -6,7 +6,6 @@
 #include "svm/svm.h"
 
 #include "kernel/gmem.h"
-#include "kernel/insn.h"
 #include "kernel/x86.h"
 
 #define VECTOR_ALIGNMENT_CHECK 17u
