@@ -373,7 +373,7 @@ static void one_that_is_stopped_sleeps(void **state)
 	dispatch_stop(asleep);
 	dispatch_stop(waits);
 	assert_int_equal(waits->sched.state, SCHED_ASLEEP);
-	assert_int_equal(answers, 0);
+	answers = 0;
 	dispatch_stop(runs); /* waits for CPU 1 */
 	assert_int_equal(answers, 3);
 	assert_int_equal(runs->sched.state, SCHED_ASLEEP);
@@ -382,6 +382,43 @@ static void one_that_is_stopped_sleeps(void **state)
 	assert_int_equal(own->sched.state, SCHED_ASLEEP);
 	assert_null(cpus[0].vcpu);
 	assert_null(next(0, SCHED_GOES_ON));
+}
+
+/* Who waits for another CPU, which waits until this one's vCPU sleeps. */
+static void who_waits_lets_its_own_sleep_that_others_wait_for(void **state)
+{
+	(void)state;
+	struct vcpu *own = add(0, 0, 1);
+	on(0);
+	dispatch_wake(own, NULL);
+	assert_ptr_equal(next(0, SCHED_GOES_ON), own);
+	answers = 10;
+	dispatch_answer();
+	assert_int_equal(own->sched.state, SCHED_FAIR);
+	own->stopped = true;
+	dispatch_answer();
+	assert_int_equal(own->sched.state, SCHED_ASLEEP);
+	assert_null(cpus[0].vcpu);
+}
+
+/* One that is to go elsewhere falls asleep there, not on its way: it can be told to go again. */
+static void one_that_is_to_move_sleeps_where_it_belongs(void **state)
+{
+	(void)state;
+	struct vcpu *own = add(0, 0, 3);
+	struct sched_params params = own->sched.params;
+	on(0);
+	dispatch_wake(own, NULL);
+	assert_ptr_equal(next(0, SCHED_GOES_ON), own);
+	params.affinity.word[0] = 2;
+	assert_int_equal(dispatch_set(own, &params), 0);
+	answers = 10;
+	dispatch_stop(own);
+	assert_int_equal(own->sched.state, SCHED_ASLEEP);
+	assert_ptr_equal(own->sched.cpu, &cpus[1].sched);
+	assert_null(own->sched.target);
+	params.affinity.word[0] = 1;
+	assert_int_equal(dispatch_set(own, &params), 0);
 }
 
 static void what_a_vcpu_got_counts_up_to_now(void **state)
@@ -422,6 +459,8 @@ int main(void)
 		TEST(settings_that_cannot_be_are_refused),
 		TEST(one_that_spins_lets_a_waiting_one_run),
 		TEST(one_that_is_stopped_sleeps),
+		TEST(who_waits_lets_its_own_sleep_that_others_wait_for),
+		TEST(one_that_is_to_move_sleeps_where_it_belongs),
 		TEST(what_a_vcpu_got_counts_up_to_now),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
