@@ -18,7 +18,7 @@ import service
 from harness import ROOT, add_group, check, emulator, test
 
 # MiB of the file on a guest's disk, and of what goes over its network.
-SIZES = {"qemu": (64, 16), "bochs": (64, 16)}
+DISK_MIB, NETWORK_MIB = 64, 16
 
 # Each: what is wrong with the file, the line in it, and what is said.
 REFUSED = [
@@ -29,11 +29,6 @@ REFUSED = [
     ("no number", "cpus = many", "many"),
     ("not yes and not no", "autostart = perhaps", "perhaps"),
 ]
-
-
-def sizes(bench):
-    """As SIZES, for this machine."""
-    return SIZES[bench.machine.setup.emulator]
 
 
 def both(bench):
@@ -85,7 +80,7 @@ def two_guests_run_at_once(bench):
 def files_outlive_a_reboot_of_each_guest(bench):
     """On their disks, written by both at once."""
     for _, shell in both(bench):
-        shell.run(f"(dd if=/dev/urandom of=/root/file bs=1M count={sizes(bench)[0]} 2> /dev/null;"
+        shell.run(f"(dd if=/dev/urandom of=/root/file bs=1M count={DISK_MIB} 2> /dev/null;"
                   " sha256sum /root/file > /root/sum; sync; echo > /tmp/written) & true")
     for _, shell in both(bench):
         shell.run("until [ -e /tmp/written ]; do sleep 1; done", image.seconds_for(bench, 300))
@@ -111,8 +106,8 @@ def bench_log(bench, name):
 
 def files_go_over_the_network_both_ways(bench):
     """And pings, from each guest."""
-    size, limit = sizes(bench)[1], image.seconds_for(bench, 120)
-    bench.outer.run(f"mkdir -p /tmp/www && dd if=/dev/urandom of=/tmp/www/file bs=1M count={size} 2> /dev/null;"
+    limit = image.seconds_for(bench, 120)
+    bench.outer.run(f"mkdir -p /tmp/www && dd if=/dev/urandom of=/tmp/www/file bs=1M count={NETWORK_MIB} 2> /dev/null;"
                     " httpd -h /tmp/www", limit)
     wanted = bench.outer.run("sha256sum < /tmp/www/file", limit)
     addresses = {}
