@@ -407,7 +407,7 @@ void cpu_loop(void)
 	bool looks = boots || (cpuid_read(1, 0).ecx & BIT(31));
 	uint64_t slice = time_to_tsc(RUN_MAX_NS);
 
-	cpu->timer_at = cpu->until = cpu->alarm_at = UINT64_MAX; /* never */
+	cpu->alarm_at = cpu->until = cpu->timer_at = UINT64_MAX; /* never */
 	for (;;) {
 		irq_disable();
 		if (cpu->nmi_rip != 0) {

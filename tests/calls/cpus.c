@@ -216,6 +216,33 @@ static void destroy(void)
 	}
 }
 
+#define X2APIC                                                                                     \
+	"mov $0x1b, %ecx; rdmsr; or $0xc00, %eax; wrmsr;"                                          \
+	"mov $0x80f, %ecx; mov $0x1ff, %eax; xor %edx, %edx; wrmsr;"
+/* An interrupt for all others, over and over; who sleeps with interrupts off. */
+GUEST(caller, 64, "cli;" X2APIC "mov $0x830, %ecx; mov $0xc4040, %eax; 1: wrmsr; jmp 1b");
+GUEST(sleeper, 64, "cli;" X2APIC "1: hlt; jmp 1b");
+
+static void destroy_while_they_call(void)
+{
+	CASE("a VM goes while its last vCPU wakes the others");
+	for (unsigned i = 0; i < 20; i++) {
+		g = NEW(64, sleeper);
+		memcpy(AT(void, g.ram + 0x4000), caller, (size_t)(caller_end - caller));
+		for (unsigned vcpu = 1; vcpu < 4; vcpu++) {
+			struct guest more = g;
+			EXPECT(vcpu, guest_add(&more, vcpu));
+			guest_state(&more, vcpu, more.record, 64, vcpu == 3 ? 0x4000 : GUEST_CODE);
+			EXPECT(0, pin(g.vm, vcpu, vcpu == 3));
+		}
+		for (unsigned vcpu = 0; vcpu < 4; vcpu++) {
+			EXPECT(0, CALL(VCPU_RUN, g.vm, vcpu, 0));
+		}
+		doze();
+		guest_end(&g);
+	}
+}
+
 /* Both at once -------------------------------------------------------------------------------- */
 
 static volatile unsigned done[2], again[2], wrong[2];
@@ -467,6 +494,7 @@ void service(void)
 	lend();
 	unmap();
 	destroy();
+	destroy_while_they_call();
 	maps();
 	runs();
 	ends();
