@@ -219,8 +219,8 @@ static void destroy(void)
 #define X2APIC                                                                                     \
 	"mov $0x1b, %ecx; rdmsr; or $0xc00, %eax; wrmsr;"                                          \
 	"mov $0x80f, %ecx; mov $0x1ff, %eax; xor %edx, %edx; wrmsr;"
-/* An interrupt for all others, over and over; who sleeps with interrupts off. */
-GUEST(caller, 64, "cli;" X2APIC "mov $0x830, %ecx; mov $0xc4040, %eax; 1: wrmsr; jmp 1b");
+/* An NMI for all others, over and over: each wakes, though its first one ends its run. */
+GUEST(caller, 64, "cli;" X2APIC "mov $0x830, %ecx; mov $0xc4400, %eax; 1: wrmsr; jmp 1b");
 GUEST(sleeper, 64, "cli;" X2APIC "1: hlt; jmp 1b");
 
 static void destroy_while_they_call(void)

@@ -254,3 +254,12 @@ def add_kernels(name, **setup):
 
 add_kernels("module_kernels")
 add_kernels("module_kernels_by_vt_x", emulator="bochs", cpus=1)
+
+
+def pintle_ko_works_with_passt(bench):
+    """The first step: it starts the machine."""
+    start(bench, vmm.PASST, memory=2048)
+    test_vmm.passt_shows_a_file(bench)
+
+
+add_group("module_passt", [pintle_ko_works_with_passt, test_vmm.a_guest_fetches_16_mib_over_passt], long=True, cost=40)

@@ -345,6 +345,11 @@ add_group("vmm_installer", [
 def linux_with_kvm_starts_with_passt(bench):
     """The first step: it starts the machine."""
     vmm.start(bench, vmm.PASST, memory=2048)
+    passt_shows_a_file(bench)
+
+
+def passt_shows_a_file(bench):
+    """Of a web server in the outer Linux."""
     bench.socket = vmm.start_passt(bench)
     bench.outer.run("mkdir /tmp/www && dd if=/dev/urandom of=/tmp/www/file bs=1M count=16 2> /dev/null"
                     " && httpd -h /tmp/www", 60)
