@@ -6,6 +6,7 @@
 #include "kernel/dispatch.h"
 
 #include "kernel/frame.h"
+#include "kernel/sched_private.h"
 
 struct sched_machine dispatch_machine = {.reserve_max = SCHED_SHARE_ONE / 4 * 3};
 
@@ -224,7 +225,7 @@ bool dispatch_swap(struct vcpu *next, uint64_t now)
 {
 	struct pcpu *cpu = this_cpu();
 	struct vcpu *old = cpu->vcpu;
-	uint64_t flags = lock_acquire(&cpu->sched_lock);
+	LOCK_HOLD(&cpu->sched_lock);
 	bool done = !cpu->resched && !(old->requests & VCPU_REQUEST_LOOK) &&
 		sched_swap(&cpu->sched, &next->sched, time_from_tsc(now));
 
@@ -235,7 +236,6 @@ bool dispatch_swap(struct vcpu *next, uint64_t now)
 		cpu->until = UINT64_MAX;
 		next->exited_at = now;
 	}
-	lock_release(&cpu->sched_lock, flags);
 	return done;
 }
 
@@ -271,6 +271,15 @@ int dispatch_set(struct vcpu *vcpu, const struct sched_params *params)
 		cpu_pause();
 	}
 	return trace_err(-EAGAIN);
+}
+
+void dispatch_skip(uint64_t from)
+{
+	struct sched_cpu *cpu = &this_cpu()->sched;
+	LOCK_HOLD(&this_cpu()->sched_lock);
+
+	sched_advance(cpu, time_from_tsc(from));
+	cpu->now = max_u64(cpu->now, time_ns());
 }
 
 void dispatch_yield(struct vcpu *vcpu)

@@ -37,6 +37,9 @@ bool dispatch_swap(struct vcpu *next, uint64_t now);
 /* Wake those of this CPU whose timers have come, at TSC `now`. In the main loop, interrupts off. */
 void dispatch_alarm(uint64_t now);
 
+/* What this CPU did from TSC `from` up to now is nobody's: it was Pintle's own. No locks. */
+void dispatch_skip(uint64_t from);
+
 /* This CPU's vCPU spins on what `vcpu` does: that one, if it waits, goes before others, and this
  * one behind. Interrupts off, no locks. */
 void dispatch_yield(struct vcpu *vcpu);

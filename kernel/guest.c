@@ -38,12 +38,6 @@ static const struct mode modes[] = {
 	{5, 9, 8, 1 << 1 | 1 << 2, ENTRY_ADDRESS, 0, 3, ENTRY_LARGE, 0},
 };
 
-static const struct mode *mode_of(const struct guest_paging *p)
-{
-	bool is_long = p->efer & EFER_LME; /* with CR0.PG that is LMA */
-	return &modes[2 * is_long + ((p->cr4 & (is_long ? CR4_LA57 : CR4_PAE)) != 0)];
-}
-
 /* The bits that a present entry must not have. */
 static uint64_t reserved_of(
 	const struct guest_paging *p, const struct mode *m, unsigned level, bool large)
@@ -76,7 +70,9 @@ static bool is_allowed(const struct guest_paging *p, enum guest_access access, u
 int guest_translate(struct vm *vm, const struct guest_paging *p, uint64_t gva,
 	enum guest_access access, uint64_t *gpa, uint32_t *error)
 {
-	const struct mode *m = mode_of(p);
+	bool is_long = p->efer & EFER_LME; /* with CR0.PG that is LMA */
+	const struct mode *m =
+		&modes[2 * is_long + ((p->cr4 & (is_long ? CR4_LA57 : CR4_PAE)) != 0)];
 	unsigned level = m->levels, shift = PAGE_SHIFT + m->index_bits * level;
 	uint64_t entry, rights = ENTRY_WRITE | ENTRY_USER | ENTRY_NX, table = p->cr3 & m->root;
 	bool has_nx = (p->cr4 & CR4_PAE) && (p->efer & EFER_NXE), large = false;

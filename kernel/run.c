@@ -358,6 +358,10 @@ static void serve_console(uint64_t now)
 			sample_at = now + time_frequency;
 		}
 	}
+	/* More than 20 us are not the cost of the vCPU that was kept waiting. */
+	if (this_cpu()->vcpu != NULL && tsc_read() - now > time_to_tsc(20000)) {
+		dispatch_skip(now);
+	}
 }
 
 /* Whom this CPU runs now; NULL: nobody, or to be asked again. Who goes to sleep makes place for

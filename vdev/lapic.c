@@ -122,13 +122,6 @@ void vlapic_take(struct vlapic *v, uint8_t vector)
 	v->reg[LAPIC_ISR + vector / 32].value |= 1u << vector % 32;
 }
 
-static uint8_t end_of_interrupt(struct vlapic *v)
-{
-	unsigned served = highest(v, LAPIC_ISR);
-	v->reg[LAPIC_ISR + served / 32].value &= ~(1u << served % 32);
-	return (uint8_t)served;
-}
-
 /* Timer: SDM vol. 3, 11.5.4 ------------------------------------------------------------------- */
 
 /* TSC ticks for one count, by the divide register: it counts as fast as the TSC. */
@@ -288,7 +281,8 @@ void vlapic_write(
 	v->reg[reg].value = (uint32_t)((value & writable) | (rules[reg].reset & ~writable));
 	switch (reg) {
 	case LAPIC_EOI:
-		effect->vector = end_of_interrupt(v);
+		effect->vector = (uint8_t)highest(v, LAPIC_ISR);
+		v->reg[LAPIC_ISR + effect->vector / 32].value &= ~(1u << effect->vector % 32);
 		break;
 	case LAPIC_ICR:
 		send(icr_of(v), effect);

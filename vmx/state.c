@@ -26,17 +26,6 @@ uint64_t vmx_get(struct vcpu *vcpu, enum vcpu_register reg)
 	return value;
 }
 
-/*
- * The entry control must say what EFER.LMA says (27.2.1.3, 27.3.1.1). The CPU does all this itself
- * when the guest switches modes, and saves the control with each exit.
- */
-static void long_mode_update(void)
-{
-	bool on = (vmcs_read(VMCS_GUEST_EFER) & EFER_LME) && (vmcs_read(VMCS_GUEST_CR0) & CR0_PG);
-	vmcs_change(VMCS_GUEST_EFER, EFER_LMA, on ? EFER_LMA : 0);
-	vmcs_change(VMCS_ENTRY_CONTROLS, VMX_ENTRY_LONG_MODE, on ? VMX_ENTRY_LONG_MODE : 0);
-}
-
 /* In PAE paging the CPU has the four PDPTEs in itself since the guest wrote CR0, CR3 or CR4
  * (4.4.1); what is written here it must be given. */
 static void pdptes_load(struct vcpu *vcpu)
@@ -78,8 +67,13 @@ void vmx_set(struct vcpu *vcpu, enum vcpu_register reg, uint64_t value)
 		vmcs_change(VMCS_GUEST_INTERRUPTIBILITY, BLOCKED_BY_STI, 0);
 	}
 	vmcs_write(vcpu_register_places[reg].vmcs, value);
+	/* The entry control must say what EFER.LMA says (27.2.1.3, 27.3.1.1). The CPU does all this
+	 * itself when the guest switches modes, and saves the control with each exit. */
 	if (reg == VCPU_CR0 || reg == VCPU_EFER) {
-		long_mode_update();
+		bool on = (vmcs_read(VMCS_GUEST_EFER) & EFER_LME) &&
+			(vmcs_read(VMCS_GUEST_CR0) & CR0_PG);
+		vmcs_change(VMCS_GUEST_EFER, EFER_LMA, on ? EFER_LMA : 0);
+		vmcs_change(VMCS_ENTRY_CONTROLS, VMX_ENTRY_LONG_MODE, on ? VMX_ENTRY_LONG_MODE : 0);
 	}
 	/* As the instructions do; VPIDs keep what an entry would drop. */
 	if (reg == VCPU_CR0 || reg == VCPU_CR3 || reg == VCPU_CR4 || reg == VCPU_EFER) {

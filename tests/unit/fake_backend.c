@@ -311,6 +311,10 @@ void dispatch_yield(struct vcpu *other)
 	fake_yields |= 1u << other->index;
 }
 
+void dispatch_skip(uint64_t from)
+{
+}
+
 void dispatch_alarm(uint64_t now)
 {
 }

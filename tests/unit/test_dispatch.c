@@ -421,6 +421,21 @@ static void one_that_is_to_move_sleeps_where_it_belongs(void **state)
 	assert_int_equal(dispatch_set(own, &params), 0);
 }
 
+static void what_pintle_does_itself_is_no_vcpu_s_cost(void **state)
+{
+	(void)state;
+	struct vcpu *vcpu = add(0, 0, 1);
+	on(0);
+	dispatch_wake(vcpu, NULL);
+	next(0, SCHED_GOES_ON);
+	now += 10 * MS;
+	uint64_t from = now;
+	now += 5 * MS;
+	dispatch_skip(from);
+	now += MS;
+	assert_int_equal(dispatch_ran(vcpu), 11 * MS);
+}
+
 static void what_a_vcpu_got_counts_up_to_now(void **state)
 {
 	(void)state;
@@ -461,6 +476,7 @@ int main(void)
 		TEST(one_that_is_stopped_sleeps),
 		TEST(who_waits_lets_its_own_sleep_that_others_wait_for),
 		TEST(one_that_is_to_move_sleeps_where_it_belongs),
+		TEST(what_pintle_does_itself_is_no_vcpu_s_cost),
 		TEST(what_a_vcpu_got_counts_up_to_now),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
