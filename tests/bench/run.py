@@ -58,15 +58,23 @@ def switches(bench, name, machine, cpu):
     return {(name, key): costs[len(costs) // 2]}
 
 
-def boot_modules(folder):
-    """Debian's cloud kernel and an initrd that has nothing but tests/bench/init.S, as boot modules."""
+def init_initrd(folder):
+    """An initial file system that has nothing but tests/bench/init.S, as a path."""
     init, initrd = folder / "init", folder / "initrd"
     source = pathlib.Path(__file__).with_name("init.S")
     subprocess.run(["gcc", "-nostdlib", "-static", "-s", "-o", init, source], check=True)
     initrd.write_bytes(initramfs.archive_entry(1, "init", 0o100755, init.read_bytes())
                        + initramfs.archive_entry(2, "TRAILER!!!", 0, b""))
-    arguments = f"{linux.CONSOLE} {linux.FAST} clearcpuid=rdrand,rdseed"
-    return ((str(linux.files("cloud")[0]), "kernel", arguments), (str(initrd), "initrd", ""))
+    return initrd
+
+
+ARGUMENTS = f"{linux.FAST} clearcpuid=rdrand,rdseed"  # of a kernel whose boot is measured
+
+
+def boot_modules(folder):
+    """Debian's cloud kernel and init_initrd(), as boot modules."""
+    return ((str(linux.files("cloud")[0]), "kernel", f"{linux.CONSOLE} {ARGUMENTS}"),
+            (str(init_initrd(folder)), "initrd", ""))
 
 
 def boots(bench, folder):
@@ -100,26 +108,69 @@ def leaving_guest():
     return program
 
 
+def start_outer(bench, name, files):
+    """A Linux on Bochs with one CPU, with stock KVM or as Pintle's service VM, and these files."""
+    start, extra = {"KVM": (vmm.start, {"arguments": linux.FAST}), "Pintle": (test_module.start, {})}[name]
+    start(bench, files, emulator="bochs", cpus=1, memory=1024, **extra)
+
+
+def tell(name, text):
+    """Print what a program measured, the middle of many; returns it, as LIMITS."""
+    figures = {}
+    for key, low, middle in re.findall(r"bench: (\w+) (\d+) (\d+)", text):
+        figures[name, key] = int(middle)
+        print(f"{name:6} {key:20} {int(middle):8}  (lowest: {low})", flush=True)
+    return figures
+
+
 def leaves(bench):
     """From a guest's port access to its VMM and back: pintle-vmm on stock KVM, and on Pintle."""
     figures = {}
-    more = (("files/leave", str(leaving_guest())),)
-    for name, start in (("KVM", vmm.start), ("Pintle", test_module.start)):
-        extra = {"arguments": linux.FAST} if name == "KVM" else {}
-        start(bench, more, emulator="bochs", cpus=1, memory=1024, **extra)
+    for name in ("KVM", "Pintle"):
+        start_outer(bench, name, (("files/leave", str(leaving_guest())),))
         seen = len(bench.machine.screen.text)
         vmm.send_run(bench, "--kernel /files/leave --mem 128")
         vmm.ended(bench, 0, "the guest switches itself off", 300)
-        for key, low, middle in re.findall(r"bench: (\w+) (\d+) (\d+)", bench.machine.screen.text[seen:]):
-            figures[name, key] = int(middle)
-            print(f"{name:6} {key:20} {int(middle):8}  (lowest: {low})")
+        figures |= tell(name, bench.machine.screen.text[seen:])
+    return figures
+
+
+def guest_boot(bench, name):
+    """From the start of a guest's CPU to its first process, of Debian's cloud kernel in pintle-vmm."""
+    bench.machine.send(b"setsid -c pintle-vmm run --kernel /files/vmlinuz --initrd /files/bench.initrd --mem 256"
+                       b" --cmdline 'console=ttyS0 quiet " + ARGUMENTS.encode() + b"'"
+                       b" < /dev/ttyS0 > /dev/ttyS0 2>&1\n")
+    found = bench.machine.wait_for(r"bench: linux_init (\d+)\n", 900)
+    bench.machine.wait_for(r"bench: user_cpuid \d+\n", 300)
+    bench.machine.send(b"\x03")
+    vmm.ended(bench, 0, "stopped", 300)
+    print(f"{name:6} guest_linux_init     {int(found[1]):12}", flush=True)
+
+
+def guests(bench, folder):
+    """What guests' exits, disks and boots cost, on stock KVM and on Pintle."""
+    figures = {}
+    kvmbench = test_module.program("kvmbench", "../bench/kvmbench.c", "kvmguest.c")
+    blkread = test_module.program("blkread", "../bench/blkread.c")
+    guest_initrd = linux.with_more("guest", (blkread,))[1]
+    for name in ("KVM", "Pintle"):
+        start_outer(bench, name, (kvmbench, ("files/bench.initrd", str(init_initrd(folder))),
+                                  ("files/blk.initrd", str(guest_initrd))))
+        figures |= tell(name, bench.outer.run("kvmbench", 300))
+        guest_boot(bench, name)
+        bench.outer.run("dd if=/dev/zero of=/tmp/disk bs=1M count=4 2> /dev/null", 300)
+        vmm.run_guest(bench, "--mem 256 --disk /tmp/disk", "--kernel /files/vmlinuz --initrd /files/blk.initrd"
+                      f" --cmdline 'console=ttyS0 quiet {ARGUMENTS}'", 900)
+        figures |= tell(name, bench.guest.run("blkread /dev/vda", 300))
+        bench.machine.send(b"poweroff -f\n")
+        vmm.ended(bench, 0, "the guest switches itself off", 300)
     return figures
 
 
 def main():
     """Run what was asked for; the exit status says whether the limits hold."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--only", default="", help="this part: exits, switches, leaves or boots")
+    parser.add_argument("--only", default="", help="this part: exits, switches, leaves, guests or boots")
     options = parser.parse_args()
     bad = []
     with tempfile.TemporaryDirectory(prefix="pintle-bench-") as folder:
@@ -140,6 +191,8 @@ def main():
                         figures |= switches(bench, name, machine, cpu)
             if options.only in ("", "leaves"):
                 figures |= leaves(bench)
+            if options.only in ("", "guests"):
+                figures |= guests(bench, pathlib.Path(folder))
             bad += [f"{' '.join(key)} takes {figures[key]} instructions, not {limit}"
                     for key, limit in LIMITS.items() if figures.get(key, 0) > limit]
             if options.only in ("", "boots"):
