@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * tests/bench/init.S - Linux's first process for measurements: says when it began, in ticks of the time stamp counter since
- * power-on, and what a CPUID costs a process. Prints "bench: NAME TICKS" lines, and sleeps.
+ * power-on, and what a CPUID costs a process. Prints "bench: NAME TICKS" lines, and sleeps; with ENDS it switches off.
  */
 #define SYS_WRITE 1
 #define SYS_PAUSE 34
+#define SYS_REBOOT 169
 #define ROUNDS    20000
 
 	.globl _start
@@ -30,6 +31,13 @@ _start:
 	div	%ecx
 	mov	$text_cpuid, %esi
 	call	print
+#ifdef ENDS
+	mov	$SYS_REBOOT, %eax
+	mov	$0xfee1dead, %edi
+	mov	$672274793, %esi
+	mov	$0x4321fedc, %edx /* power off */
+	syscall
+#endif
 2:	mov	$SYS_PAUSE, %eax
 	syscall
 	jmp	2b
