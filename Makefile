@@ -37,7 +37,7 @@ WARNINGS := -Wall -Wextra -Wno-unused-parameter -Wconversion -Wshadow -Wmissing-
 FAST := $(addprefix $(B)/,$(patsubst %.c,%.o,$(wildcard svm/*.c vmx/*.c vdev/lapic.c) kernel/run.c kernel/exit.c \
 	kernel/cpuid.c kernel/smp.c kernel/trap.c kernel/time.c kernel/lock.c kernel/dispatch.c kernel/context.c drivers/lapic.c \
 	$(wildcard kernel/sched*.c)))
-OPTIMIZE = $(if $(filter $(FAST),$@),-O2,-Os)
+OPTIMIZE = $(if $(filter $(FAST),$@),-O2 -momit-leaf-frame-pointer,-Os)
 HV_CFLAGS = -std=gnu17 -ffreestanding $(OPTIMIZE) -g $(WARNINGS) -I. -I$(B) \
 	-mgeneral-regs-only -mno-red-zone -mcmodel=kernel -fno-pic -fno-pie -fno-common -fno-strict-aliasing \
 	-fno-stack-protector -fno-asynchronous-unwind-tables -fno-omit-frame-pointer -fcf-protection=none \

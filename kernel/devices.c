@@ -397,7 +397,7 @@ bool devices_port(struct vcpu *vcpu, uint16_t port, uint8_t size, bool write, ui
 
 void devices_poll(void)
 {
-	if (owner == NULL || uart.room || !console_guest_room()) {
+	if (uart.room || owner == NULL || !console_guest_room()) {
 		return;
 	}
 	LOCK_HOLD(&vdev_lock);

@@ -11,8 +11,8 @@
 #include "kernel/exit.h"
 #include "kernel/lineedit.h"
 
-static atomic_bool take_focus; /* [A] keys come back to the monitor at its next step */
-static int for_guest = -1;     /* a key that has no room there yet */
+static atomic_bool take_focus = true; /* [A] keys come back to the monitor at its next step */
+static int for_guest = -1;            /* a key that has no room there yet */
 
 static const char *command_name(unsigned n)
 {
@@ -49,6 +49,7 @@ static void execute(char *argument)
 	} else if (console_phase == CONSOLE_PANIC) {
 		command->run(argument);
 	} else {
+		uint64_t begin = tsc_read();
 		while (!take(&vms_busy)) {
 			dispatch_answer();
 		}
@@ -56,6 +57,7 @@ static void execute(char *argument)
 		command->run(argument);
 		irq_disable();
 		vms_busy = false;
+		dispatch_skip(begin); /* not the cost of the vCPU that was kept waiting */
 	}
 }
 
@@ -87,6 +89,7 @@ NOINLINE static void step(void)
 {
 	if (console_phase == CONSOLE_BOOT) {
 		console_phase = CONSOLE_MONITOR;
+		take_focus = false;
 		lineedit_begin(&line);
 	}
 	while (console_has_room()) {
@@ -119,7 +122,7 @@ NOINLINE static void step(void)
 /* CPU 0 comes by each time round its loop. */
 void monitor_step(void)
 {
-	if (!console_is_quiet() || for_guest >= 0 || take_focus || console_phase == CONSOLE_BOOT) {
+	if (!console_is_quiet() || for_guest >= 0 || take_focus) {
 		step();
 	}
 }

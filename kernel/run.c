@@ -261,24 +261,21 @@ static void inject_events(struct vcpu *vcpu)
 	}
 }
 
-/* Somebody does not let it run. Who asks for more meanwhile sets LOOK again. */
-static bool is_barred(struct vcpu *vcpu)
-{
-	if (vcpu->requests & VCPU_REQUEST_LOOK) {
-		atomic_fetch_and(&vcpu->requests, ~(unsigned)VCPU_REQUEST_LOOK);
-	}
-	return vcpu->vm->held || vcpu->stopped;
-}
-
 /* Have the CPU hold the vCPU's registers, let time pass for it, do what was asked of it: true when
  * it is to be entered now. */
 static bool prepare(struct pcpu *cpu, struct vcpu *vcpu, uint64_t now)
 {
-	/* Who is barred, also since the fetch: his registers may be somebody else's to use. */
-	if (cpu->context != vcpu && !is_barred(vcpu)) {
-		vcpu_fetch(vcpu);
+	/* Who asks for more meanwhile sets LOOK again. */
+	if (vcpu->requests & VCPU_REQUEST_LOOK) {
+		atomic_fetch_and(&vcpu->requests, ~(unsigned)VCPU_REQUEST_LOOK);
 	}
-	if (cpu->context != vcpu || is_barred(vcpu)) {
+	/* Who is barred, also since the fetch: his registers may be somebody else's to use. */
+	bool barred = vcpu->vm->held || vcpu->stopped;
+	if (!barred && cpu->context != vcpu) {
+		vcpu_fetch(vcpu);
+		barred = vcpu->vm->held || vcpu->stopped;
+	}
+	if (barred) {
 		return false;
 	}
 	if (vlapic_timer_next(&vcpu->lapic) <= now) {
@@ -287,6 +284,9 @@ static bool prepare(struct pcpu *cpu, struct vcpu *vcpu, uint64_t now)
 	}
 	if (vcpu->requests & ~(unsigned)VCPU_REQUEST_EVENT) {
 		heed_requests(vcpu);
+	}
+	if (vcpu->state == VCPU_RUNNING && vcpu->answer != ANSWER_GIVEN) {
+		return true; /* as it is nearly always */
 	}
 	if (is_asleep(vcpu) &&
 		((vcpu->requests & VCPU_REQUEST_NMI) ||
@@ -343,7 +343,7 @@ static void run(struct vcpu *vcpu, uint64_t until)
 }
 
 /* CPU 0's other work: the monitor, what the UART has for it, a look at the line now and then. */
-static void serve_console(uint64_t now)
+static void serve_console(uint64_t now, uint64_t slice)
 {
 	static uint64_t look_at, sample_at;
 
@@ -352,15 +352,11 @@ static void serve_console(uint64_t now)
 	/* Also with an interrupt: it may be wired elsewhere than we believe. */
 	if (now >= look_at) {
 		console_poll();
-		look_at = now + time_to_tsc(console_polled ? RUN_MAX_NS : 250000000);
+		look_at = now + (console_polled ? slice : 25 * slice);
 		if (now >= sample_at) {
 			dispatch_sample();
 			sample_at = now + time_frequency;
 		}
-	}
-	/* More than 20 us are not the cost of the vCPU that was kept waiting. */
-	if (this_cpu()->vcpu != NULL && tsc_read() - now > time_to_tsc(20000)) {
-		dispatch_skip(now);
 	}
 }
 
@@ -419,7 +415,7 @@ void cpu_loop(void)
 		}
 		uint64_t now = tsc_read();
 		if (boots) {
-			serve_console(now);
+			serve_console(now, slice);
 		}
 		struct vcpu *vcpu = choose(cpu, now);
 		uint64_t until = min_u64(cpu->until, cpu->alarm_at);
