@@ -95,15 +95,10 @@ static void load(const struct vcpu_context *c, const struct vcpu_context *old)
 	dr2_write(c->debug[2]);
 	dr3_write(c->debug[3]);
 	dr6_write(c->debug[DEBUG_DR6]);
-	/* No loop: this is on the way of every switch. */
-	STATIC_ASSERT(CONTEXT_MSRS == 7, "all of them");
-	load_msr(c, old, 0);
-	load_msr(c, old, 1);
-	load_msr(c, old, 2);
-	load_msr(c, old, 3);
-	load_msr(c, old, 4);
-	load_msr(c, old, 5);
-	load_msr(c, old, 6);
+#pragma GCC unroll 7 /* this is on the way of every switch */
+	for (unsigned i = 0; i < CONTEXT_MSRS; i++) {
+		load_msr(c, old, i);
+	}
 }
 
 static unsigned slot_of(uint32_t number)

@@ -57,6 +57,11 @@ void svm_set(struct vcpu *vcpu, enum vcpu_register reg, uint64_t value)
 		return;
 	}
 	*(uint64_t *)at = value | (reg == VCPU_EFER ? EFER_SVME : 0);
+	/* QEMU 7.2 leaves the host without paging after an exit with LME but neither PAE nor PG.
+	 * Without PG, PAE changes nothing. */
+	if ((svm_get(vcpu, VCPU_EFER) & EFER_LME) && !(svm_get(vcpu, VCPU_CR0) & CR0_PG)) {
+		*(uint64_t *)(vmcb->page + vcpu_register_places[VCPU_CR4].vmcb) |= CR4_PAE;
+	}
 }
 
 void svm_get_segment(struct vcpu *vcpu, enum segment_name name, struct segment *segment)

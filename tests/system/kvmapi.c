@@ -171,6 +171,16 @@ static void check_shutdown(struct guest *g)
 	}
 }
 
+/* Not on KVM: of QEMU 7.2 only the window is left after this (docs/decisions.md). */
+static void check_early_long_mode(struct guest *g)
+{
+	/* mov ecx, EFER; mov eax, LME; xor edx, edx; wrmsr: CR4.PAE and CR0.PG are clear */
+	LOAD(g, 0x66, 0xb9, 0x80, 0, 0, 0xc0, 0x66, 0xb8, 0, 1, 0, 0, 0x66, 0x31, 0xd2, 0x0f, 0x30,
+		END, 0x66, 0x31, 0xc0, 0x66, 0x31, 0xd2, 0x0f, 0x30, END);
+	report(!is_pintle || is_end(g, guest_run(g)), "a guest may set EFER.LME before CR4.PAE");
+	report(!is_pintle || is_end(g, guest_run(g)), "and clear it");
+}
+
 /* mov ecx, 0x80b; xor eax, eax; xor edx, edx; wrmsr: the end of an interrupt, in x2APIC mode */
 #define EOI 0x66, 0xb9, 0x0b, 0x08, 0, 0, 0x66, 0x31, 0xc0, 0x66, 0x31, 0xd2, 0x0f, 0x30
 
@@ -418,6 +428,7 @@ static const struct check run_checks[] = {
 	{"reset", check_reset_at_exit},
 	{"signals", check_signals},
 	{"shutdown", check_shutdown},
+	{"early long mode", check_early_long_mode},
 	{"irqfd", check_irqfd},
 	{"level", check_level},
 	{"ioeventfd", check_ioeventfd},

@@ -362,6 +362,22 @@ static void every_register_keeps_its_own_value(void **state)
 	assert_int_equal(vmcb->clean, 0);
 }
 
+/* docs/decisions.md: an exit without it hangs QEMU. */
+static void long_mode_without_paging_has_pae(void **state)
+{
+	(void)state;
+	svm_set(&vcpu, VCPU_CR0, CR0_PE);
+	svm_set(&vcpu, VCPU_CR4, 0);
+	assert_int_equal(svm_get(&vcpu, VCPU_CR4), 0);
+	svm_set(&vcpu, VCPU_EFER, EFER_LME);
+	assert_int_equal(svm_get(&vcpu, VCPU_CR4), CR4_PAE);
+	svm_set(&vcpu, VCPU_CR4, 1);
+	assert_int_equal(svm_get(&vcpu, VCPU_CR4), CR4_PAE | 1);
+	svm_set(&vcpu, VCPU_CR0, CR0_PE | CR0_PG);
+	svm_set(&vcpu, VCPU_CR4, 1); /* VMRUN refuses this, and QEMU leaves it well */
+	assert_int_equal(svm_get(&vcpu, VCPU_CR4), 1);
+}
+
 static void every_segment_keeps_its_own_value(void **state)
 {
 	(void)state;
@@ -530,6 +546,7 @@ int main(void)
 		SVM_TEST(a_window_is_asked_for_once_and_closes_when_it_came),
 		SVM_TEST(an_interrupt_between_sti_and_hlt_comes_behind_the_hlt),
 		SVM_TEST(every_register_keeps_its_own_value),
+		SVM_TEST(long_mode_without_paging_has_pae),
 		SVM_TEST(every_segment_keeps_its_own_value),
 		SVM_TEST(no_asid_is_used_for_two_without_a_flush),
 		SVM_TEST(a_run_carries_rax_and_leaves_nothing_for_the_next),
