@@ -241,7 +241,7 @@ static bool measure(struct disk *disk, const char *path)
 bool disk_open(struct disk *disk, const char *path, bool read_only, unsigned depth)
 {
 	*disk = (struct disk){.read_only = read_only};
-	disk->fd = open(path, (read_only ? O_RDONLY : O_RDWR) | O_CLOEXEC);
+	disk->fd = open(path, (read_only ? O_RDONLY : O_RDWR) | O_CLOEXEC | O_NONBLOCK);
 	if (disk->fd < 0) {
 		say("cannot open the disk %s: %s%s", path, strerror(errno),
 			!read_only && (errno == EACCES || errno == EROFS)
@@ -261,6 +261,7 @@ bool disk_open(struct disk *disk, const char *path, bool read_only, unsigned dep
 		close(disk->fd);
 		return false;
 	}
+	fcntl(disk->fd, F_SETFL, 0); /* it was to refuse a FIFO without waiting for its writer */
 	/* Without io_uring (an old kernel, or forbidden) all works too, one after another. */
 	unsigned entries = depth < ENTRIES ? depth : ENTRIES;
 	disk->uring = io_uring_queue_init(entries, &disk->ring, 0) == 0;

@@ -20,7 +20,7 @@
 int load_open(struct load_file *file, const char *path)
 {
 	*file = (struct load_file){.path = path};
-	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK); /* nobody waits for a FIFO */
 	struct stat status;
 	int err = 0;
 	if (fd < 0 || fstat(fd, &status) != 0) {

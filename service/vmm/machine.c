@@ -107,7 +107,12 @@ static void reset(void)
 		end(0);
 		return;
 	}
-	say("the guest restarts");
+	static unsigned restarts;
+	if (++restarts < TOLD) {
+		say("the guest restarts");
+	} else if (restarts == TOLD) {
+		say("the guest restarts again and again; that is not told any more");
+	}
 	vcpus_pause();
 	/* That others wanted the same meanwhile is done with; more than that comes first. */
 	enum machine_event more = atomic_exchange(&event, MACHINE_GOES_ON);
@@ -140,7 +145,8 @@ static void on_event(void *argument, uint32_t events)
 	}
 }
 
-/* SIGTERM asks the guest first; everything else, and a second one, ends it. */
+/* SIGTERM asks the guest first, a second one ends it. SIGPWR asks as often as it comes: who asks
+ * anew does not know of the first. All others end it. */
 static void on_signal(void *argument, uint32_t events)
 {
 	(void)argument;
@@ -149,17 +155,17 @@ static void on_signal(void *argument, uint32_t events)
 	if (read(signal_fd, &info, sizeof(info)) != sizeof(info)) {
 		return;
 	}
-	if (info.ssi_signo != SIGTERM || button_pressed) {
+	bool asks = info.ssi_signo == SIGTERM;
+	if (info.ssi_signo != SIGPWR && (!asks || button_pressed)) {
 		say("stopped");
 		end(0);
 		return;
 	}
-	button_pressed = true;
-	if (power_press_button()) {
-		say("the power button is pressed; a second SIGTERM ends the guest at once");
-	} else {
-		say("the guest does not listen to its power button; a second SIGTERM ends it");
-	}
+	button_pressed = button_pressed || asks;
+	say("%s%s",
+		power_press_button() ? "the power button is pressed"
+				     : "the guest does not listen to its power button",
+		asks ? "; a second SIGTERM ends the guest at once" : "");
 }
 
 static int watch_signals(void)
@@ -169,6 +175,7 @@ static int watch_signals(void)
 	sigaddset(&signals, SIGINT);
 	sigaddset(&signals, SIGTERM);
 	sigaddset(&signals, SIGHUP);
+	sigaddset(&signals, SIGPWR);
 	signal_fd = signalfd(-1, &signals, SFD_NONBLOCK | SFD_CLOEXEC);
 	/* Threads inherit this; the vCPUs' own signal is for them alone. */
 	sigaddset(&signals, SIGUSR1);
@@ -223,8 +230,7 @@ int machine_run(const struct options *wanted)
 {
 	options = wanted;
 	exit_status = STATUS_REFUSED;
-	if (create() == 0 && vcpus_run() == 0) {
-		pidfile_write();
+	if (create() == 0 && vcpus_run() == 0 && pidfile_write() == 0) {
 		loop_run();
 	}
 	vcpus_destroy();

@@ -14,7 +14,7 @@
 #define NET_FRAME_MAX  (65535u + 14 + 4)
 #define NET_HEADER     ((uint32_t)sizeof(struct virtio_net_hdr_v1))
 #define NET_QUEUE_SIZE 256u
-#define NET_SEGMENTS   64u /* of a chain */
+#define NET_SEGMENTS   NET_QUEUE_SIZE /* of a chain: a driver may use them all */
 
 enum {
 	NET_RX, /* to the guest */

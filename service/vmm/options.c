@@ -371,7 +371,7 @@ void options_help(void)
 	printf("\nA PLACE is - (this terminal), pty (a new pseudo-terminal), a file or terminal,\n"
 	       "a socket that somebody listens at, or listen:SOCKET.\n"
 	       "SIGTERM presses the guest's power button, a second one ends it; so does "
-	       "Ctrl-C at once.\n"
+	       "Ctrl-C at once.\nSIGPWR presses it, as often as it comes.\n"
 	       "The exit status is 0 when the guest ended as it or you asked, 1 when it was "
 	       "refused,\n2 when it failed.\n");
 }

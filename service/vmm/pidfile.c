@@ -37,11 +37,14 @@ int pidfile_create(const char *path)
 	return -error;
 }
 
-void pidfile_write(void)
+int pidfile_write(void)
 {
-	if (pidfile >= 0) {
-		dprintf(pidfile, "%d\n", (int)getpid());
+	if (pidfile >= 0 && dprintf(pidfile, "%d\n", (int)getpid()) < 0) {
+		int error = errno;
+		say("cannot write the pidfile: %s", strerror(error));
+		return -error;
 	}
+	return 0;
 }
 
 void pidfile_destroy(void)

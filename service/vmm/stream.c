@@ -252,7 +252,7 @@ static bool socket_address(struct sockaddr_un *address, const char *path)
 static int connect_to(const char *path)
 {
 	struct sockaddr_un address;
-	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	if (fd < 0) {
 		return -1;
 	}
@@ -263,7 +263,6 @@ static int connect_to(const char *path)
 		errno = error;
 		return -1;
 	}
-	fcntl(fd, F_SETFL, O_NONBLOCK);
 	return fd;
 }
 
@@ -285,8 +284,11 @@ static bool remove_stale(const char *path)
 		return true;
 	}
 	int fd = connect_to(path);
+	bool heard = fd >= 0 || errno == EAGAIN; /* the latter: it has no place for more now */
 	if (fd >= 0) {
 		close(fd);
+	}
+	if (heard) {
 		errno = EADDRINUSE;
 		return false;
 	}

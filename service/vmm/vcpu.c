@@ -48,6 +48,7 @@ static struct vcpu *vcpus;  /* [I] */
 static unsigned vcpu_count; /* [M] */
 static pthread_mutex_t run_lock = PTHREAD_MUTEX_INITIALIZER;
 static pthread_cond_t run_changed = PTHREAD_COND_INITIALIZER;
+static atomic_uint shutdowns;
 static _Atomic enum run_state run_state; /* changed with run_lock held */
 static unsigned active;                  /* [run_lock] threads that are not waiting */
 
@@ -139,7 +140,9 @@ static bool do_exit(const struct vcpu *vcpu)
 	case KVM_EXIT_INTR:
 		return true;
 	case KVM_EXIT_SHUTDOWN:
-		say("vCPU %u shut down (a triple fault), which resets a PC", vcpu->id);
+		if (atomic_fetch_add(&shutdowns, 1) < TOLD) {
+			say("vCPU %u shut down (a triple fault), which resets a PC", vcpu->id);
+		}
 		machine_tell(MACHINE_RESET);
 		return false;
 	case KVM_EXIT_SYSTEM_EVENT:

@@ -22,7 +22,7 @@
 
 #define PORTS      VIRTIO_CONSOLE_PORTS
 #define QUEUE_SIZE 128u
-#define SEGMENTS   32u
+#define SEGMENTS   QUEUE_SIZE /* of a chain: a driver may use them all */
 #define NAME_SIZE  32u
 #define CHAINS     32u        /* that a port moves at one go */
 #define OUT_MAX    (1u << 20) /* bytes that it writes at one go */

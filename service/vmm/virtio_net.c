@@ -201,7 +201,11 @@ static bool pump_tx(struct net *net)
 static void pump(struct net *net)
 {
 	bool works = (net->device.status & VIRTIO_CONFIG_S_DRIVER_OK) != 0 && !net->device.broken;
-	if (!works || net->vhost.fd >= 0) {
+	if (!works) {
+		watch(net, 0); /* else what waits there wakes us for ever */
+		return;
+	}
+	if (net->vhost.fd >= 0) {
 		return;
 	}
 	bool in = !net->backend->gone && pump_rx(net), out = pump_tx(net);
@@ -237,6 +241,7 @@ static void vhost_refuses(void *argument, uint32_t events)
 	pthread_mutex_lock(&net->device.lock);
 	if (net->vhost.fd >= 0) {
 		loop_remove(net->vhost.error);
+		net_vhost_stop(&net->vhost);
 		virtio_break(&net->device, "the kernel found a ring that makes no sense");
 	}
 	pthread_mutex_unlock(&net->device.lock);

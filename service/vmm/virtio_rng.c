@@ -11,8 +11,8 @@
 #include "service/vmm/say.h"
 
 #define QUEUE_SIZE 64u
-#define SEGMENTS   16u
-#define AT_ONCE    4096u /* bytes for one chain; a driver asks again */
+#define SEGMENTS   QUEUE_SIZE /* of a chain: a driver may use them all */
+#define AT_ONCE    4096u      /* bytes for one chain; a driver asks again */
 
 struct rng {
 	struct virtio_device device;

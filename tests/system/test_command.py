@@ -24,8 +24,8 @@ if grep -q refuse "$config"; then
 	exit 1
 fi
 echo "pintle-vmm: the serial port is /dev/null" >&2
-trap 'exit 0' INT TERM
-! grep -q deaf "$config" || trap '' INT TERM
+trap 'exit 0' INT TERM PWR
+! grep -q deaf "$config" || trap '' INT TERM PWR
 echo $$ >"$pidfile"
 while :; do sleep 0.1; done
 """
@@ -142,6 +142,29 @@ def pintle_ends_a_guest_that_does_not_listen(_):
         pintle("start", "one")
         check("pintle kill one" in pintle("stop", "one", status=1), "stop does not say what to do")
         check("one is ended" in pintle("kill", "one"), "kill does not end it")
+        pintle("start", "one")
+        check("one is ended" in pintle("kill", "--all"), "kill --all does not end it")
+
+
+@test
+def pintle_stops_a_guest_whose_file_is_gone(_):
+    """It runs on, and must not only end with the machine."""
+    with command() as pintle:
+        pintle.write("one")
+        pintle("start", "one")
+        (pintle.configs / "one.conf").unlink()
+        check("one is off" in pintle("stop", "--all"), "it is not stopped")
+        check("there is no guest one" in pintle("stop", "one", status=1), "it is still there")
+
+
+@test
+def pintle_does_not_wait_for_a_guest_that_left_an_empty_status(_):
+    """As on a full file system: a status is there, without a word in it."""
+    with command() as pintle:
+        pintle.write("one", "# refuse")
+        stand_in = pintle.folder / "pintle-vmm"
+        stand_in.write_text(STAND_IN.replace("exit 1", ': >"${pidfile%.pid}.status"; kill -9 $PPID $$'))
+        check("one was not started" in pintle("start", "one", status=1), "it does not say so")
 
 
 @test

@@ -546,6 +546,12 @@ static void disks_that_cannot_be_are_refused(void **state)
 		struct virtio_blk_options options = {.path = bad[i]};
 		assert_null(virtio_blk_create(&driver.memory, &options));
 	}
+	static const char fifo[] = "/tmp/pintle-blk-fifo"; /* nobody writes to it */
+	unlink(fifo);
+	assert_int_equal(mkfifo(fifo, 0600), 0);
+	struct virtio_blk_options waits = {.path = fifo, .read_only = true};
+	assert_null(virtio_blk_create(&driver.memory, &waits));
+	unlink(fifo);
 	prepare_file();
 	struct virtio_device *device = open_disk(false, 1);
 	struct virtio_blk_options again = {.path = path},
