@@ -32,12 +32,12 @@ bool gmem_copy(struct vm *vm, uint64_t gpa, void *bytes, size_t size, bool write
 	while (size != 0) {
 		struct stage2_translation page;
 		size_t part = min_u64(size, PAGE_SIZE - (gpa & PAGE_MASK));
-		if (write && vm->logs) {
-			gmem_open(vm, gpa);
-		}
 		/* Without a lock, as the CPU itself walks: tables that are taken out stay until
 		 * every CPU has answered (vm_flush()), and this one answers later. */
 		bool there = stage2_query(&vm->stage2, gpa, &page);
+		if (there && write && (page.rights & STAGE2_LOG) && gmem_open(vm, gpa)) {
+			continue; /* unless the log has shut it again meanwhile */
+		}
 		if (!there || !(page.rights & (write ? STAGE2_WRITE : STAGE2_READ)) ||
 			(write && page.cache != STAGE2_WB)) {
 			return false;

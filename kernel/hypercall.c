@@ -268,7 +268,7 @@ static int64_t call_VCPU_CREATE(const struct call *c)
 	}
 	vcpu->event = (uint32_t)c->argument[2];
 	vcpu->stopped = true;
-	vcpu->state = vcpu->index == 0 ? VCPU_RUNNING : VCPU_WAIT_SIPI;
+	vcpu->state = apic_id == 0 ? VCPU_RUNNING : VCPU_WAIT_SIPI;
 	vcpu->record = record;
 	vcpu_publish(vcpu);
 	return vcpu->index;
@@ -389,7 +389,8 @@ static int64_t call_CPUID_SET(const struct call *c)
 	if (own == NULL) {
 		return -ENOMEM;
 	}
-	vm->cpuid_count = 0; /* a vCPU that runs meanwhile sees none */
+	/* A vCPU that runs meanwhile sees rows of both. */
+	vm->cpuid_count = (unsigned)min_u64(vm->cpuid_count, count);
 	memcpy(own, c->page, count * sizeof(*own));
 	vm->cpuid = own;
 	vm->cpuid_count = (unsigned)count;

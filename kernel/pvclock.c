@@ -93,7 +93,7 @@ bool pvclock_write(struct vcpu *vcpu, uint32_t msr, uint64_t value)
 	if (msr == MSR_PVCLOCK_WALL) {
 		struct wall_record record = {.seconds = (uint32_t)(date_at_boot / NS_PER_SECOND),
 			.ns = (uint32_t)(date_at_boot % NS_PER_SECOND)};
-		return publish(vcpu->vm, value, value + 4, &record.seconds, 8);
+		return value == 0 || publish(vcpu->vm, value, value + 4, &record.seconds, 8);
 	}
 	if ((value & ENABLE) && !write_time(vcpu, value & ~ENABLE)) {
 		return false;

@@ -87,7 +87,7 @@ static unsigned call_range(unsigned first, unsigned end, void (*function)(void *
 				smp_wake(i);
 			}
 		}
-		again = waited > again ? waited + KICK_AGAIN_NS : again;
+		again = waited > again ? 2 * waited : again;
 		/* Take back what they have not begun to do; for what they have, wait longer. */
 		for (unsigned i = first; i < end && waited > ANSWER_LIMIT_NS; i++) {
 			bool idle = atomic_fetch_and(&cpu_table[i]->calls[word], ~mine) & mine;

@@ -181,6 +181,7 @@ void vcpu_lapic(struct vcpu *vcpu, void *page, bool set)
 		/* No vectors below 16. */
 		uint32_t mask = (i & 7) == 0 ? 0xffff0000 : UINT32_MAX;
 		vcpu->lapic.reg[i].value = reg[i].value & mask;
+		vcpu->owed[i % 8] |= reg[i].value & reg[LAPIC_TMR + i % 8].value & mask;
 	}
 	vcpu_request(vcpu, VCPU_REQUEST_EVENT);
 }

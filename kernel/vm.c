@@ -143,6 +143,6 @@ void vcpu_power_on(struct vcpu *vcpu, uint32_t apic_id)
 	vcpu_restart(vcpu);
 	vcpu->requests = 0;
 	vcpu->exited_at = tsc_read();
-	vlapic_init(&vcpu->lapic, apic_id, vcpu->index == 0);
+	vlapic_init(&vcpu->lapic, apic_id, (vcpu->closed ? apic_id : vcpu->index) == 0);
 	context_reset(vcpu);
 }

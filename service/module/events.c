@@ -78,7 +78,7 @@ void event_remove(struct event *event)
 	mutex_lock(&events_lock);
 	RCU_INIT_POINTER(events_table[event->bit], NULL);
 	/* What was told and not taken is not the next owner's. */
-	for (cpu = 0; cpu < events_cpus; cpu++) {
+	for (cpu = 0; events_page && cpu < events_cpus; cpu++) {
 		clear_bit(event->bit, (unsigned long *)events_page[cpu]->bits);
 	}
 	__clear_bit(event->bit, events_used);
@@ -148,6 +148,7 @@ void events_stop(struct pci_dev *function)
 {
 	unsigned int cpu;
 
+	mutex_lock(&events_lock);
 	for (cpu = 0; cpu < events_cpus; cpu++) {
 		if (events_page[cpu]) {
 			int irq = pci_irq_vector(function, cpu);
@@ -160,5 +161,6 @@ void events_stop(struct pci_dev *function)
 	}
 	pci_free_irq_vectors(function);
 	kfree(events_page);
-	events_page = NULL;
+	events_page = NULL; /* VMs may live on, deaf */
+	mutex_unlock(&events_lock);
 }

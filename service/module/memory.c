@@ -13,7 +13,7 @@
 #include "service/module/vm.h"
 
 #define CHUNK_PAGES (PINTLE_PIECE / PAGE_SIZE)
-#define STEP        (1ull << 30)    /* what UNMAP and PROTECT take at once */
+#define STEP        (1ull << 24)    /* for UNMAP and PROTECT at once: meanwhile nobody else runs */
 #define LOG_PAGES   (PAGE_SIZE * 8) /* what DIRTY_LOG tells at once */
 
 /* [vm->lock] all */
@@ -120,17 +120,25 @@ static void unpin_slot(struct vm *vm, struct slot *slot)
 	slot->pinned = 0;
 }
 
+/* How much of the slot one call takes from here: to a multiple of STEP, so that no large page is
+ * cut. */
+static u64 step_from(const struct slot *slot, u64 at)
+{
+	return min(slot->size - at, STEP - (slot->gpa + at) % STEP);
+}
+
 static long unmap_slot(struct vm *vm, const struct slot *slot)
 {
 	u64 at, length;
 	long err;
 
-	for (at = 0; at < slot->size; at += STEP) {
-		length = min(slot->size - at, STEP);
+	for (at = 0; at < slot->size; at += length) {
+		length = step_from(slot, at);
 		err = vm_call(vm, UNMAP, slot->gpa + at, length);
 		if (err) {
 			return err;
 		}
+		cond_resched();
 	}
 	return 0;
 }
@@ -174,6 +182,11 @@ static long harvest(struct vm *vm, const struct slot *slot, u8 __user *to)
 
 	for (at = 0; at < pages; at += LOG_PAGES) {
 		count = min_t(u64, pages - at, LOG_PAGES);
+		/* A table for each large page; one without counts as written for ever. */
+		while (vm_call(vm, PAGES_FREE) < (long)(count / CHUNK_PAGES) + 3 &&
+			vm_feed(vm) == 0) {
+			cond_resched();
+		}
 		err = vm_call(vm, DIRTY_LOG, slot->gpa + (at << PAGE_SHIFT), count,
 			virt_to_phys(vm->page));
 		if (err) {
@@ -198,8 +211,8 @@ static long set_logging(struct vm *vm, const struct slot *slot, bool on)
 	if (on) {
 		return harvest(vm, slot, NULL);
 	}
-	for (at = 0; at < slot->size; at += STEP) {
-		length = min(slot->size - at, STEP);
+	for (at = 0; at < slot->size; at += length) {
+		length = step_from(slot, at);
 		err = vm_call(vm, PROTECT, slot->gpa + at, length, rights_of(slot));
 		if (err) {
 			return err;
@@ -339,6 +352,16 @@ long memory_get_dirty_log(struct vm *vm, void __user *argument)
 	}
 	mutex_unlock(&vm->lock);
 	return err;
+}
+
+void memory_unmap(struct vm *vm)
+{
+	struct slot *slot;
+
+	list_for_each_entry(slot, &vm->slots, node)
+	{
+		unmap_slot(vm, slot);
+	}
 }
 
 void memory_free(struct vm *vm)

@@ -136,8 +136,10 @@ void shared_exit(void)
 	mutex_lock(&shared_lock);
 	list_for_each_entry_safe(piece, next, &shared_list, node)
 	{
-		WARN_ON(!bitmap_empty(piece->used, PIECE_PAGES));
-		shared_drop(piece);
+		/* What is in use still is lost, not given to others. */
+		if (!WARN_ON(!bitmap_empty(piece->used, PIECE_PAGES))) {
+			shared_drop(piece);
+		}
 	}
 	mutex_unlock(&shared_lock);
 }

@@ -8,6 +8,7 @@
 #include <linux/uaccess.h>
 #include <asm/apicdef.h>
 #include <asm/msr.h>
+#include <asm/processor-flags.h>
 #include <asm/tsc.h>
 
 #include "service/module/convert.h"
@@ -80,6 +81,7 @@ static long get_regs(struct vcpu *vcpu, void *data)
 
 static long set_regs(struct vcpu *vcpu, void *data)
 {
+	((struct kvm_regs *)data)->rflags |= X86_EFLAGS_FIXED; /* VT-x refuses others */
 	return set_table(vcpu, &convert_regs, data);
 }
 

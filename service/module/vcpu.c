@@ -201,9 +201,8 @@ static long run(struct vcpu *vcpu)
 	do {
 		err = enter(vcpu);
 		if (err) {
-			return err == -EAGAIN   ? run_not(vcpu)
-				: err == -EINTR ? interrupted(vcpu)
-						: err;
+			/* It may have been stopped before it came to do what was answered. */
+			return err == -EAGAIN || err == -EINTR ? run_not(vcpu) : err;
 		}
 	} while (!tell_exit(vcpu));
 	return 0;

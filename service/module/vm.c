@@ -48,6 +48,7 @@ static void vm_free(struct kref *users)
 	unsigned int i;
 	long err;
 
+	memory_unmap(vm);
 	err = pintle_call_alone(VM_DESTROY, vm->handle);
 	if (err) {
 		pr_err("pintle: VM %llx does not end: %ld; its memory is lost\n", vm->handle, err);

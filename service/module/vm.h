@@ -117,7 +117,8 @@ void vm_put(struct vm *vm);
 /* memory.c. */
 long memory_set_region(struct vm *vm, void __user *argument);
 long memory_get_dirty_log(struct vm *vm, void __user *argument);
-void memory_free(struct vm *vm); /* once Pintle uses none of it */
+void memory_unmap(struct vm *vm); /* in steps; VM_DESTROY does at once what is left */
+void memory_free(struct vm *vm);  /* once Pintle uses none of it */
 
 /* irq.c. */
 long irq_set_routing(struct vm *vm, void __user *argument);

@@ -171,6 +171,25 @@ static void check_shutdown(struct guest *g)
 	}
 }
 
+/* Whichever comes first. */
+static void check_boot_processor(struct guest *g)
+{
+	struct kvm_enable_cap split = {.cap = KVM_CAP_SPLIT_IRQCHIP, .args = {24}};
+	struct kvm_mp_state state[2];
+	int vcpu[2], vm = must("KVM_CREATE_VM", g->kvm, KVM_CREATE_VM, NULL);
+	must("KVM_ENABLE_CAP", vm, KVM_ENABLE_CAP, &split);
+	for (uintptr_t i = 2; i-- > 0;) {
+		vcpu[i] = must("KVM_CREATE_VCPU", vm, KVM_CREATE_VCPU, (void *)i);
+		must("KVM_GET_MP_STATE", vcpu[i], KVM_GET_MP_STATE, &state[i]);
+	}
+	report(state[0].mp_state == KVM_MP_STATE_RUNNABLE &&
+			state[1].mp_state == KVM_MP_STATE_UNINITIALIZED,
+		"vCPU 0 is the boot processor");
+	close(vcpu[0]);
+	close(vcpu[1]);
+	close(vm);
+}
+
 /* Not on KVM: of QEMU 7.2 only the window is left after this (docs/decisions.md). */
 static void check_early_long_mode(struct guest *g)
 {
@@ -429,6 +448,7 @@ static const struct check run_checks[] = {
 	{"signals", check_signals},
 	{"shutdown", check_shutdown},
 	{"early long mode", check_early_long_mode},
+	{"boot processor", check_boot_processor},
 	{"irqfd", check_irqfd},
 	{"level", check_level},
 	{"ioeventfd", check_ioeventfd},

@@ -38,6 +38,10 @@ static void check_registers(struct guest *g)
 	regs.rflags = 0x246;
 	report(comes_back(g, "regs", KVM_GET_REGS, KVM_SET_REGS, &regs, &regs_back, sizeof(regs)),
 		"registers come back");
+	regs.rflags = 0;
+	must("KVM_SET_REGS", g->vcpu, KVM_SET_REGS, &regs);
+	must("KVM_GET_REGS", g->vcpu, KVM_GET_REGS, &regs_back);
+	report(regs_back.rflags == 2, "RFLAGS has its fixed bit");
 	must("KVM_GET_SREGS", g->vcpu, KVM_GET_SREGS, &sregs);
 	sregs.cr0 = 0x80050033;
 	sregs.cr2 = 0xdeadbeef000;

@@ -86,6 +86,10 @@ static void the_msr_of_the_time_is_kept_and_that_of_the_date_not(void **state)
 	assert_true(write_msr(MSR_PVCLOCK_WALL, 0x2000));
 	assert_true(msr_emulate_read(vcpu, MSR_PVCLOCK_WALL, &value));
 	assert_int_equal(value, 0);
+	/* A VMM sets all to 0: that is no address. */
+	memset(fake_memory, 0x5a, 16);
+	assert_true(write_msr(MSR_PVCLOCK_WALL, 0));
+	assert_int_equal(fake_memory[0] & fake_memory[4] & fake_memory[8], 0x5a);
 	/* Switched off, nothing is written, wherever it points. */
 	assert_true(write_msr(MSR_PVCLOCK_TIME, 0x7ffffffffff0));
 	assert_true(msr_emulate_read(vcpu, MSR_PVCLOCK_TIME, &value));

@@ -236,6 +236,12 @@ static void the_apics_page_goes_in_and_out(void **state)
 	vcpu_lapic(vcpu, in, true);
 	vcpu_lapic(vcpu, out, false);
 	assert_int_equal(out[4 * (LAPIC_IRR + 1)], 1u << 17);
+	/* The VMM hears of the end of what a pin has sent, not of others. */
+	memset(vcpu->owed, 0, sizeof(vcpu->owed));
+	in[4 * (LAPIC_ISR + 2)] = 3;
+	in[4 * (LAPIC_TMR + 2)] = 1;
+	vcpu_lapic(vcpu, in, true);
+	assert_int_equal(vcpu->owed[2], 1);
 }
 
 int main(void)
