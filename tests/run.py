@@ -7,10 +7,12 @@ emulators (tests/system). A failed step prints what it said.
 """
 
 import argparse
+import concurrent.futures
 import pathlib
 import re
 import subprocess
 import sys
+import threading
 import time
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
@@ -23,15 +25,17 @@ class Counts:
     def __init__(self):
         self.passed = 0
         self.failed = 0
+        self._lock = threading.Lock()  # guards all of it
 
     def add(self, name, passed, failed, seconds, output=""):
         """Note the outcome of one step, and show its output if it failed."""
-        self.passed += passed
-        self.failed += failed
         verdict = "FAIL" if failed else "ok  "
-        print(f"{verdict} {name} ({passed} passed, {failed} failed, {seconds:.1f} s)", flush=True)
-        if failed:
-            print(output, flush=True)
+        with self._lock:
+            self.passed += passed
+            self.failed += failed
+            print(f"{verdict} {name} ({passed} passed, {failed} failed, {seconds:.1f} s)", flush=True)
+            if failed:
+                print(output, flush=True)
 
 
 def run(command):
@@ -60,6 +64,15 @@ def unit_tests(counts):
         if status == 0 and passed == 0:
             failed = 1  # a program that tests nothing
         counts.add(f"unit: {source.stem}", passed, failed, seconds, output)
+
+
+def fuzz_targets(counts, seconds):
+    """Each fuzz target for so long, two at a time."""
+    def fuzz(source):
+        check(counts, f"fuzz: {source.stem} finds nothing in {seconds} s", "sh", "tools/fuzz.sh",
+              f"build/unit/{source.stem}", str(seconds))
+    with concurrent.futures.ThreadPoolExecutor(2) as pool:
+        list(pool.map(fuzz, sorted((ROOT / "tests/fuzz").glob("fuzz_*.c"))))
 
 
 def system_tests(counts, long):
@@ -98,11 +111,7 @@ def main():
         check(counts, "every file has a licence line", "sh", "tools/licences.sh")
         if check(counts, "the unit tests build", "make", "-j2", "unit-build"):
             unit_tests(counts)
-        seconds = 120 if arguments.long else 10
-        for source in sorted((ROOT / "tests/fuzz").glob("fuzz_*.c")):
-            target = f"build/unit/{source.stem}"
-            check(counts, f"fuzz: {source.stem} finds nothing in {seconds} s", "sh", "tools/fuzz.sh", target,
-                  str(seconds))
+        fuzz_targets(counts, 120 if arguments.long else 10)
         system_tests(counts, arguments.long)
     print(f"{counts.passed} passed, {counts.failed} failed")
     return 1 if counts.failed else 0

@@ -134,7 +134,7 @@ class Machine:
     def send(self, data):
         """Send bytes, and read what comes back meanwhile."""
         self._outgoing += data
-        limit = time.monotonic() + self.command_seconds()
+        limit = time.monotonic() + self.command_seconds() + len(data) / 20  # Bochs takes 80 a second
         while self._outgoing:
             if not self.read_some(0.1) or time.monotonic() > limit:
                 raise Failure(f"the machine takes no input; {self.last_line()}")

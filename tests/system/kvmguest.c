@@ -132,7 +132,9 @@ static void on_alarm(int number)
 int guest_run_for(struct guest *guest, unsigned milliseconds)
 {
 	struct sigaction action = {.sa_handler = on_alarm};
+	/* Again and again: the first may come before the guest runs. */
 	struct itimerval limit = {.it_value = {milliseconds / 1000, milliseconds % 1000 * 1000}};
+	limit.it_interval = limit.it_value;
 	struct itimerval never = {0};
 	sigaction(SIGALRM, &action, NULL);
 	setitimer(ITIMER_REAL, &limit, NULL);

@@ -58,6 +58,15 @@ UP = r"SERVICE-VM-UP cpus=(\d+) memory=(\d+) (\S+)\n"
 _lock = threading.Lock()  # held while something is fetched or made
 
 
+def whole_file(path, make):
+    """Have make(a path) write this file, so that a test beside this one reads no part of it; the path."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    own = path.with_name(f"{path.name}.{threading.get_ident()}")
+    make(own)
+    own.replace(path)
+    return path
+
+
 def package_files(package, *patterns):
     """The first file of this package for each pattern, unpacked."""
     with _lock:

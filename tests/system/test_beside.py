@@ -3,7 +3,6 @@
 
 import hashlib
 import random
-import re
 import time
 
 import service
@@ -45,17 +44,23 @@ def the_escape_key_goes_back_to_linux(bench):
 
 def a_long_line_of_keys_reaches_linux(bench):
     """More at once than its UART's FIFO takes, and no further key behind the last."""
-    for _ in range(20):
+    for _ in range(20 if bench.long else 5):
         check(bench.guest.run("echo " + "x" * 200) == "x" * 200 + "\n", "keys are missing")
+
+
+def is_slow(bench):
+    """Is the line slow, and the run not to be long? Bochs is given 80 bytes a second (tools/emulator.py)."""
+    return bench.machine.setup.emulator == "bochs" and not bench.long
 
 
 def a_fast_paste_reaches_linux_whole(bench):
     """Faster than any real line: QEMU's has no speed of its own."""
-    text = "".join(f"{number:063}\n" for number in range(64)).encode()
+    lines = 16 if is_slow(bench) else 64
+    text = "".join(f"{number:063}\n" for number in range(lines)).encode()
     bench.machine.send(b"head -c %d | sha256sum\n" % len(text))
     begin = time.monotonic()
     bench.machine.send(text)
-    _, digest = bench.guest.answer(3 * bench.machine.command_seconds())
+    _, digest = bench.guest.answer(10 * bench.machine.command_seconds())
     check(digest.split()[:1] == [hashlib.sha256(text).hexdigest()], "something else came")
     return f"{len(text)} bytes in {time.monotonic() - begin:.2f} s"
 
@@ -81,7 +86,7 @@ def the_monitor_answers_while_linux_is_busy(bench):
 
 
 def the_monitor_answers_while_linux_floods_the_line(bench):
-    """And what is missing of the flood afterwards is what the monitor says that it left out."""
+    """And of the flood nothing is missing afterwards but what came before the last 8 KiB."""
     machine = bench.machine
     lines = 3000
     begin = len(machine.screen.text)
@@ -93,9 +98,9 @@ def the_monitor_answers_while_linux_floods_the_line(bench):
     status, _ = bench.guest.answer(2 * machine.command_seconds())
     check(status == 0, f"the flood ended with status {status}")
     text = machine.screen.text[begin:]
-    missing = (lines - text.count("flood")) * len("flood\r\n")
-    told = sum(map(int, re.findall(r"\[\.\.\. (\d+) bytes\]", text)))
-    check(abs(missing - told) <= 20, f"{missing} bytes are missing, told of {told}")
+    missing = lines - text.count("flood")
+    kept = text[text.rindex("[service VM; "):].count("flood")
+    check(missing <= 3 or kept >= 8192 // len("flood\r\n") - 1, f"{missing} lines are missing, {kept} were kept")
 
 
 def garbage_for_the_monitor_does_not_reach_linux(bench):
@@ -104,8 +109,9 @@ def garbage_for_the_monitor_does_not_reach_linux(bench):
     service.to_monitor(machine)
     generator = random.Random(3)
     usual = bytes(set(range(256)) - {*service.ESCAPE})
-    pieces = (b"x" * 3000, bytes(500), bytes(range(128, 256)) * 4, bytes(range(1, 28)) * 20,
-              bytes(generator.choices(usual, k=2000)))
+    part = 4 if is_slow(bench) else 1
+    pieces = (b"x" * (3000 // part), bytes(500 // part), bytes(range(128, 256)) * (4 // part),
+              bytes(range(1, 28)) * (20 // part), bytes(generator.choices(usual, k=2000 // part)))
     for number, piece in enumerate(pieces):
         machine.send(piece)
         machine.insist(f"loglevel {number}", f'"{number}" is no level')

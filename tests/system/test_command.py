@@ -76,6 +76,7 @@ def command():
             for name, state in pintle.states().items():
                 if state == "runs":
                     os.kill(pintle.pid(name), signal.SIGKILL)
+                    wait_until((pintle.run / f"{name}.status").exists, "its end is not told")
 
 
 def wait_until(condition, text):

@@ -19,16 +19,13 @@ HERE = ROOT / "tests" / "system"
 
 def multiboot_kernel():
     """A few-byte guest for the Multiboot loader, as a path."""
-    program = linux.PLACE / "multiboot"
-    program.parent.mkdir(parents=True, exist_ok=True)
-    linux.output_of("gcc", "-m32", "-nostdlib", "-static", "-no-pie", "-Wl,--build-id=none,-Ttext=0x200000",
-                    "-o", str(program), str(HERE / "multiboot.S"))
-    return program
+    return linux.whole_file(linux.PLACE / "multiboot", lambda path: linux.output_of(
+        "gcc", "-m32", "-nostdlib", "-static", "-no-pie", "-Wl,--build-id=none,-Ttext=0x200000",
+        "-o", str(path), str(HERE / "multiboot.S")))
 
 
 def pvh_kernel(bzimage):
     """The ELF file in Debian's bzImage, which has a PVH entry: compressed by LZ4 there."""
-    elf = linux.PLACE / "vmlinux"
     data = bzimage.read_bytes()
     begin = data.find(bytes.fromhex("02214c18"))  # the magic number of its old format
     check(begin >= 0, f"{bzimage} is not compressed by LZ4 any more")
@@ -36,15 +33,13 @@ def pvh_kernel(bzimage):
     done = subprocess.run(["lz4", "-dc"], input=data[begin:], stdout=subprocess.PIPE,
                           stderr=subprocess.DEVNULL, check=False)
     check(done.stdout.startswith(b"\x7fELF"), f"no ELF file in {bzimage}")
-    elf.write_bytes(done.stdout)
-    return elf
+    return linux.whole_file(linux.PLACE / "vmlinux", lambda path: path.write_bytes(done.stdout))
 
 
 def unzipped(path):
     """What is in this gzip file, as a path."""
-    plain = linux.PLACE / path.stem
-    plain.write_bytes(gzip.decompress(path.read_bytes()))
-    return plain
+    return linux.whole_file(linux.PLACE / path.stem,
+                            lambda plain: plain.write_bytes(gzip.decompress(path.read_bytes())))
 
 
 def start(bench, more=(), arguments="mitigations=off", **setup):

@@ -6,8 +6,10 @@ import hashlib
 import importlib.util
 import re
 import struct
+import threading
 import time
 
+import linux
 import service
 from harness import ROOT, Failure, check
 
@@ -21,8 +23,18 @@ def _load(name, path):
     return module
 
 
+_lock = threading.Lock()
+_built = {}  # [_lock] name -> path: each program once, as tests beside this one read them
+
 build = _load("vms_build", VMS / "build.py")
 _host_build = _load("vms_host_build", ROOT / "tests" / "calls" / "build.py")
+
+def _program(make, name, *more):
+    with _lock:
+        if name not in _built:
+            _built[name] = make(name, ROOT / "build" / "vms", *more)
+        return _built[name]
+
 
 # Seconds of ours that a second of the guest may take, three times what is seen: Bochs for each CPU.
 SLOWNESS = {"qemu": 3, "bochs": 15}
@@ -58,7 +70,7 @@ class Guest:
 
     def packed(self):
         """What tests/vms/host.c reads: struct given, and the image."""
-        image = build.build(self.program, ROOT / "build" / "vms").read_bytes()
+        image = _program(build.build, self.program).read_bytes()
         affinity = 1 << self.cpu if self.cpu >= 0 else 0
         head = struct.pack("<16sII4I2Q8Q", self.name.encode(), self.cpus, len(image), self.weight,
                            self.cap, LATENCIES.index(self.latency), 0, 1000 * self.budget,
@@ -68,17 +80,14 @@ class Guest:
 
 def pack(guests, folder):
     """A file of these guests, made in `folder`; its path."""
-    folder.mkdir(parents=True, exist_ok=True)
     packed = b"".join(guest.packed() for guest in guests)
-    path = folder / f"guests-{hashlib.sha256(packed).hexdigest()[:16]}"
-    path.write_bytes(packed)
-    return path
+    return linux.whole_file(folder / f"guests-{hashlib.sha256(packed).hexdigest()[:16]}",
+                            lambda path: path.write_bytes(packed))
 
 
 def modules(guests, folder):
     """The boot modules of a service VM that starts these guests, made in `folder`."""
-    folder.mkdir(parents=True, exist_ok=True)
-    host = _host_build.build("host", ROOT / "build" / "vms", VMS)
+    host = _program(_host_build.build, "host", VMS)
     return ((str(host), "kernel", ""), (str(pack(guests, folder)), "initrd", ""))
 
 
@@ -109,7 +118,12 @@ LINE = re.compile(r"^(\d+)\.(\d+) +(\d+) +(\d+) +\d+ +\w+ +\d+/\d+ +\d+ +(\d+) +
 def ask(machine, *commands):
     """Run commands of the monitor, which has the keys for so long; what they print."""
     service.to_monitor(machine)
-    output = "".join(machine.command(command) for command in commands)
+    output = ""
+    for command in commands:
+        said = machine.command(command)
+        while "try again" in said:  # it was on its way to another CPU
+            said = machine.command(command)
+        output += said
     service.to_guest(machine)
     return output
 
