@@ -2,6 +2,7 @@
 """Debian's own kernels for the service VM, with an initial file system of ours; made in build/linux."""
 
 import functools
+import os
 import pathlib
 import re
 import threading
@@ -61,7 +62,7 @@ _lock = threading.Lock()  # held while something is fetched or made
 def whole_file(path, make):
     """Have make(a path) write this file, so that a test beside this one reads no part of it; the path."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    own = path.with_name(f"{path.name}.{threading.get_ident()}")
+    own = path.with_name(f"{path.name}.{os.getpid()}.{threading.get_ident()}")
     make(own)
     own.replace(path)
     return path
