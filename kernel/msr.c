@@ -35,6 +35,7 @@ static const struct {
 	{0x8b, 0x8b, KEEP, ZERO},     /* its revision */
 	{0x9b, 0x9b, FAULT, FAULT},   /* SMM monitor */
 	{0x9e, 0x9e, FAULT, FAULT},   /* SMBASE */
+	{0xfe, 0xfe, KEEP, ZERO},     /* MTRRcap: guests have none, but read of it */
 	{0x10b, 0x10b, PASS, FAULT},  /* cache flush */
 	{0x174, 0x176, OPEN, OPEN},   /* SYSENTER */
 	{0x198, 0x19c, PASS, FAULT},  /* frequency, thermal limits */
@@ -42,20 +43,20 @@ static const struct {
 	{0x1b0, 0x1b2, PASS, FAULT},  /* energy bias, temperature */
 	{0x1c4, 0x1c5, FAULT, FAULT}, /* XFD */
 	{0x1d9, 0x1d9, ZERO, ZERO},   /* DEBUGCTL */
-	{MSR_PAT, MSR_PAT, EMULATE, EMULATE},
-	{0x400, 0x47f, CLEAR, FAULT}, /* machine-check banks */
-	{0x480, 0x493, FAULT, FAULT}, /* VMX capabilities */
-	{0x560, 0x58f, FAULT, FAULT}, /* processor trace */
-	{0x6a0, 0x6a8, FAULT, FAULT}, /* CET */
-	{0x770, 0x777, PASS, FAULT},  /* HWP */
-	{0xda0, 0xda0, ZERO, ZERO},   /* XSS: what it switches on would not move */
+	{MSR_PAT, MSR_PAT, EMULATE, EMULATE}, {0x200, 0x2ff, KEEP, ZERO}, /* MTRRs */
+	{0x400, 0x47f, CLEAR, FAULT},                                     /* machine-check banks */
+	{0x480, 0x493, FAULT, FAULT},                                     /* VMX capabilities */
+	{0x560, 0x58f, FAULT, FAULT},                                     /* processor trace */
+	{0x6a0, 0x6a8, FAULT, FAULT},                                     /* CET */
+	{0x770, 0x777, PASS, FAULT},                                      /* HWP */
+	{0xda0, 0xda0, ZERO, ZERO}, /* XSS: what it switches on would not move */
 	{MSR_PVCLOCK_WALL, MSR_PVCLOCK_TIME, EMULATE, EMULATE},
 	{MSR_STEAL_TIME, MSR_STEAL_TIME, EMULATE, EMULATE},
 	{0x4b564d02, 0x4b564dff, FAULT, FAULT}, /* KVM's others */
 	{0xc0000081, 0xc0000084, OPEN, OPEN},   /* SYSCALL */
 	{0xc0000100, 0xc0000103, OPEN, OPEN},   /* segment bases, TSC_AUX */
 	{0xc0000104, 0xc0000104, FAULT, FAULT}, /* TSC ratio */
-	{0xc0010015, 0xc0010015, KEEP, ZERO},   /* HWCR */
+	{0xc0010010, 0xc001001f, KEEP, ZERO},   /* SYSCFG, HWCR, NB_CFG */
 	{0xc0010062, 0xc0010063, PASS, FAULT},  /* frequency */
 	{0xc0010114, 0xc0010114, ZERO, ZERO},   /* VM_CR */
 	{0xc0010111, 0xc0010118, FAULT, FAULT}, /* SMM, SKINIT, VM_HSAVE_PA */

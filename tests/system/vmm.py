@@ -144,7 +144,7 @@ def first_screen(bench, name, options, pattern, seconds=UP_SECONDS):
 
 def wait_in_outer(bench, command, seconds=UP_SECONDS):
     """Repeat a command in the outer Linux until it prints something: that."""
-    loop = (f"n=0; while r=$({command}) ; [ -z \"$r\" ] && [ $n -lt {seconds * 2} ]; do"
+    loop = (f"n=0; while r=$({{ {command}; }} 2>/dev/null); [ -z \"$r\" ] && [ $n -lt {seconds * 2} ]; do"
             " n=$((n+1)); usleep 500000; done; echo \"$r\"")
     text = bench.outer.run(loop, 3 * seconds)
     if not text.strip():
