@@ -79,7 +79,9 @@ void event_remove(struct event *event)
 	RCU_INIT_POINTER(events_table[event->bit], NULL);
 	/* What was told and not taken is not the next owner's. */
 	for (cpu = 0; events_page && cpu < events_cpus; cpu++) {
-		clear_bit(event->bit, (unsigned long *)events_page[cpu]->bits);
+		if (events_page[cpu]) {
+			clear_bit(event->bit, (unsigned long *)events_page[cpu]->bits);
+		}
 	}
 	__clear_bit(event->bit, events_used);
 	mutex_unlock(&events_lock);
@@ -130,6 +132,7 @@ int events_start(struct pci_dev *function)
 	if (err < 0) {
 		dev_err(&function->dev, "no interrupts: %d\n", err);
 		kfree(events_page);
+		events_page = NULL;
 		return err;
 	}
 	events_cpus = err;

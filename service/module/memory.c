@@ -120,7 +120,7 @@ static void unpin_slot(struct vm *vm, struct slot *slot)
 	slot->pinned = 0;
 }
 
-/* How much of the slot one call takes from here: to a multiple of STEP, so that no large page is
+/* How much of the slot one call takes from here: to a multiple of STEP, so that no page of 2 MiB is
  * cut. */
 static u64 step_from(const struct slot *slot, u64 at)
 {
@@ -217,6 +217,7 @@ static long set_logging(struct vm *vm, const struct slot *slot, bool on)
 		if (err) {
 			return err;
 		}
+		cond_resched();
 	}
 	return 0;
 }

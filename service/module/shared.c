@@ -136,9 +136,10 @@ void shared_exit(void)
 	mutex_lock(&shared_lock);
 	list_for_each_entry_safe(piece, next, &shared_list, node)
 	{
-		/* What is in use still is lost, not given to others. */
-		if (!WARN_ON(!bitmap_empty(piece->used, PIECE_PAGES))) {
+		if (bitmap_empty(piece->used, PIECE_PAGES)) {
 			shared_drop(piece);
+		} else {
+			pr_warn("pintle: memory of a VM that lives on is lost\n");
 		}
 	}
 	mutex_unlock(&shared_lock);

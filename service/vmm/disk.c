@@ -204,6 +204,12 @@ int disk_fd(const struct disk *disk)
 	return disk->uring ? disk->ring.ring_fd : -1;
 }
 
+static bool no_disk(const char *path)
+{
+	say("the disk %s is neither a file nor a block device; give the path of one", path);
+	return false;
+}
+
 /* Find the size; false after a message. */
 static bool measure(struct disk *disk, const char *path)
 {
@@ -222,8 +228,7 @@ static bool measure(struct disk *disk, const char *path)
 	} else if (S_ISREG(st.st_mode)) {
 		disk->bytes = (uint64_t)st.st_size;
 	} else {
-		say("the disk %s is neither a file nor a block device; give the path of one", path);
-		return false;
+		return no_disk(path);
 	}
 	disk->block = block < (int)SECTOR ? SECTOR : (uint32_t)block;
 	if (disk->bytes % SECTOR != 0) {
@@ -240,8 +245,13 @@ static bool measure(struct disk *disk, const char *path)
 
 bool disk_open(struct disk *disk, const char *path, bool read_only, unsigned depth)
 {
+	struct stat st;
 	*disk = (struct disk){.read_only = read_only};
-	disk->fd = open(path, (read_only ? O_RDONLY : O_RDWR) | O_CLOEXEC | O_NONBLOCK);
+	if (stat(path, &st) == 0 &&
+		S_ISFIFO(st.st_mode)) { /* to open it would wait for its writer */
+		return no_disk(path);
+	}
+	disk->fd = open(path, (read_only ? O_RDONLY : O_RDWR) | O_CLOEXEC);
 	if (disk->fd < 0) {
 		say("cannot open the disk %s: %s%s", path, strerror(errno),
 			!read_only && (errno == EACCES || errno == EROFS)
@@ -261,7 +271,6 @@ bool disk_open(struct disk *disk, const char *path, bool read_only, unsigned dep
 		close(disk->fd);
 		return false;
 	}
-	fcntl(disk->fd, F_SETFL, 0); /* it was to refuse a FIFO without waiting for its writer */
 	/* Without io_uring (an old kernel, or forbidden) all works too, one after another. */
 	unsigned entries = depth < ENTRIES ? depth : ENTRIES;
 	disk->uring = io_uring_queue_init(entries, &disk->ring, 0) == 0;

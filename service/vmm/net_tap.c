@@ -41,8 +41,9 @@ static void tap_start(struct net_backend *backend, uint64_t features)
 	for (unsigned i = 0; i < sizeof(pairs) / sizeof(pairs[0]); i++) {
 		flags |= (features & VIRTIO_FEATURE(pairs[i].feature)) != 0 ? pairs[i].flag : 0;
 	}
-	/* Segmentation without checksums cannot be. */
+	/* Segmentation without checksums cannot be, and ECN is of segments. */
 	flags = (flags & TUN_F_CSUM) != 0 ? flags : 0;
+	flags &= (flags & (TUN_F_TSO4 | TUN_F_TSO6)) != 0 ? ~0u : ~(unsigned)TUN_F_TSO_ECN;
 	if (ioctl(backend->fd, TUNSETOFFLOAD, (unsigned long)flags) != 0 && !backend->gone) {
 		say("cannot set the offloads of %s: %s", backend->name, strerror(errno));
 	}

@@ -284,11 +284,11 @@ static bool remove_stale(const char *path)
 		return true;
 	}
 	int fd = connect_to(path);
-	bool heard = fd >= 0 || errno == EAGAIN; /* the latter: it has no place for more now */
+	if (fd < 0 && errno != ECONNREFUSED) {
+		return false; /* somebody's, who has no place for more, or is no stream */
+	}
 	if (fd >= 0) {
 		close(fd);
-	}
-	if (heard) {
 		errno = EADDRINUSE;
 		return false;
 	}
