@@ -241,7 +241,7 @@ def add_kernels(name, **setup):
     """Add the group for one machine."""
     def pintle_ko_waits_for_other_kernels(bench):
         """The first step: it starts the machine."""
-        start(bench, (*test_vmm.other_kernels(), *test_vmm.installer()), **{"memory": 2048, **setup})
+        start(bench, (*test_vmm.other_kernels(), *test_vmm.installers()), **{"memory": 2048, **setup})
 
     add_group(name, [
         pintle_ko_waits_for_other_kernels,
@@ -249,6 +249,7 @@ def add_kernels(name, **setup):
         test_vmm.gnu_mach_starts,
         test_vmm.xen_starts_its_dom0,
         test_vmm.debian_s_generic_kernel_starts,
+        test_vmm.the_installer_asks_for_a_language,
         test_vmm.the_32_bit_installer_asks_for_a_language,
     ], long=True, cost=100)
 

@@ -317,27 +317,40 @@ add_group("vmm_kernels", [
 ], long=True, cost=50)
 
 
-def installer():
-    """As files of an initial file system."""
-    folder = "usr/lib/debian-installer/images/12/i386/text/debian-installer/i386/"
-    kernel, initrd = vmm.linux.package_files("debian-installer-12-netboot-i386", folder + "linux",
-                                             folder + "initrd.gz")
-    return ("files/i386", str(kernel)), ("files/i386.gz", str(initrd))
+def installers():
+    """Both of Debian's, as files of an initial file system."""
+    for kind in ("amd64", "i386"):
+        folder = f"usr/lib/debian-installer/images/12/{kind}/text/debian-installer/{kind}/"
+        kernel, initrd = vmm.linux.package_files(f"debian-installer-12-netboot-{kind}", folder + "linux",
+                                                 folder + "initrd.gz")
+        yield f"files/{kind}", str(kernel)
+        yield f"files/{kind}.gz", str(initrd)
 
 
-def linux_with_kvm_starts_with_an_installer(bench):
+def linux_with_kvm_starts_with_installers(bench):
     """The first step: it starts the machine."""
-    vmm.start(bench, installer(), memory=2048)
+    vmm.start(bench, tuple(installers()), memory=2048)
+
+
+def asks_for_a_language(bench, kind, mebibytes):
+    """Start the installer of this kind until it does."""
+    vmm.first_screen(bench, kind, f"--kernel /files/{kind} --initrd /files/{kind}.gz --mem {mebibytes}"
+                     " --cmdline 'console=ttyS0 ---'", "Select a language", 300)
+
+
+def the_installer_asks_for_a_language(bench):
+    """Debian's for networks, as it is; with 512 MiB it speaks of little memory first."""
+    asks_for_a_language(bench, "amd64", 1024)
 
 
 def the_32_bit_installer_asks_for_a_language(bench):
     """A 32-bit bzImage, entered in 32-bit mode."""
-    vmm.first_screen(bench, "i386", "--kernel /files/i386 --initrd /files/i386.gz --mem 512"
-                     " --cmdline 'console=ttyS0 ---'", "Select a language", 300)
+    asks_for_a_language(bench, "i386", 512)
 
 
 add_group("vmm_installer", [
-    linux_with_kvm_starts_with_an_installer,
+    linux_with_kvm_starts_with_installers,
+    the_installer_asks_for_a_language,
     the_32_bit_installer_asks_for_a_language,
 ], long=True, cost=60)
 
