@@ -36,7 +36,7 @@ bool gmem_copy(struct vm *vm, uint64_t gpa, void *bytes, size_t size, bool write
 		 * every CPU has answered (vm_flush()), and this one answers later. */
 		bool there = stage2_query(&vm->stage2, gpa, &page);
 		if (there && write && (page.rights & STAGE2_LOG) && gmem_open(vm, gpa)) {
-			continue; /* unless the log has shut it again meanwhile */
+			continue; /* look again: the log may have shut it meanwhile */
 		}
 		if (!there || !(page.rights & (write ? STAGE2_WRITE : STAGE2_READ)) ||
 			(write && page.cache != STAGE2_WB)) {

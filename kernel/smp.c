@@ -8,7 +8,7 @@
 #include "drivers/lapic.h"
 
 /* QEMU loses an interrupt now and then: #VMEXIT and the sender write one word, unlocked. */
-#define KICK_AGAIN_NS   20000000ull
+#define KICK_AGAIN_NS   20000000ull          /* the first time; then twice as long each time */
 #define ANSWER_LIMIT_NS (10 * 1000000000ull) /* an emulated CPU may be paused for seconds */
 
 /* Each CPU's own request. [C] written by the asker while `unanswered` is 0; the asked read it */
