@@ -156,7 +156,8 @@ class Machine:
     def insist(self, text, pattern):
         """Give the line up and type a command, again and again, until the pattern comes.
 
-        For a monitor that is busy with garbage: what is typed while its input is full is lost.
+        For what is so a moment later, and for a monitor that is busy with garbage: what is typed
+        while its input is full is lost.
         """
         limit = time.monotonic() + 2 * self.command_seconds()
         while True:
