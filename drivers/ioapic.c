@@ -10,8 +10,8 @@
 #define REG_ENTRY(pin) (0x10u + 2 * (pin))
 
 static struct spinlock ioapic_lock = SPINLOCK(IOAPIC); /* every index/data pair */
-static struct acpi_ioapic ioapics[ACPI_IOAPICS_MAX];   /* [I] */
-static unsigned ioapic_count;                          /* [I] */
+struct acpi_ioapic ioapics[ACPI_IOAPICS_MAX];
+unsigned ioapic_count;
 
 static uint32_t read_register(unsigned n, unsigned reg)
 {
@@ -77,11 +77,6 @@ int ioapic_route(const struct acpi_line *line, uint8_t vector, uint32_t apic_id)
 		}
 	}
 	return trace_err(-ENOENT);
-}
-
-const struct acpi_ioapic *ioapic_info(unsigned n)
-{
-	return n < ioapic_count ? &ioapics[n] : NULL;
 }
 
 void pic_disable(void)

@@ -18,8 +18,9 @@ void ioapic_init(const struct acpi_ioapic *list, unsigned count);
  */
 int ioapic_route(const struct acpi_line *line, uint8_t vector, uint32_t apic_id);
 
-/* The n-th I/O APIC that answers; NULL after the last. */
-const struct acpi_ioapic *ioapic_info(unsigned n);
+/* Those that answer. [I] after ioapic_init() */
+extern struct acpi_ioapic ioapics[ACPI_IOAPICS_MAX];
+extern unsigned ioapic_count;
 
 /* Write a pin's entry, unless it is the firmware's own way into SMM. Takes ioapic_lock. */
 void ioapic_set_entry(unsigned n, unsigned pin, uint64_t entry);

@@ -69,8 +69,6 @@ void command_cpus(char *argument)
 
 void command_irqs(char *argument)
 {
-	const struct acpi_ioapic *info;
-
 	for (unsigned slot = 0; slot < VECTOR_OWN_COUNT; slot++) {
 		const char *name = trap_handlers[slot].name;
 		uint64_t count = 0;
@@ -82,12 +80,12 @@ void command_irqs(char *argument)
 				"vector 0x%02x: %10lu  %s\n", VECTOR_OWN_FIRST + slot, count, name);
 		}
 	}
-	for (unsigned n = 0; (info = ioapic_info(n)) != NULL; n++) {
-		for (unsigned pin = 0; pin < info->pins; pin++) {
+	for (unsigned n = 0; n < ioapic_count; n++) {
+		for (unsigned pin = 0; pin < ioapics[n].pins; pin++) {
 			uint64_t entry = ioapic_entry(n, pin);
 			if (!(entry & IOAPIC_MASKED)) {
 				console_printf("GSI %u: vector 0x%02x on APIC %lu, %s, %s\n",
-					info->gsi_base + pin, (uint8_t)entry, entry >> 56,
+					ioapics[n].gsi_base + pin, (uint8_t)entry, entry >> 56,
 					entry & IOAPIC_LEVEL ? "level" : "edge",
 					entry & IOAPIC_ACTIVE_LOW ? "low" : "high");
 			}

@@ -22,14 +22,10 @@
 
 static struct vm *owner; /* [I] */
 static struct spinlock vdev_lock = SPINLOCK(VDEV);
-static struct {
-	const struct acpi_ioapic *info; /* [I] */
-	struct vioapic twin;            /* [V] */
-} ioapics[ACPI_IOAPICS_MAX + 1];        /* one for the end of the list */
-static unsigned ioapic_count;           /* [I] */
-static struct vuart uart;               /* [V] */
-static bool uart_line, uart_full;       /* [V] as it was last; a key had no room */
-static uint32_t uart_port, uart_gsi;    /* [I] or NO_PORT; its line */
+static struct vioapic twins[ACPI_IOAPICS_MAX]; /* [V] what the guest sees of each */
+static struct vuart uart;                      /* [V] */
+static bool uart_line, uart_full;              /* [V] as it was last; a key had no room */
+static uint32_t uart_port, uart_gsi;           /* [I] or NO_PORT; its line */
 /* [I] bytes of PM1 that have SLP_EN, and the one that has WAK_STS; or NO_PORT */
 static uint32_t sleep_port[2], wake_port;
 static atomic_bool woken; /* [A] WAK_STS, after a sleep that was refused */
@@ -152,11 +148,11 @@ static bool is_uart(uint32_t port)
  * interrupts with vectors that are not Pintle's. */
 static void bring_entry(unsigned n, unsigned pin)
 {
-	uint64_t entry = ioapics[n].twin.entry[pin];
+	uint64_t entry = twins[n].entry[pin];
 	uint8_t vector = (uint8_t)entry;
 	bool refused = ICR_MODE(entry) > MODE_LOWEST || vector < 0x20 || vector >= VECTOR_OWN_FIRST;
 
-	if (ioapics[n].info->gsi_base + pin != uart_gsi) {
+	if (ioapics[n].gsi_base + pin != uart_gsi) {
 		ioapic_set_entry(n, pin, entry | (refused ? IOAPIC_MASKED : 0));
 	}
 }
@@ -183,9 +179,6 @@ void devices_init(struct vm *vm, uint16_t port, uint32_t gsi)
 	function_place = free_place();
 	uart_port = port != 0 ? port : NO_PORT;
 	uart_gsi = gsi;
-	while ((ioapics[ioapic_count].info = ioapic_info(ioapic_count)) != NULL) {
-		ioapic_count++;
-	}
 	for (unsigned i = 0; i < ARRAY_COUNT(sleep_port); i++) {
 		sleep_port[i] = control[i] != 0 ? control[i] + 1u : NO_PORT;
 	}
@@ -205,9 +198,8 @@ void devices_reset(void)
 	vuart_reset(&uart);
 	uart_line = false;
 	for (unsigned n = 0; n < ioapic_count; n++) {
-		const struct acpi_ioapic *info = ioapics[n].info;
-		vioapic_init(&ioapics[n].twin, info->id, info->pins);
-		for (unsigned pin = 0; pin < info->pins; pin++) {
+		vioapic_init(&twins[n], ioapics[n].id, ioapics[n].pins);
+		for (unsigned pin = 0; pin < ioapics[n].pins; pin++) {
 			bring_entry(n, pin);
 		}
 	}
@@ -320,9 +312,9 @@ static void update_line(void)
 
 	uart_line = line;
 	for (unsigned n = 0; n < ioapic_count && rises; n++) {
-		uint32_t pin = uart_gsi - ioapics[n].info->gsi_base;
-		uint64_t entry = ioapics[n].twin.entry[pin % VIOAPIC_PINS_MAX];
-		if (pin < ioapics[n].info->pins && !(entry & IOAPIC_MASKED)) {
+		uint32_t pin = uart_gsi - ioapics[n].gsi_base;
+		uint64_t entry = twins[n].entry[pin % VIOAPIC_PINS_MAX];
+		if (pin < ioapics[n].pins && !(entry & IOAPIC_MASKED)) {
 			/* Destination and mode stand alike in entry and command register. */
 			devices_message(owner, (entry >> 56) << 32 | (entry & 0xfff), NULL, false);
 		}
@@ -416,11 +408,11 @@ bool devices_uart_input(uint8_t byte)
 static uint32_t ioapic_access(unsigned n, unsigned offset, bool write, uint32_t value)
 {
 	LOCK_HOLD(&vdev_lock);
-	int pin = write ? vioapic_write(&ioapics[n].twin, offset, value) : -1;
+	int pin = write ? vioapic_write(&twins[n], offset, value) : -1;
 	if (pin >= 0) {
 		bring_entry(n, (unsigned)pin);
 	}
-	return vioapic_read(&ioapics[n].twin, offset);
+	return vioapic_read(&twins[n], offset);
 }
 
 /* Does Pintle keep anything of [base, base + size) of memory to itself? */
@@ -447,7 +439,7 @@ static uint64_t service_access(uint64_t gpa, bool write, uint64_t value)
 		return function_access(gpa, write, value);
 	}
 	for (unsigned n = 0; n < ioapic_count; n++) {
-		uint64_t offset = gpa - ioapics[n].info->base.raw;
+		uint64_t offset = gpa - ioapics[n].base.raw;
 		if (offset < 0x100) {
 			return ioapic_access(n, (unsigned)offset, write, (uint32_t)value);
 		}
@@ -534,7 +526,7 @@ static bool is_kept(struct vcpu *vcpu, uint64_t base, uint64_t size)
 {
 	bool kept = (vcpu->lapic.base_msr & APIC_BASE_ADDRESS) - base < size;
 	for (unsigned n = 0; n < ioapic_count; n++) {
-		kept |= (ioapics[n].info->base.raw & ~PAGE_MASK) - base < size;
+		kept |= (ioapics[n].base.raw & ~PAGE_MASK) - base < size;
 	}
 	return kept || is_function(base, size) || is_hidden(base, size);
 }
