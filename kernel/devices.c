@@ -232,8 +232,8 @@ unsigned devices_message(struct vm *vm, uint64_t icr, struct vcpu *source, bool 
 		}
 		if (requests[mode] != 0) {
 			vcpu_request(vcpu, requests[mode]);
-		} else if (mode <= MODE_LOWEST) {
-			vcpu_interrupt(vcpu, vector, false);
+		} else if (mode <= MODE_LOWEST && vlapic_accept(&vcpu->lapic, vector, false)) {
+			vcpu_request(vcpu, VCPU_REQUEST_EVENT);
 		}
 	}
 	return count;

@@ -24,13 +24,6 @@ void vcpu_request(struct vcpu *vcpu, unsigned requests)
 	}
 }
 
-void vcpu_interrupt(struct vcpu *vcpu, uint8_t vector, bool level)
-{
-	if (vlapic_accept(&vcpu->lapic, vector, level)) {
-		vcpu_request(vcpu, VCPU_REQUEST_EVENT);
-	}
-}
-
 void vcpu_timer_changed(struct vcpu *vcpu)
 {
 	if (vlapic_timer_next(&vcpu->lapic) < this_cpu()->timer_at) {

@@ -168,9 +168,6 @@ void vcpu_restart(struct vcpu *vcpu);
 /* Its timer may fire earlier than was thought. On its CPU. */
 void vcpu_timer_changed(struct vcpu *vcpu);
 
-/* A fixed interrupt for a vCPU. Any CPU, any context but NMI. */
-void vcpu_interrupt(struct vcpu *vcpu, uint8_t vector, bool level);
-
 /* For the backend's vcpu_reset: registers and segments after INIT. */
 void vcpu_reset_registers(struct vcpu *vcpu);
 

@@ -23,6 +23,14 @@ static const struct vcpu_event some_soft = {
 	.valid = true, .type = EVENT_SOFT_INTERRUPT, .vector = 0x80, .length = 2};
 
 /* Look around and enter once; it ends by a host interrupt. */
+/* As devices.c has it. */
+static void interrupt(struct vcpu *target, uint8_t vector)
+{
+	if (vlapic_accept(&target->lapic, vector, false)) {
+		vcpu_request(target, VCPU_REQUEST_EVENT);
+	}
+}
+
 static void enter(void)
 {
 	prepare(this_cpu(), vcpu, fake_tsc);
@@ -58,7 +66,7 @@ static void events_go_in_by_urgency_one_an_entry(void **state)
 	vcpu_request(vcpu, VCPU_REQUEST_EVENT);
 	vcpu_raise(vcpu, 13, true, 0x18);
 	vcpu_request(vcpu, VCPU_REQUEST_NMI);
-	vcpu_interrupt(vcpu, 0x41, false);
+	interrupt(vcpu, 0x41);
 	for (unsigned n = 1; n <= 4; n++) {
 		enter();
 		assert_int_equal(hw->injected_count, n);
@@ -80,7 +88,7 @@ static void what_waits_behind_another_event_gets_a_window(void **state)
 	(void)state;
 	vcpu->exception = some_exception;
 	vcpu_request(vcpu, VCPU_REQUEST_NMI);
-	vcpu_interrupt(vcpu, 0x41, false);
+	interrupt(vcpu, 0x41);
 	inject_events(vcpu);
 	assert_int_equal(hw->injected_count, 1);
 	assert_true(hw->nmi_window);
@@ -94,7 +102,7 @@ static void what_the_guest_cannot_take_now_gets_a_window_and_no_more(void **stat
 	(void)state;
 	hw->takes_nmi = hw->takes_interrupt = false;
 	vcpu_request(vcpu, VCPU_REQUEST_NMI);
-	vcpu_interrupt(vcpu, 0x41, false);
+	interrupt(vcpu, 0x41);
 	inject_events(vcpu);
 	assert_int_equal(hw->injected_count, 0);
 	assert_true(hw->nmi_window);
@@ -113,7 +121,7 @@ static void a_blocked_nmi_does_not_hold_up_an_interrupt(void **state)
 	(void)state;
 	hw->takes_nmi = false;
 	vcpu_request(vcpu, VCPU_REQUEST_NMI);
-	vcpu_interrupt(vcpu, 0x41, false);
+	interrupt(vcpu, 0x41);
 	inject_events(vcpu);
 	assert_int_equal(hw->injected_count, 1);
 	assert_injected(0, EVENT_INTERRUPT, 0x41);
@@ -134,9 +142,9 @@ static void no_window_is_asked_for_without_need(void **state)
 static void interrupts_go_in_by_their_priority(void **state)
 {
 	(void)state;
-	vcpu_interrupt(vcpu, 0x41, false);
-	vcpu_interrupt(vcpu, 0x91, false);
-	vcpu_interrupt(vcpu, 0x42, false);
+	interrupt(vcpu, 0x41);
+	interrupt(vcpu, 0x91);
+	interrupt(vcpu, 0x42);
 	enter();
 	enter(); /* the others are no more urgent than what is in service */
 	assert_int_equal(hw->injected_count, 1);
@@ -144,7 +152,7 @@ static void interrupts_go_in_by_their_priority(void **state)
 	end_of_interrupt();
 	enter();
 	assert_injected(1, EVENT_INTERRUPT, 0x42);
-	vcpu_interrupt(vcpu, 0xa0, false);
+	interrupt(vcpu, 0xa0);
 	enter();
 	assert_injected(2, EVENT_INTERRUPT, 0xa0); /* on top */
 	end_of_interrupt();
@@ -156,8 +164,8 @@ static void interrupts_go_in_by_their_priority(void **state)
 static void the_backend_hears_what_is_in_service_and_what_waits(void **state)
 {
 	(void)state;
-	vcpu_interrupt(vcpu, 0x41, false);
-	vcpu_interrupt(vcpu, 0x91, false);
+	interrupt(vcpu, 0x41);
+	interrupt(vcpu, 0x91);
 	enter();
 	assert_int_equal(hw->lapic_status, 0x9141);
 	end_of_interrupt();
@@ -174,7 +182,7 @@ static void an_interrupt_below_the_task_priority_waits_without_a_window_until_it
 	(void)state;
 	struct vcpu_exit exit = {.kind = EXIT_CR_WRITE, .length = 4};
 	vcpu->lapic.reg[LAPIC_TPR].value = 0x40;
-	vcpu_interrupt(vcpu, 0x41, false);
+	interrupt(vcpu, 0x41);
 	inject_events(vcpu);
 	assert_false(hw->interrupt_window);
 	assert_int_equal(vcpu->requests, 0);
@@ -188,13 +196,13 @@ static void an_interrupt_below_the_task_priority_waits_without_a_window_until_it
 static void an_interrupt_for_another_cpu_wakes_it_once(void **state)
 {
 	(void)state;
-	vcpu_interrupt(vcpu, 0x41, false);
+	interrupt(vcpu, 0x41);
 	assert_int_equal(fake_woken, 0);
-	vcpu_interrupt(&fake_vcpu[1], 0x41, false);
+	interrupt(&fake_vcpu[1], 0x41);
 	assert_int_equal(fake_woken, 2);
 	assert_int_equal(fake_vcpu[1].requests, VCPU_REQUEST_EVENT | VCPU_REQUEST_LOOK);
 	fake_woken = 0;
-	vcpu_interrupt(&fake_vcpu[1], 0x41, false); /* was there already */
+	interrupt(&fake_vcpu[1], 0x41); /* was there already */
 	assert_int_equal(fake_woken, 0);
 }
 
@@ -218,7 +226,7 @@ static void hlt_wakes_only_for_what_is_deliverable(void **state)
 	vcpu->state = VCPU_HALTED;
 	assert_false(prepare(this_cpu(), vcpu, NOW));
 	hw->takes_interrupt = false; /* IF is clear */
-	vcpu_interrupt(vcpu, 0x41, false);
+	interrupt(vcpu, 0x41);
 	assert_false(prepare(this_cpu(), vcpu, NOW));
 	hw->takes_interrupt = true;
 	vcpu->lapic.reg[LAPIC_TPR].value = 0x40;
@@ -365,7 +373,7 @@ static void init_resets_and_sipi_starts(void **state)
 	vcpu->reinject = some_soft;
 	vcpu_request(vcpu, VCPU_REQUEST_EVENT);
 	vcpu_request(vcpu, VCPU_REQUEST_NMI);
-	vcpu_interrupt(vcpu, 0x41, false);
+	interrupt(vcpu, 0x41);
 	assert_false(request(VCPU_REQUEST_INIT));
 	assert_int_equal(vcpu->state, VCPU_WAIT_SIPI);
 	assert_int_equal(hw->resets, 1);
@@ -410,7 +418,7 @@ static void nothing_but_sipi_starts_a_vcpu_that_waits_for_it(void **state)
 {
 	(void)state;
 	request(VCPU_REQUEST_INIT);
-	vcpu_interrupt(vcpu, 0x41, false);
+	interrupt(vcpu, 0x41);
 	assert_false(request(VCPU_REQUEST_NMI));
 	assert_int_equal(vcpu->state, VCPU_WAIT_SIPI);
 	assert_true(request(VCPU_REQUEST_SIPI));
@@ -448,7 +456,7 @@ static void a_paused_vcpu_sleeps_through_events_and_takes_them_later(void **stat
 	(void)state;
 	vcpu->state = VCPU_HALTED;
 	hold(true);
-	vcpu_interrupt(vcpu, 0x41, false);
+	interrupt(vcpu, 0x41);
 	assert_false(request(VCPU_REQUEST_NMI));
 	assert_true(hold(false));
 	enter();
@@ -466,7 +474,7 @@ static void a_dead_vcpu_stays_dead(void **state)
 	assert_false(hold(true));
 	assert_false(hold(false));
 	assert_false(request(VCPU_REQUEST_NMI | VCPU_REQUEST_SIPI));
-	vcpu_interrupt(vcpu, 0x41, false);
+	interrupt(vcpu, 0x41);
 	assert_false(prepare(this_cpu(), vcpu, NOW));
 	assert_int_equal(vcpu->state, VCPU_DEAD);
 }
