@@ -6,7 +6,6 @@
 #include "boot/ap.h"
 
 #include "drivers/lapic.h"
-#include "kernel/frame.h"
 #include "kernel/machine.h"
 #include "kernel/pcpu.h"
 #include "kernel/vcpu.h"

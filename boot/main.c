@@ -9,7 +9,6 @@
 #include "drivers/clock.h"
 #include "drivers/ioapic.h"
 #include "drivers/power.h"
-#include "kernel/frame.h"
 #include "kernel/machine.h"
 #include "kernel/pcpu.h"
 #include "kernel/vcpu.h"

@@ -8,9 +8,7 @@
 #include "boot/console.h"
 #include "drivers/clock.h"
 #include "drivers/pci.h"
-#include "kernel/dispatch.h"
 #include "kernel/exit.h"
-#include "kernel/frame.h"
 #include "kernel/gmem.h"
 #include "kernel/machine.h"
 

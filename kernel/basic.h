@@ -6,6 +6,7 @@
 #pragma once
 
 #include "kernel/fmt.h"
+#include "kernel/frame.h"
 #include "kernel/lock.h"
 #include "kernel/log.h"
 #include "kernel/paging.h"

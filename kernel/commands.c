@@ -8,11 +8,8 @@
 #include "drivers/lapic.h"
 #include "drivers/pci.h"
 #include "drivers/power.h"
-#include "kernel/console.h"
-#include "kernel/frame.h"
 #include "kernel/machine.h"
 #include "kernel/monitor.h"
-#include "kernel/pcpu.h"
 #include "kernel/vcpu.h"
 
 const struct command commands[] = {

@@ -3,7 +3,6 @@
  * kernel/commands_sched.c - the monitor's command about the scheduler.
  * Runs: on the monitor's stack on CPU 0, or in a panic.
  */
-#include "kernel/console.h"
 #include "kernel/dispatch.h"
 #include "kernel/monitor.h"
 

@@ -3,9 +3,7 @@
  * kernel/commands_vm.c - the monitor's commands about virtual machines.
  * Runs: on the monitor's stack on CPU 0, or in a panic; a vCPU's registers are read on its own CPU.
  */
-#include "kernel/console.h"
 #include "kernel/monitor.h"
-#include "kernel/pcpu.h"
 #include "kernel/vcpu.h"
 
 static const char *const state_names[] = {VCPU_STATES(LIST_NAME)};

@@ -5,7 +5,6 @@
  * which is pinned to it.
  */
 #include "kernel/exit.h"
-#include "kernel/x86.h"
 
 #define LEAF_KVM     0x40000000u /* Linux, Documentation/virt/kvm/x86/cpuid.rst */
 #define LEAF_PINTLE  0x40000100u

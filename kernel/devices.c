@@ -10,7 +10,6 @@
 #include "kernel/console.h"
 #include "kernel/gmem.h"
 #include "kernel/machine.h"
-#include "kernel/pcpu.h"
 #include "vdev/ioapic.h"
 #include "vdev/pcifn.h"
 #include "vdev/uart.h"

@@ -5,7 +5,6 @@
  */
 #include "kernel/dispatch.h"
 
-#include "kernel/frame.h"
 #include "kernel/sched_private.h"
 
 struct sched_machine dispatch_machine = {.reserve_max = SCHED_SHARE_ONE / 4 * 3};

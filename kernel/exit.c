@@ -6,7 +6,6 @@
 #include "kernel/exit.h"
 
 #include "drivers/power.h"
-#include "kernel/dispatch.h"
 #include "kernel/gmem.h"
 
 #define STRING_BURST 16u /* iterations of string I/O an exit */

@@ -5,7 +5,7 @@
  */
 #pragma once
 
-#include "kernel/vcpu.h"
+#include "kernel/dispatch.h"
 
 /* True: the instruction is done, and the guest goes on behind it. */
 typedef bool exit_fn(struct vcpu *vcpu, struct vcpu_exit *exit);

@@ -2,8 +2,6 @@
 /*
  * kernel/frame.c - the frames of Pintle's fixed region: a map of their owners, searched first-fit.
  */
-#include "kernel/frame.h"
-
 #include "kernel/basic.h"
 
 /* [I] constant after frame_init  [F] frame_lock */

@@ -7,7 +7,6 @@
  * that nobody waits for, as some of it waits for other CPUs. Pages in shared pieces are the service
  * VM's to write at any time: what is read of them is read once.
  */
-#include "kernel/dispatch.h"
 #include "kernel/exit.h"
 
 #define LIST_MAX   512u

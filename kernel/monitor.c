@@ -6,8 +6,6 @@
  */
 #include "kernel/monitor.h"
 
-#include "kernel/console.h"
-#include "kernel/dispatch.h"
 #include "kernel/exit.h"
 #include "kernel/lineedit.h"
 

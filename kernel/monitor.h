@@ -7,7 +7,8 @@
  */
 #pragma once
 
-#include "kernel/types.h"
+#include "kernel/console.h"
+#include "kernel/pcpu.h"
 
 /* Keys come to the monitor again. Any CPU, any context. */
 void monitor_take_focus(void);

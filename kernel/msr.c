@@ -4,7 +4,6 @@
  * endanger the host; guests what is named here. Runs: on the exiting CPU, interrupts off.
  */
 #include "kernel/exit.h"
-#include "kernel/x86.h"
 
 enum msr_action {
 	FAULT,   /* #GP */

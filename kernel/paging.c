@@ -7,7 +7,6 @@
  */
 #include "kernel/paging.h"
 
-#include "kernel/frame.h"
 #include "kernel/pcpu.h"
 
 /* SDM vol. 3, 4.5.4: the bits of an entry; those of enum paging_flags are among them. */

@@ -6,9 +6,7 @@
 #include "kernel/panic.h"
 
 #include "drivers/power.h"
-#include "kernel/console.h"
 #include "kernel/monitor.h"
-#include "kernel/pcpu.h"
 
 #define NOBODY UINT32_MAX
 

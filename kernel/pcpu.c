@@ -5,8 +5,6 @@
  */
 #include "kernel/pcpu.h"
 
-#include "kernel/frame.h"
-
 /* Until the boot CPU's own stacks are mapped, faults are taken here, so that a broken boot stack
  * still reports. */
 static _Alignas(16) uint8_t fault_stack[PAGE_SIZE];

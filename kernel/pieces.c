@@ -5,7 +5,6 @@
  */
 #include "kernel/pieces.h"
 
-#include "kernel/frame.h"
 #include "kernel/machine.h"
 #include "kernel/pcpu.h"
 #include "kernel/vcpu.h"

@@ -5,7 +5,6 @@
 #include "kernel/exit.h"
 
 #include "kernel/gmem.h"
-#include "kernel/time.h"
 
 #define ENABLE BIT(0) /* of MSR_PVCLOCK_TIME */
 

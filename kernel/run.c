@@ -4,8 +4,6 @@
  * sleep. Runs: on every CPU, interrupts off but for the moments in which they are taken.
  */
 #include "drivers/lapic.h"
-#include "kernel/console.h"
-#include "kernel/dispatch.h"
 #include "kernel/exit.h"
 #include "kernel/monitor.h"
 

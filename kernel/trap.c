@@ -7,7 +7,6 @@
 
 #include "drivers/lapic.h"
 #include "kernel/exit.h"
-#include "kernel/pcpu.h"
 
 static uint64_t idt[256][2]; /* 64-bit gates (SDM vol. 3, 6.14.1) */
 const struct table_register trap_idtr = {sizeof(idt) - 1, (uintptr_t)idt};

@@ -4,7 +4,6 @@
  * has taken it (vcpu_take()), interrupts off.
  */
 #include "kernel/exit.h"
-#include "kernel/x86.h"
 
 /* MSRs that are registers of the backend. */
 static const struct {

@@ -2,9 +2,7 @@
 /*
  * kernel/vm.c - virtual machines and their vCPUs come to be. Runs: at boot.
  */
-#include "kernel/dispatch.h"
 #include "kernel/exit.h"
-#include "kernel/frame.h"
 
 struct vm *vm_table[VMS_MAX];
 

@@ -5,8 +5,6 @@
  */
 #include "kernel/exit.h"
 
-#include "kernel/paging.h"
-
 /* [A] by service CPU */
 static struct pintle_events *_Atomic event_pages[CPUS_MAX];
 
