@@ -7,8 +7,8 @@
 
 #include "kernel/machine.h"
 
-uint16_t boot_console_port;
-struct acpi_line boot_console_line = {.gsi = UINT32_MAX};
+uint16_t console_port;
+struct acpi_line console_line = {.gsi = UINT32_MAX};
 
 /* `surely`: it is a fault when no UART is there. */
 static bool open_place(struct uart_place place, const char *named_by, bool surely)
@@ -19,10 +19,10 @@ static bool open_place(struct uart_place place, const char *named_by, bool surel
 		}
 		return false;
 	}
-	boot_console_port = place.base.in_memory ? 0 : (uint16_t)place.base.address;
+	console_port = place.base.in_memory ? 0 : (uint16_t)place.base.address;
 	for (unsigned i = 0; i < ARRAY_COUNT(com_ports); i++) {
-		if (com_ports[i] == boot_console_port) {
-			boot_console_line = machine.acpi.isa[i % 2 == 0 ? 4 : 3];
+		if (com_ports[i] == console_port) {
+			console_line = machine.acpi.isa[i % 2 == 0 ? 4 : 3];
 		}
 	}
 	log_info("console: UART %s 0x%lx, by %s", place.base.in_memory ? "in memory at" : "at port",
@@ -38,7 +38,7 @@ static bool open_spcr(uint32_t baud)
 			"the SPCR", true);
 	if (opened && spcr->gsi != UINT32_MAX) {
 		/* One beyond the ISA interrupts is a PCI interrupt: level, active low. */
-		boot_console_line = spcr->gsi < ACPI_ISA_IRQS
+		console_line = spcr->gsi < ACPI_ISA_IRQS
 			? machine.acpi.isa[spcr->gsi]
 			: (struct acpi_line){.gsi = spcr->gsi, .level = true, .active_low = true};
 	}

@@ -15,8 +15,3 @@
  * on the text screen, and all output goes nowhere. Does nothing the second time.
  */
 void boot_console_open(const struct uart_place *option, const struct boot_screen *screen);
-
-/* [I] The console's first port (0: it has none), and where its interrupt comes in (GSI UINT32_MAX:
- * not known). */
-extern uint16_t boot_console_port;
-extern struct acpi_line boot_console_line;

@@ -24,7 +24,7 @@ STATIC_ASSERT(sizeof(struct e820_entry) == 20, "as firmware gives it: ACPI 6.5, 
 STATIC_ASSERT((BOOT_EFI_MAX + E820_MAX) * sizeof(struct efi_memory) <= LINUX_ACPI - LINUX_EFI_MAP,
 	"UEFI's memory map fits");
 
-STATIC_ASSERT(BOOT_CMDLINE_MAX <= LINUX_GDT - LINUX_CMDLINE, "a command line fits");
+STATIC_ASSERT(BOOT_CMDLINE_MAX <= SERVICE_GDT - LINUX_CMDLINE, "a command line fits");
 
 static uint64_t get(const struct linux_kernel *kernel, size_t offset, size_t bytes)
 {
@@ -53,7 +53,7 @@ int linux_check(const uint8_t *image, size_t size, struct linux_kernel *kernel)
 		fault = "it is older than Linux 3.8";
 	} else if ((xloadflags & BIT(0)) == 0) {
 		fault = "it is for 32-bit CPUs";
-	} else if (size < payload + max_u64(16 * get(kernel, 0x1f4, 4), LINUX_ENTRY + 1)) {
+	} else if (size < payload + max_u64(16 * get(kernel, 0x1f4, 4), SERVICE_ENTRY + 1)) {
 		/* syssize, in 16 bytes */
 		fault = "it is cut off: the file ends before the kernel does";
 	} else if (kernel->init_size < size - payload || kernel->init_size > GIB ||
@@ -71,7 +71,7 @@ int linux_check(const uint8_t *image, size_t size, struct linux_kernel *kernel)
 int linux_plan(struct linux_kernel *kernel, const struct memmap *map, uint64_t initrd_size)
 {
 	uint64_t used = ALIGN_UP(kernel->init_size, PAGE_SIZE);
-	uint64_t size = used + LINUX_PARAMS_SIZE; /* in one piece */
+	uint64_t size = used + SERVICE_PARAMS_SIZE; /* in one piece */
 	/* pref_address: loaded below it, Linux would move up to it by itself */
 	uint64_t low = get(kernel, 0x258, 8);
 	bool relocatable = get(kernel, 0x234, 1) != 0;
@@ -152,8 +152,8 @@ int linux_write_params(const struct linux_kernel *kernel, const struct boot_info
 	const struct boot_screen *pixels = screen_of(&boot->screen, BOOT_SCREEN_RGB, UINT16_MAX);
 	bool efi = boot->efi_table != 0, told = efi && boot->efi_count != 0;
 	uint64_t video = pixels->width != 0 ? (efi ? 0x70 : 0x23) : text->width != 0;
-	uint64_t tables = kernel->params + LINUX_PAGE_TABLES;
-	uint64_t *pdpt = (uint64_t *)(params + LINUX_PAGE_TABLES) + 512;
+	uint64_t tables = kernel->params + SERVICE_PAGE_TABLES;
+	uint64_t *pdpt = (uint64_t *)(params + SERVICE_PAGE_TABLES) + 512;
 	uint64_t bytes = (uint64_t)pixels->pitch * pixels->height, colours = 0;
 	memcpy(&colours, pixels->colours, sizeof(pixels->colours));
 	/* Of each its position and bits; Linux wants them the other way round. */
@@ -193,9 +193,9 @@ int linux_write_params(const struct linux_kernel *kernel, const struct boot_info
 		{0x228, 4, kernel->params + LINUX_CMDLINE}, /* cmd_line_ptr */
 		/* Flat 64-bit code and data at the selectors that Linux wants: SDM vol. 3, 3.4.5.
 		 */
-		{LINUX_GDT + 0x10, 8, 0x00af9b000000ffff},
-		{LINUX_GDT + 0x18, 8, 0x00cf93000000ffff},
-		{LINUX_PAGE_TABLES, 8, (tables + PAGE_SIZE) | 3},
+		{SERVICE_GDT + 0x10, 8, 0x00af9b000000ffff},
+		{SERVICE_GDT + 0x18, 8, 0x00cf93000000ffff},
+		{SERVICE_PAGE_TABLES, 8, (tables + PAGE_SIZE) | 3},
 	};
 	memcpy(params + LINUX_CMDLINE, boot->kernel.args, length);
 	/* The byte before the magic number tells the length behind it. */

@@ -6,8 +6,9 @@
  */
 #pragma once
 
+#include "boot/acpi.h"
 #include "boot/mbi.h"
-#include "drivers/acpi.h"
+#include "kernel/service.h"
 
 #define LINUX_HEAD_SIZE 0x290u /* all that is read of a bzImage here */
 
@@ -22,18 +23,14 @@ struct linux_kernel {
 	uint64_t alignment;  /* of the load address */
 	uint64_t initrd_end; /* the initrd lies below it */
 	uint64_t base;       /* init_size bytes, aligned */
-	uint64_t params;     /* PARAMS_SIZE bytes: zero page, then command line, page tables, GDT,
-				ACPI tables: offsets below */
+	uint64_t params; /* SERVICE_PARAMS_SIZE bytes: zero page, then command line, page tables,
+			    GDT, ACPI tables: offsets below */
 	uint64_t initrd, initrd_size; /* size 0: none */
 	uint64_t rsdp;                /* 0: none; the caller's to set */
 };
-#define LINUX_ENTRY       0x200u /* the 64-bit entry, from base */
-#define LINUX_PARAMS_SIZE (128 * KIB)
-#define LINUX_CMDLINE     0x1000u
-#define LINUX_GDT         0x2000u
-#define LINUX_PAGE_TABLES 0x3000u /* six pages, the PML4 first: 4 GiB identity */
-#define LINUX_EFI_MAP     0xa000u
-#define LINUX_ACPI        0xc000u /* to the end */
+#define LINUX_CMDLINE 0x1000u
+#define LINUX_EFI_MAP 0xa000u
+#define LINUX_ACPI    0xc000u /* to the end */
 
 /*
  * Check the bzImage of `size` bytes, of which only the first LINUX_HEAD_SIZE are read. 0, or
@@ -59,7 +56,7 @@ int linux_write_params(const struct linux_kernel *kernel, const struct boot_info
 	const struct memmap *map, uint8_t *params);
 
 /*
- * Write an RSDP and an XSDT for the guest to to[0..LINUX_PARAMS_SIZE - LINUX_ACPI), which lies at
+ * Write an RSDP and an XSDT for the guest to to[0..SERVICE_PARAMS_SIZE - LINUX_ACPI), which lies at
  * guest-physical `at`, the RSDP first: all valid tables of `acpi`, but DMAR, IVRS, roots and DSDT
  * (the FADT leads there); the MADT is replaced by a copy in which only CPUs with APIC ids in
  * apic_ids[0..cpu_count) are enabled. False when the MADT does not fit or cannot be mapped: then
@@ -69,8 +66,7 @@ bool linux_write_acpi(const struct acpi *acpi, const uint32_t *apic_ids, unsigne
 	uint64_t at, uint8_t *to);
 
 /*
- * Start the service VM if there is a module named "kernel" and the CPUs can virtualise; say why not
- * otherwise. Once, on the boot CPU, when all CPUs are up; its vCPUs then run in the CPUs' main
- * loops.
+ * Plan the service VM's start (service_plan) if there is a module named "kernel"; say why not
+ * otherwise. Once, on the boot CPU, when all CPUs are up.
  */
-void service_start(struct boot_info *info);
+void service_prepare(const struct boot_info *info);

@@ -5,6 +5,8 @@
  */
 #include "boot/linux.h"
 
+#include "kernel/paging.h"
+
 /* The RSDP, then an XSDT with room for all tables that are ever listed, then the MADT. */
 #define XSDT_AT 0x40u
 #define MADT_AT 0x280u
@@ -64,8 +66,8 @@ bool linux_write_acpi(const struct acpi *acpi, const uint32_t *apic_ids, unsigne
 		}
 		base = table->base.raw;
 		if (is_madt) {
-			if (table->size > LINUX_PARAMS_SIZE - LINUX_ACPI - MADT_AT ||
-				!acpi_copy(madt, table->base, table->size)) {
+			if (table->size > SERVICE_PARAMS_SIZE - LINUX_ACPI - MADT_AT ||
+				!window_copy(madt, table->base, table->size)) {
 				return false;
 			}
 			madt_filter(madt, table->size, apic_ids, cpu_count);

@@ -3,15 +3,16 @@
  * boot/main.c - the start-up, in the order in which it happens.
  * Runs: on the boot CPU, once; interrupts off until the console's works.
  */
+#include "boot/acpi.h"
 #include "boot/ap.h"
+#include "boot/clock.h"
 #include "boot/console.h"
 #include "boot/linux.h"
-#include "drivers/clock.h"
 #include "drivers/ioapic.h"
 #include "drivers/power.h"
 #include "kernel/machine.h"
 #include "kernel/pcpu.h"
-#include "kernel/vcpu.h"
+#include "kernel/service.h"
 
 struct machine machine;
 extern const char image_end[];
@@ -113,8 +114,8 @@ static void boot_on_own_stack(void)
 {
 	ioapic_init(machine.acpi.ioapic, machine.acpi.ioapic_count);
 	smp_init();
-	if (boot_console_line.gsi != UINT32_MAX && machine.acpi.ioapic_count != 0) {
-		console_use_interrupt(&boot_console_line);
+	if (console_line.gsi != UINT32_MAX && machine.acpi.ioapic_count != 0) {
+		console_use_interrupt();
 	}
 	irq_enable();
 	ap_start(cpus_wanted);
@@ -123,8 +124,8 @@ static void boot_on_own_stack(void)
 	machine.cpus_left_out = (unsigned)max_u64(listed, online) - online;
 	log_info("cpu: %u of %u online", online, online + machine.cpus_left_out);
 	log_info("This is the monitor; help lists its commands.");
-	service_start(&boot_info);
-	cpu_loop();
+	service_prepare(&boot_info);
+	service_start();
 }
 
 void boot_main(uint32_t magic, hpa_t information)

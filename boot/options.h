@@ -15,7 +15,7 @@ struct options {
 	enum log_level loglevel;
 	unsigned maxcpus; /* 1..CPUS_MAX */
 	enum panic_action panic;
-	unsigned clock; /* which source (drivers/clock.h); 0: any */
+	unsigned clock; /* which source (boot/clock.h); 0: any */
 	enum apic_mode apic;
 };
 

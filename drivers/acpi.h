@@ -1,11 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * drivers/acpi.h - the ACPI tables that Pintle needs, without AML.
- *
- * Tables are untrusted: every length, checksum and entry is checked, and what is wrong is reported
- * in the log and left out; a bad table is never followed. All that is used is copied; memory
- * is seen through windows (kernel/paging.h). ACPI 6.5, chapter 5; SPCR, DMAR and IVRS by their own
- * specifications.
+ * drivers/acpi.h - what Pintle keeps of the ACPI tables (boot/acpi.c reads them). ACPI 6.5,
+ * chapter 5.
  */
 #pragma once
 
@@ -15,9 +11,7 @@
 #define ACPI_IOAPICS_MAX   64u
 #define ACPI_REMAPPERS_MAX 32u
 #define ACPI_ISA_IRQS      16u
-#define ACPI_HEADER_SIZE   36u       /* of each table but the RSDP: ACPI 6.5, 5.2.6 */
-#define ACPI_TABLE_LIMIT   (1 * MIB) /* bytes; a longer table is refused */
-#define ACPI_REFUSED_SHOWN 16u       /* warnings about what is left out */
+#define ACPI_HEADER_SIZE   36u /* of each table but the RSDP: ACPI 6.5, 5.2.6 */
 
 struct acpi_table {
 	char signature[5];
@@ -82,16 +76,3 @@ struct acpi {
 	struct acpi_line isa[ACPI_ISA_IRQS];
 	hpa_t remapper[ACPI_REMAPPERS_MAX]; /* IOMMUs, from DMAR or IVRS */
 };
-
-/*
- * Read all tables that the RSDP copy rsdp[0..size) leads to into *acpi.
- * Returns 0, -ENOENT when size is 0 (a machine without ACPI), or -EBADMSG when the RSDP or the root
- * table is broken (said in the log). *acpi is valid in every case: it holds what was found.
- */
-int acpi_read(struct acpi *acpi, const uint8_t *rsdp, size_t size);
-
-/* The sum of all bytes, 0 in what is sound. */
-uint8_t acpi_sum(const uint8_t *bytes, size_t size);
-
-/* Copy physical memory; false when it can't be mapped. */
-bool acpi_copy(void *to, hpa_t from, size_t size);

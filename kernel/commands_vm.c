@@ -4,6 +4,7 @@
  * Runs: on the monitor's stack on CPU 0, or in a panic; a vCPU's registers are read on its own CPU.
  */
 #include "kernel/monitor.h"
+#include "kernel/service.h"
 #include "kernel/vcpu.h"
 
 static const char *const state_names[] = {VCPU_STATES(LIST_NAME)};

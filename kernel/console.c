@@ -212,13 +212,13 @@ int console_open(const struct uart_place *place)
 	return opened ? 0 : -ENODEV;
 }
 
-void console_use_interrupt(const struct acpi_line *line)
+void console_use_interrupt(void)
 {
 	trap_set_handler(VECTOR_UART, uart_interrupt, "console UART");
-	console_polled = ioapic_route(line, VECTOR_UART, this_cpu()->apic_id) != 0;
+	console_polled = ioapic_route(&console_line, VECTOR_UART, this_cpu()->apic_id) != 0;
 	if (console_polled) {
-		log_warning(
-			"console: its interrupt, GSI %u, cannot be used: it is polled", line->gsi);
+		log_warning("console: its interrupt, GSI %u, cannot be used: it is polled",
+			console_line.gsi);
 	}
 	console_poll();
 }

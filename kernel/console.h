@@ -21,10 +21,14 @@ extern uint64_t console_ready_tsc;
  * logged before is shown now. Once. */
 int console_open(const struct uart_place *place);
 
+/* boot/console.c's: the UART's first port (0: it has none), and where its interrupt comes in (GSI
+ * UINT32_MAX: not known). [I] */
+extern uint16_t console_port;
+extern struct acpi_line console_line;
+
 /* Take the UART's interrupt on this CPU. Until then, and where it fails (said in the log),
  * console_poll() has to be called. Needs the I/O APICs. */
-struct acpi_line;
-void console_use_interrupt(const struct acpi_line *line);
+void console_use_interrupt(void);
 extern bool console_polled; /* [console.lock] to write: a UART without interrupt */
 
 /* Move bytes between the rings and the line as far as it goes at once. Takes console.lock. */

@@ -19,12 +19,11 @@
 #define MODE_LOWEST  1u
 #define MODE_STARTUP 6u
 
-static struct vm *owner; /* [I] */
 static struct spinlock vdev_lock = SPINLOCK(VDEV);
 static struct vioapic twins[ACPI_IOAPICS_MAX]; /* [V] what the guest sees of each */
 static struct vuart uart;                      /* [V] */
 static bool uart_line, uart_full;              /* [V] as it was last; a key had no room */
-static uint32_t uart_port, uart_gsi;           /* [I] or NO_PORT; its line */
+static uint32_t uart_port;                     /* [I] or NO_PORT */
 /* [I] bytes of PM1 that have SLP_EN, and the one that has WAK_STS; or NO_PORT */
 static uint32_t sleep_port[2], wake_port;
 static atomic_bool woken; /* [A] WAK_STS, after a sleep that was refused */
@@ -68,7 +67,7 @@ static void raise(unsigned vector)
 {
 	uint64_t icr = pcifn_raise(&function, vector);
 	if (icr != 0) {
-		devices_message(owner, icr, NULL, false);
+		devices_message(service_vm, icr, NULL, false);
 	}
 }
 
@@ -114,7 +113,7 @@ static uint32_t config_access(uint16_t port, uint8_t size, bool write, uint32_t 
 	uint64_t base = pcifn_base(&function);
 	lock_release(&vdev_lock, flags);
 	if (base != before && base != 0) { /* the machine's own memory was there before */
-		vm_protect(owner, base, PCIFN_BAR_SIZE, 0);
+		vm_protect(service_vm, base, PCIFN_BAR_SIZE, 0);
 	}
 	return value;
 }
@@ -151,7 +150,7 @@ static void bring_entry(unsigned n, unsigned pin)
 	uint8_t vector = (uint8_t)entry;
 	bool refused = ICR_MODE(entry) > MODE_LOWEST || vector < 0x20 || vector >= VECTOR_OWN_FIRST;
 
-	if (ioapics[n].gsi_base + pin != uart_gsi) {
+	if (ioapics[n].gsi_base + pin != console_line.gsi) {
 		ioapic_set_entry(n, pin, entry | (refused ? IOAPIC_MASKED : 0));
 	}
 }
@@ -169,15 +168,13 @@ static uint32_t free_place(void)
 	return 0;
 }
 
-void devices_init(struct vm *vm, uint16_t port, uint32_t gsi)
+void devices_init(void)
 {
 	uint16_t event = machine.acpi.fadt.pm1_event;
 	const uint16_t *control = machine.acpi.fadt.pm1_control;
 
-	owner = vm;
 	function_place = free_place();
-	uart_port = port != 0 ? port : NO_PORT;
-	uart_gsi = gsi;
+	uart_port = console_port != 0 ? console_port : NO_PORT;
 	for (unsigned i = 0; i < ARRAY_COUNT(sleep_port); i++) {
 		sleep_port[i] = control[i] != 0 ? control[i] + 1u : NO_PORT;
 	}
@@ -185,7 +182,7 @@ void devices_init(struct vm *vm, uint16_t port, uint32_t gsi)
 	for (uint32_t at = 0; at < NO_PORT; at++) {
 		if (!is_uart(at) && !is_config(at) && at != sleep_port[0] && at != sleep_port[1] &&
 			at != wake_port) {
-			vm->bitmaps->ports[at / 8] &= (uint8_t) ~(1u << at % 8);
+			service_vm->bitmaps->ports[at / 8] &= (uint8_t) ~(1u << at % 8);
 		}
 	}
 	devices_reset();
@@ -193,7 +190,7 @@ void devices_init(struct vm *vm, uint16_t port, uint32_t gsi)
 
 void devices_reset(void)
 {
-	pcifn_reset(&function, owner->vcpu_count);
+	pcifn_reset(&function, service_vm->vcpu_count);
 	vuart_reset(&uart);
 	uart_line = false;
 	for (unsigned n = 0; n < ioapic_count; n++) {
@@ -311,11 +308,12 @@ static void update_line(void)
 
 	uart_line = line;
 	for (unsigned n = 0; n < ioapic_count && rises; n++) {
-		uint32_t pin = uart_gsi - ioapics[n].gsi_base;
+		uint32_t pin = console_line.gsi - ioapics[n].gsi_base;
 		uint64_t entry = twins[n].entry[pin % VIOAPIC_PINS_MAX];
 		if (pin < ioapics[n].pins && !(entry & IOAPIC_MASKED)) {
 			/* Destination and mode stand alike in entry and command register. */
-			devices_message(owner, (entry >> 56) << 32 | (entry & 0xfff), NULL, false);
+			devices_message(
+				service_vm, (entry >> 56) << 32 | (entry & 0xfff), NULL, false);
 		}
 	}
 }
@@ -333,7 +331,7 @@ static uint32_t uart_access(unsigned reg, bool write, uint32_t value)
 	}
 	if (uart_full && uart.in_count == 0) { /* CPU 0 has more */
 		uart_full = false;
-		vcpu_request(owner->vcpu[0], VCPU_REQUEST_LOOK);
+		vcpu_request(service_vm->vcpu[0], VCPU_REQUEST_LOOK);
 	}
 	update_line();
 	return value;
@@ -388,7 +386,7 @@ bool devices_port(struct vcpu *vcpu, uint16_t port, uint8_t size, bool write, ui
 
 void devices_poll(void)
 {
-	if (uart.room || owner == NULL || !console_guest_room()) {
+	if (uart.room || service_vm == NULL || !console_guest_room()) {
 		return;
 	}
 	LOCK_HOLD(&vdev_lock);

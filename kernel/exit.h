@@ -25,9 +25,9 @@ void msr_open_all(struct vm *vm); /* those that need no exit */
 /* devices.c: the service VM's emulated devices (vdev/) wired to its vCPUs, the real hardware and
  * the console. */
 
-/* Make the I/O APICs' and the UART's virtual twins for `vm`, and open all ports that need no watch.
- * `uart_port`: of the console, 0: none; `uart_gsi`: its interrupt. */
-void devices_init(struct vm *vm, uint16_t uart_port, uint32_t uart_gsi);
+/* Make the I/O APICs' and the UART's virtual twins for the service VM, and open all ports
+ * that need no watch. */
+void devices_init(void);
 
 /* As they are after power-on, all pins masked; no vCPU runs. */
 void devices_reset(void);

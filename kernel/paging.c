@@ -92,7 +92,7 @@ int paging_map(uint64_t va, hpa_t base, uint64_t size, unsigned flags)
 void paging_unmap(uint64_t va)
 {
 	unsigned at;
-	*entry_find(va, 1, &at) = 0;
+	*entry_find(va, 0, &at) = 0;
 	__asm__ volatile("invlpg (%0)" : : "r"(va) : "memory");
 }
 
@@ -180,6 +180,17 @@ void window_unmap(const volatile void *window, uint64_t size)
 	for (unsigned i = 0; i < count; i++) { /* at once each: other CPUs look for free ones */
 		__atomic_store_n(&entry[i], 0, __ATOMIC_RELEASE);
 	}
+}
+
+bool window_copy(void *to, hpa_t from, size_t size)
+{
+	const void *bytes = window_map(from, size, 0);
+	if (bytes == NULL) {
+		return false;
+	}
+	memcpy(to, bytes, size);
+	window_unmap(bytes, size);
+	return true;
 }
 
 void *paging_peek(hpa_t page)

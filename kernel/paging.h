@@ -38,8 +38,8 @@ NORETURN void paging_enter(uint64_t top, void (*next)(void));
  */
 int paging_map(uint64_t va, hpa_t base, uint64_t size, unsigned flags);
 
-/* Take out the large page at `va`. The same memory may be mapped there again, and nothing else: no
- * CPU is made to forget it. */
+/* Take out the page, large or not, at `va`. The same memory may be mapped there again, and nothing
+ * else: no other CPU is made to forget it. */
 void paging_unmap(uint64_t va);
 
 /* One run of equally mapped pages, as paging_walk finds them. */
@@ -72,3 +72,6 @@ void *paging_peek(hpa_t page);
 
 /* Give a window back. No locks may be held. */
 void window_unmap(const volatile void *window, uint64_t size);
+
+/* Copy physical memory, through a window; false when it can't be mapped. */
+bool window_copy(void *to, hpa_t from, size_t size);

@@ -9,7 +9,6 @@
 
 const struct backend *backend;
 struct vm *service_vm;
-int (*service_restart)(void);
 struct spinlock vm_lock = SPINLOCK(VM);
 
 void vcpu_request(struct vcpu *vcpu, unsigned requests)

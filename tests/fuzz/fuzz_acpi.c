@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * tests/fuzz/fuzz_acpi.c - hostile ACPI tables.
- * Links: drivers/acpi.c
+ * Links: boot/acpi.c
  *
  * Byte 0 of the input says how to read the rest. Bit 0 set: it is memory as it stands, the RSDP
  * first. Clear: it is a row of tables, each after a length of two bytes, whose headers and

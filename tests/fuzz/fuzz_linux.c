@@ -38,7 +38,7 @@ static bool is_free(const struct memmap *map, uint64_t base, uint64_t size)
 
 static void check_params(const struct linux_kernel *kernel, const struct memmap *map)
 {
-	static _Alignas(4096) uint8_t params[LINUX_PARAMS_SIZE + 1];
+	static _Alignas(4096) uint8_t params[SERVICE_PARAMS_SIZE + 1];
 	static const struct boot_info boot = {
 		.efi_table = 1, .efi_count = 1, .kernel.args = "console=ttyS0"};
 	params[LINUX_ACPI] = 0xa5;
@@ -68,10 +68,10 @@ static void check_kernel(struct linux_kernel *kernel, const struct memmap *map, 
 		return;
 	}
 	require(is_free(map, kernel->base, kernel->init_size), "the kernel's place is free");
-	require(is_free(map, kernel->params, LINUX_PARAMS_SIZE), "the parameters' place is free");
+	require(is_free(map, kernel->params, SERVICE_PARAMS_SIZE), "the parameters' place is free");
 	require(is_free(map, kernel->initrd, MIB) && kernel->initrd + MIB <= kernel->initrd_end &&
 			(kernel->initrd + MIB <= kernel->base ||
-				kernel->initrd >= kernel->params + LINUX_PARAMS_SIZE),
+				kernel->initrd >= kernel->params + SERVICE_PARAMS_SIZE),
 		"the initrd's place is free, of the kernel too");
 	uint64_t preferred;
 	memcpy(&preferred, kernel->head + 0x258, sizeof(preferred));
@@ -79,7 +79,7 @@ static void check_kernel(struct linux_kernel *kernel, const struct memmap *map, 
 			(kernel->head[0x234] != 0 || kernel->base == preferred),
 		"the kernel likes its place");
 	require(kernel->params >= kernel->base + kernel->init_size && kernel->params % 4096 == 0 &&
-			kernel->params + LINUX_PARAMS_SIZE <= 4 * GIB,
+			kernel->params + SERVICE_PARAMS_SIZE <= 4 * GIB,
 		"the parameters lie behind it, below 4 GiB");
 	check_params(kernel, map);
 }

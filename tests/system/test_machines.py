@@ -29,6 +29,14 @@ def maps_nothing_writable_and_executable(bench):
     check("nothing is both writable and executable" in output, f"map says: {output[-200:]!r}")
 
 
+def has_forgotten_its_boot_code(bench):
+    """What is executable begins behind boot/'s text."""
+    found = re.findall(r"^([0-9a-f]+)-([0-9a-f]+) .* r.x.$", bench.machine.command("map"), re.M)
+    symbol = bench.workshop.symbol
+    wanted = [(f"{symbol('boot_end'):016x}", f"{symbol('text_end') - 1:016x}")]
+    check(found == wanted, f"executable are {found}, not {wanted}")
+
+
 def passes_its_own_tests(bench):
     """The self-test of the image, on the machine itself."""
     output = bench.machine.command("selftest", bench.machine.boot_seconds())
@@ -85,7 +93,8 @@ def add_machine(emulator, firmware, cpus, long=False):
     setup = {"emulator": emulator, "firmware": firmware, "cpus": cpus}
     first = functools.partial(comes_up_with_every_cpu, setup=setup)
     functools.update_wrapper(first, comes_up_with_every_cpu)
-    steps = [first, maps_nothing_writable_and_executable, passes_its_own_tests]
+    steps = [first, maps_nothing_writable_and_executable, has_forgotten_its_boot_code,
+             passes_its_own_tests]
     if has_no_acpi(setup):
         steps += [says_that_there_is_no_acpi, says_that_it_cannot_switch_itself_off,
                   survives_a_panic_with_its_monitor]

@@ -173,9 +173,9 @@ def a_machine_check_is_reported_with_its_bank(bench):
     machine.wait_for("panic> ", machine.command_seconds())
 
 
-def boot_with_gdb(bench):
+def boot_with_gdb(bench, **setup):
     """Such a machine waits for the first connection."""
-    machine = bench.start(gdb=True)
+    machine = bench.start(gdb=True, **setup)
     with gdbstub.GdbStub(machine.emulator.gdb_path()):
         pass
     machine.wait_for_prompt()
@@ -227,3 +227,20 @@ def pintles_own_code_cannot_be_written(bench):
         machine.wait_for(r"PANIC on cpu 0: page fault at 0xffffffff8[0-9a-f]+, error 0x3",
                          machine.command_seconds())
         machine.wait_for("panic> ", machine.command_seconds())
+
+
+@test
+def boot_code_is_gone_on_every_cpu(bench):
+    """A jump faults: to where the boot CPU began, and on another one to where that came from."""
+    for cpu, stop, target in ((0, "command_version", "boot_main"), (1, "call_interrupt", "ap_main")):
+        machine = boot_with_gdb(bench, cpus=2)
+        address = bench.workshop.symbol(target)
+        with gdbstub.GdbStub(machine.emulator.gdb_path()) as stub:
+            stub.wait_for_stop()
+            machine.send_line("version" if cpu == 0 else "selftest")
+            stub.run_to(bench.workshop.symbol(stop))
+            stub.set_register("rip", address)
+        machine.wait_for(rf"PANIC on cpu {cpu}: page fault at {address:#x}, error 0x10",
+                         machine.command_seconds())
+        machine.wait_for("panic> ", machine.command_seconds())
+        bench.stop()

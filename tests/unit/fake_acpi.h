@@ -6,7 +6,7 @@
  */
 #pragma once
 
-#include "drivers/acpi.h"
+#include "boot/acpi.h"
 #include "kernel/paging.h"
 #include "kernel/string.h"
 
@@ -77,6 +77,16 @@ void window_unmap(const volatile void *base, uint64_t size)
 	fake_require(fake_mapped == 1 && size == fake_mapped_size, "what is unmapped was mapped");
 	fake_mapped--;
 	free((void *)(uintptr_t)base);
+}
+
+bool window_copy(void *to, hpa_t from, size_t size)
+{
+	const void *bytes = window_map(from, size, 0);
+	if (bytes != NULL) {
+		memcpy(to, bytes, size);
+		window_unmap(bytes, size);
+	}
+	return bytes != NULL;
 }
 
 static inline void fake_machine_start(void)

@@ -14,7 +14,7 @@
 #define IMAGE_START  (16 * MIB) /* pref_address */
 
 static uint8_t image[IMAGE_SIZE];
-static _Alignas(4096) uint8_t params[LINUX_PARAMS_SIZE];
+static _Alignas(4096) uint8_t params[SERVICE_PARAMS_SIZE];
 static struct memmap map;
 static struct linux_kernel kernel;
 

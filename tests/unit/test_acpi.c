@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * tests/unit/test_acpi.c - from the RSDP to the list of tables, and what is refused on the way.
- * Links: drivers/acpi.c
+ * Links: boot/acpi.c
  */
 #include "tests/unit/fake.h"
 

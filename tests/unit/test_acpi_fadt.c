@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * tests/unit/test_acpi_fadt.c - power and reset: the FADT, the tables that it leads to, and \_S5.
- * Links: drivers/acpi.c
+ * Links: boot/acpi.c
  */
 #include "tests/unit/fake.h"
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * tests/unit/test_acpi_madt.c - CPUs, I/O APICs and ISA interrupts, as the MADT gives them.
- * Links: drivers/acpi.c
+ * Links: boot/acpi.c
  */
 #include "tests/unit/fake.h"
 

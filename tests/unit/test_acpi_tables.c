@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * tests/unit/test_acpi_tables.c - MCFG, HPET, SPCR, DMAR and IVRS: what is taken, what refused.
- * Links: drivers/acpi.c
+ * Links: boot/acpi.c
  */
 #include "tests/unit/fake.h"
 

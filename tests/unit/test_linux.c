@@ -234,7 +234,7 @@ static void an_initrd_lies_where_the_kernel_reaches_it(void **state)
 	assert_int_equal(linux_plan(&kernel, &map, MIB), 0);
 	assert_int_equal(kernel.initrd, 127 * MIB);
 	/* Below the kernel, where it does not fit above. */
-	image_set(0x22c, kernel.params + LINUX_PARAMS_SIZE + MIB - 2, 4);
+	image_set(0x22c, kernel.params + SERVICE_PARAMS_SIZE + MIB - 2, 4);
 	assert_int_equal(check(IMAGE_SIZE), 0);
 	assert_int_equal(linux_plan(&kernel, &map, MIB), 0);
 	assert_int_equal(kernel.initrd, kernel.base - MIB);
@@ -287,7 +287,7 @@ static void only_the_header_is_copied(void **state)
 	image_set(0x201, 0, 1);
 	assert_int_equal(write_setup(&setup), 0);
 	assert_int_equal(params_get(0x202, 4), 0);
-	for (size_t i = LINUX_ACPI; i < LINUX_PARAMS_SIZE; i++) {
+	for (size_t i = LINUX_ACPI; i < SERVICE_PARAMS_SIZE; i++) {
 		assert_int_equal(params[i], 0xa5); /* the ACPI tables may be there already */
 	}
 }
@@ -304,7 +304,7 @@ static void the_memory_map_is_told_as_the_guest_sees_it(void **state)
 	assert_int_equal(memmap_set(&map, 2 * MIB, MIB, MEM_IMAGE), 0);
 	assert_int_equal(memmap_set(&map, 3 * MIB, MIB, MEM_OWN), 0);
 	assert_int_equal(memmap_set(&map, 5 * MIB, MIB, MEM_MODULE), 0);
-	assert_int_equal(memmap_set(&map, kernel.params, LINUX_PARAMS_SIZE, MEM_ACPI), 0);
+	assert_int_equal(memmap_set(&map, kernel.params, SERVICE_PARAMS_SIZE, MEM_ACPI), 0);
 	struct linux_setup setup = {.map = &map, .cmdline = "", .boot = &boot};
 	assert_int_equal(write_setup(&setup), 0);
 	assert_int_equal(params[0x1e8], 15);
@@ -316,8 +316,8 @@ static void the_memory_map_is_told_as_the_guest_sees_it(void **state)
 	assert_e820(5, 4 * MIB, MIB, 1);
 	assert_e820(6, 5 * MIB, MIB, 2);
 	assert_e820(7, 6 * MIB, 34 * MIB, 1);
-	assert_e820(8, 40 * MIB, LINUX_PARAMS_SIZE, 3);
-	assert_e820(9, 40 * MIB + LINUX_PARAMS_SIZE, 24 * MIB - LINUX_PARAMS_SIZE, 1);
+	assert_e820(8, 40 * MIB, SERVICE_PARAMS_SIZE, 3);
+	assert_e820(9, 40 * MIB + SERVICE_PARAMS_SIZE, 24 * MIB - SERVICE_PARAMS_SIZE, 1);
 	assert_e820(10, 64 * MIB, MIB, 3);
 	assert_e820(11, 65 * MIB, MIB, 4);
 	assert_e820(12, 66 * MIB, MIB, 5);
@@ -365,13 +365,13 @@ static void a_command_line_longer_than_the_kernel_takes_is_refused(void **state)
 static uint64_t translate(uint64_t address)
 {
 	const uint64_t address_bits = 0xffffffffff000;
-	uint64_t table = kernel.params + LINUX_PAGE_TABLES;
+	uint64_t table = kernel.params + SERVICE_PAGE_TABLES;
 	for (unsigned shift = 39; shift > 21; shift -= 9) {
 		uint64_t entry =
 			params_get(table - kernel.params + (address >> shift & 511) * 8, 8);
 		assert_int_equal(entry & 0x83, 3);
 		table = entry & address_bits;
-		assert_in_range(table, kernel.params + LINUX_PAGE_TABLES,
+		assert_in_range(table, kernel.params + SERVICE_PAGE_TABLES,
 			kernel.params + LINUX_ACPI - 4096);
 	}
 	uint64_t leaf = params_get(table - kernel.params + (address >> 21 & 511) * 8, 8);
@@ -389,11 +389,11 @@ static void the_page_tables_map_4_gib_at_their_own_address(void **state)
 		assert_int_equal(translate(address), address);
 	}
 	for (size_t i = 1; i < 512; i++) {
-		assert_int_equal(params_get(LINUX_PAGE_TABLES + 8 * i, 8), 0);
-		assert_true(i < 4 || params_get(LINUX_PAGE_TABLES + 4096 + 8 * i, 8) == 0);
+		assert_int_equal(params_get(SERVICE_PAGE_TABLES + 8 * i, 8), 0);
+		assert_true(i < 4 || params_get(SERVICE_PAGE_TABLES + 4096 + 8 * i, 8) == 0);
 	}
-	assert_int_equal(params_get(LINUX_GDT + 0x10, 8), 0x00af9b000000ffff);
-	assert_int_equal(params_get(LINUX_GDT + 0x18, 8), 0x00cf93000000ffff);
+	assert_int_equal(params_get(SERVICE_GDT + 0x10, 8), 0x00af9b000000ffff);
+	assert_int_equal(params_get(SERVICE_GDT + 0x18, 8), 0x00cf93000000ffff);
 }
 
 static const struct boot_screen text_screen = {

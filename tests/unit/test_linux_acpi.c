@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * tests/unit/test_linux_acpi.c - the service VM's ACPI tables, read back by Pintle's own reader.
- * Links: boot/linux_acpi.c drivers/acpi.c
+ * Links: boot/linux_acpi.c boot/acpi.c
  */
 #include "tests/unit/fake.h"
 
@@ -10,7 +10,7 @@
 #include "boot/linux.h"
 
 #define GUEST_AT   0x12345000ull
-#define GUEST_SIZE (LINUX_PARAMS_SIZE - LINUX_ACPI)
+#define GUEST_SIZE (SERVICE_PARAMS_SIZE - LINUX_ACPI)
 
 static uint8_t guest[GUEST_SIZE + 64]; /* what lies behind must stay */
 static struct acpi machine;

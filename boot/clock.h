@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * drivers/clock.h - how fast the TSC ticks, and what the date is.
+ * boot/clock.h - how fast the TSC ticks, and what the date is.
  */
 #pragma once
 

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * drivers/clock.c - the TSC's frequency, from CPUID or measured against a timer of known frequency;
+ * boot/clock.c - the TSC's frequency, from CPUID or measured against a timer of known frequency;
  * and the date. Runs: on the boot CPU, before guests have the ports.
  */
-#include "drivers/clock.h"
+#include "boot/clock.h"
 
 #include "kernel/basic.h"
 

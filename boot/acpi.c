@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * drivers/acpi.c - from the RSDP to a list of checked tables, and what Pintle needs of each.
+ * boot/acpi.c - from the RSDP to a list of checked tables, and what Pintle needs of each.
  * Runs: at boot, on one CPU. At most one window is open at a time.
  *
  * Fields are read by offset and length in bytes, as the specifications print them: tables keep no
  * alignment, and older ones are shorter.
  */
-#include "drivers/acpi.h"
+#include "boot/acpi.h"
 
 #include "kernel/basic.h"
 
@@ -26,17 +26,6 @@ uint8_t acpi_sum(const uint8_t *bytes, size_t size)
 		sum = (uint8_t)(sum + bytes[i]);
 	}
 	return sum;
-}
-
-bool acpi_copy(void *to, hpa_t from, size_t size)
-{
-	const void *bytes = window_map(from, size, 0);
-	if (bytes == NULL) {
-		return false;
-	}
-	memcpy(to, bytes, size);
-	window_unmap(bytes, size);
-	return true;
 }
 
 /* A field of up to eight bytes; 0 when the span does not hold all of it. */
@@ -313,7 +302,7 @@ static const struct acpi_table *table_add(struct acpi *acpi, uint64_t base, cons
 {
 	uint8_t bytes[ACPI_HEADER_SIZE];
 	struct span header = {signature != NULL ? signature : "root", bytes, sizeof(bytes)};
-	if (!check(acpi, header.table, base != 0 && acpi_copy(bytes, hpa(base), sizeof(bytes)),
+	if (!check(acpi, header.table, base != 0 && window_copy(bytes, hpa(base), sizeof(bytes)),
 		    "no memory where a table should be, at", base)) {
 		return NULL;
 	}
@@ -369,7 +358,7 @@ int acpi_read(struct acpi *acpi, const uint8_t *rsdp, size_t size)
 	check(acpi, root->signature, listed == count, "more tables than Pintle lists:", count);
 	for (size_t i = 0; i < listed; i++) {
 		uint64_t base = 0;
-		acpi_copy(&base, hpa(root->base.raw + ACPI_HEADER_SIZE + i * width), width);
+		window_copy(&base, hpa(root->base.raw + ACPI_HEADER_SIZE + i * width), width);
 		table_add(acpi, base, NULL);
 	}
 	if (fadt->present) {
