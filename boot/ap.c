@@ -81,9 +81,9 @@ void ap_start(unsigned wanted)
 		starting(LAPIC_STARTUP(at));
 		time_delay(200000);
 	}
-	uint64_t start = time_ns();
-	while (starting(0) != 0 && time_ns() - start < 3 * NS_PER_SECOND) {
-		cpu_pause();
+	/* Three seconds, of which a pause of the host's counts as one step. */
+	for (unsigned step = 0; step < 30000 && starting(0) != 0; step++) {
+		time_delay(100000);
 	}
 	for (unsigned i = 1; i < cpu_count; i++) {
 		unsigned expected = CPU_STARTING;
