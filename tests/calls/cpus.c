@@ -42,7 +42,12 @@ static int64_t pin(uint64_t vm, unsigned vcpu, unsigned cpu)
 
 	sched = sched != NULL ? sched : AT(struct pintle_sched, shared_page());
 	*sched = (struct pintle_sched){.weight = 100, .affinity = {1ull << cpu}};
-	return CALL(SCHED_SET, vm, vcpu, (uintptr_t)sched);
+	/* On its way, with a CPU that the host has taken away, it is to be tried again. */
+	int64_t err = -EAGAIN;
+	for (uint64_t limit = tsc() + milliseconds(10000); err == -EAGAIN && tsc() < limit;) {
+		err = CALL(SCHED_SET, vm, vcpu, (uintptr_t)sched);
+	}
+	return err;
 }
 
 /* Counts in memory and in RBX. */

@@ -117,7 +117,7 @@ def make_file_system(bench, name):
     """On the whole disk `name`, when its driver has found it; mounted on /mnt afterwards."""
     bench.guest.run(
         f"for i in $(seq 100); do [ -b /dev/{name} ] && break; usleep 100000; done;"
-        f" mke2fs /dev/{name} > /dev/null && mount -t ext4 /dev/{name} /mnt", 60)
+        f" mke2fs /dev/{name} > /dev/null && mount -t ext4 /dev/{name} /mnt", 180)
 
 
 def use_disk(bench, name):
@@ -171,6 +171,6 @@ def use_network(bench):
         with web_server(data) as port:
             # Debian 12's busybox crashes, natively too, when this is its first wget and has -q -T.
             guest.run(f"wget -O /tmp/file http://10.0.2.2:{port}/file 2> /dev/null", 120)
-        digest = guest.run("sha256sum < /tmp/file", 60).split()[0]
+        digest = guest.run("sha256sum < /tmp/file", 180).split()[0]
     check(digest == hashlib.sha256(data).hexdigest(), f"the file has the digest {digest}")
     return f"{counts[0]} interrupts"

@@ -17,6 +17,7 @@ GUESTS = ROOT / "tests" / "guest"
 SUMMARY = r"guest: (\d+) passed, (\d+) failed\n"
 SECONDS = {"qemu": 60, "bochs": 150}  # from power-on to the summary
 SWITCH = b"\x1c"
+HALTED = r"0\.0       0  halted +\d+  64-bit +[0-9a-f]{4}:[0-9a-f]{16}\n"  # what `vcpus` says
 HANG_SECONDS = 60  # a CPU is waited for ten seconds
 
 # What the guest is told about the machine, as its command line.
@@ -162,9 +163,8 @@ def use_vm_commands(bench, cpus, **machine):
     running.wait_for(SUMMARY, SECONDS[running.setup.emulator])
     running.send(SWITCH)
     running.wait_for(PROMPT, running.command_seconds())
-    halted = r"0\.0       0  halted +\d+  64-bit +[0-9a-f]{4}:[0-9a-f]{16}\n"
     check(f"{cpus} vCPUs" in running.command("vms"), "vms does not know the vCPUs")
-    running.insist("vcpus", halted)  # its HLT comes behind the summary, maybe on another CPU
+    running.insist("vcpus", HALTED)  # its HLT comes behind the summary, maybe on another CPU
     running.wait_for(PROMPT, running.command_seconds())
     for line in ("exits", "exits 0", "exits 0.0"):
         check(re.search(r"CPUID +\d+ times +\d+ ticks", running.command(line)), "no CPUID")
@@ -174,7 +174,7 @@ def use_vm_commands(bench, cpus, **machine):
     running.command("pause")
     check("0.0       0  paused " in running.command("vcpus"), "the vCPU is not paused")
     running.command("resume 0")
-    running.insist("vcpus", halted)
+    running.insist("vcpus", HALTED)
     running.wait_for(PROMPT, running.command_seconds())
     check_refusals(running, {
         "regs": "Usage: regs VM[.VCPU]", "vcpus 0": "Usage: vcpus", f"regs 0.{cpus}": "is no VM",
@@ -189,7 +189,7 @@ def use_vm_commands(bench, cpus, **machine):
     running.send_line(f"panic {cpus - 1}")
     running.wait_for(rf"PANIC on cpu {cpus - 1}: ", running.command_seconds())
     running.wait_for(PROMPT, running.command_seconds())
-    place = halted if cpus == 1 else r"0\.0       0  halted +\d+  its CPU does not answer\n"
+    place = HALTED if cpus == 1 else r"0\.0       0  halted +\d+  its CPU does not answer\n"
     check(re.search(place, running.command("vcpus")), "vcpus shows something else in a panic")
     check("CPUID" in running.command("exits"), "exits shows something else in a panic")
     answer = "rip " if cpus == 1 else "does not answer"
@@ -221,6 +221,8 @@ def a_cpu_that_hangs_does_not_hang_the_monitor(bench):
     running.wait_for(SUMMARY, SECONDS["qemu"])
     running.send(SWITCH)
     running.wait_for(PROMPT, running.command_seconds())
+    running.insist("vcpus", HALTED)
+    running.wait_for(PROMPT, running.command_seconds())
     with gdbstub.GdbStub(running.emulator.gdb_path()) as stub:
         stub.wait_for_stop()
         running.send_line("vcpus")
@@ -228,7 +230,7 @@ def a_cpu_that_hangs_does_not_hang_the_monitor(bench):
         stub.write(symbol("power_reset"), b"\xeb\xfe")
         stub.set_register("rip", symbol("power_reset"))
     output = running.output_of("vcpus", HANG_SECONDS)
-    check(re.search(r"0\.0       0  halted [^\n]* 64-bit ", output), f"vcpus says: {output!r}")
+    check(re.search(HALTED, output), f"vcpus says: {output!r}")
     check(re.search(r"0\.1       1 [^\n]* its CPU does not answer\n", output), f"vcpus: {output!r}")
     check("Pintle" in running.command("version"), "the monitor does not answer")
 

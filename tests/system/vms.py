@@ -163,6 +163,30 @@ class Span:
     moves: int
 
 
+class Stalls:
+    """The longest time, in seconds, in which this process did not run though it wanted to: `with` this.
+
+    What is measured in the machine's time, which goes on meanwhile, is nobody's fault then.
+    """
+
+    def __enter__(self):
+        self.longest = 0
+        self._end = threading.Event()
+        self._thread = threading.Thread(target=self._watch, daemon=True)
+        self._thread.start()
+        return self
+
+    def _watch(self):
+        last = time.monotonic()
+        while not self._end.wait(0.02):
+            now = time.monotonic()
+            self.longest, last = max(self.longest, now - last), now
+
+    def __exit__(self, *_):
+        self._end.set()
+        self._thread.join()
+
+
 def span(machine, length, name):
     """Look twice, `length` seconds apart or a little more; the guest `name` speaks every second."""
     first = last = look(machine)
@@ -205,7 +229,8 @@ def check_shares(ran, weights, tolerance):
 
 
 def speech(text, name):
-    """What the guest says in this text of a screen, as a list of lines."""
+    """What the guest says in this text of a screen, as a list of lines, also one that the monitor cuts."""
+    text = re.sub(r"\n\[monitor; .*?\[service VM; [^\n]*\n", "", text, flags=re.DOTALL)
     return re.findall(rf"^{name}: ([^\n]*) \|\n", text, re.MULTILINE)
 
 
