@@ -171,6 +171,9 @@ void vcpu_lapic(struct vcpu *vcpu, void *page, bool set)
 		memcpy(page, vcpu->lapic.reg, LAPIC_REGISTERS * sizeof(*reg));
 		vlapic_read(&vcpu->lapic, LAPIC_TIMER_NOW, tsc_read(), &value);
 		reg[LAPIC_TIMER_NOW].value = (uint32_t)value;
+		for (unsigned i = 0; i < ARRAY_COUNT(vcpu->owed); i++) { /* pins send edges here */
+			reg[LAPIC_TMR + i].value |= vcpu->owed[i];
+		}
 		return;
 	}
 	for (unsigned i = 0; i < ARRAY_COUNT(written); i++) {
@@ -180,7 +183,8 @@ void vcpu_lapic(struct vcpu *vcpu, void *page, bool set)
 		/* No vectors below 16. */
 		uint32_t mask = (i & 7) == 0 ? 0xffff0000 : UINT32_MAX;
 		vcpu->lapic.reg[i].value = reg[i].value & mask;
-		vcpu->owed[i % 8] |= reg[i].value & reg[LAPIC_TMR + i % 8].value & mask;
+		__atomic_fetch_or(&vcpu->owed[i % 8],
+			reg[i].value & reg[LAPIC_TMR + i % 8].value & mask, __ATOMIC_SEQ_CST);
 	}
 	vcpu_request(vcpu, VCPU_REQUEST_EVENT);
 }

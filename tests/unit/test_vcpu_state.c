@@ -242,6 +242,12 @@ static void the_apics_page_goes_in_and_out(void **state)
 	in[4 * (LAPIC_TMR + 2)] = 1;
 	vcpu_lapic(vcpu, in, true);
 	assert_int_equal(vcpu->owed[2], 1);
+	vcpu->owed[2] =
+		2; /* what a pin sends meanwhile: it is not lost on the way to another vCPU */
+	vcpu_lapic(vcpu, out, false);
+	vcpu->owed[2] = 0;
+	vcpu_lapic(vcpu, out, true);
+	assert_int_equal(vcpu->owed[2], 3);
 }
 
 int main(void)
