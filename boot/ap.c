@@ -13,7 +13,7 @@
 extern const char ap_trampoline[], ap_trampoline_end[];
 void ap_main(struct pcpu *cpu);
 
-STATIC_ASSERT(APIC_X2APIC == 2, "entry.S");
+STATIC_ASSERT(APIC_X2APIC == 2 && CPU_STARTING == 0, "entry.S");
 
 /* The area and stacks of the CPU that gets the next index. */
 static int prepare(uint32_t apic_id)

@@ -148,8 +148,6 @@ entry_high:
 	ud2
 
 ap_high:
-	mov paging_root(%rip), %rax
-	mov %rax, %cr3
 	/* SDM vol. 3, 9.9: the initial APIC id, all of it in xAPIC mode; in x2APIC mode leaf 0bh has it, which is there then. */
 	mov $1, %eax
 	cpuid
@@ -166,9 +164,13 @@ ap_high:
 	cmp %ebx, PCPU_APIC_ID(%rax)
 	je 4f
 	loop 3b
-5:	hlt                             /* nobody asked for this CPU */
+5:	hlt                             /* nobody asked for this CPU, or it comes too late: Pintle's tables may not have this */
 	jmp 5b
-4:	mov PCPU_STACK_TOP(%rax), %rsp
+4:	cmpl $0, PCPU_STATE(%rax)       /* CPU_STARTING */
+	jne 5b
+	mov paging_root(%rip), %rcx
+	mov %rcx, %cr3
+	mov PCPU_STACK_TOP(%rax), %rsp
 	mov %rax, %rdi
 	call ap_main
 	ud2

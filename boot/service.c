@@ -6,10 +6,8 @@
 #include "kernel/service.h"
 
 #include "boot/clock.h"
-#include "boot/console.h"
 #include "boot/linux.h"
 #include "kernel/machine.h"
-#include "kernel/pcpu.h"
 #include "kernel/exit.h"
 
 static struct linux_kernel kernel;

@@ -12,5 +12,6 @@ __attribute__((used)) static void offsets(void)
 {
 	OFFSET(PCPU_STACK_TOP, struct pcpu, stack_top);
 	OFFSET(PCPU_APIC_ID, struct pcpu, apic_id);
+	OFFSET(PCPU_STATE, struct pcpu, state);
 	OFFSET(TRAP_RIP, struct trap_frame, rip);
 }

@@ -19,7 +19,7 @@ struct service_piece {
 	uint64_t to, from, size;
 };
 extern struct service_piece service_plan[SERVICE_PIECES];
-extern uint8_t service_params[SERVICE_PARAMS_SIZE]; /* [I] the params' source */
+extern uint8_t service_params[SERVICE_PARAMS_SIZE]; /* the params' source */
 
 /*
  * The boot CPU's way from boot/ to its main loop, in which the vCPUs run: first boot/ is taken out

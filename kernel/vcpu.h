@@ -114,7 +114,7 @@ extern struct spinlock vm_lock; /* changes of struct vm's stage 2; gmem_copy() r
 
 #define VMS_MAX 64u
 extern struct vm *vm_table[VMS_MAX]; /* [I] after start; the first is the service VM's */
-extern struct vm *service_vm;        /* [I] once it runs; NULL: none */
+extern struct vm *service_vm;        /* [I] once it is made; NULL: none */
 
 /* vm.c. A VM without memory, or NULL. It lives in the pool, which is its own from then on: a
  * guest's has pieces, the service VM's is empty. One at a time. */

@@ -7,7 +7,7 @@ elf=${2:-}
 if [ -n "$elf" ]; then
 	"$nm" -n "$elf"
 fi | awk '
-	($2 == "T" || $2 == "t") && $3 != "text_start" && $3 != "text_end" {
+	($2 == "T" || $2 == "t") {
 		sub(/\..*/, "", $3) # what the compiler adds to the parts of a function
 		name[n] = $3
 		at[n++] = substr($1, 9)

@@ -305,7 +305,7 @@ add_hostile("hostile_vms_by_vt_x", 1, "bochs", 40)
 # Beside Linux ---------------------------------------------------------------------------------
 
 WAKEUPS = {True: 500, False: 50}  # where the emulator is exact, and elsewhere
-SERVICE_WEIGHT = 400  # boot/service.c
+SERVICE_WEIGHT = 400  # kernel/service.c
 FOLDER = ROOT / "build" / "vms"
 
 

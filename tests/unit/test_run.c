@@ -22,7 +22,6 @@ static const struct vcpu_event some_exception = {
 static const struct vcpu_event some_soft = {
 	.valid = true, .type = EVENT_SOFT_INTERRUPT, .vector = 0x80, .length = 2};
 
-/* Look around and enter once; it ends by a host interrupt. */
 /* As devices.c has it. */
 static void interrupt(struct vcpu *target, uint8_t vector)
 {
@@ -31,6 +30,7 @@ static void interrupt(struct vcpu *target, uint8_t vector)
 	}
 }
 
+/* Look around and enter once; it ends by a host interrupt. */
 static void enter(void)
 {
 	prepare(this_cpu(), vcpu, fake_tsc);
