@@ -7,6 +7,7 @@ unpacked into build/headers, and never installed. Sources are linked into the bu
 """
 
 import argparse
+import fcntl
 import os
 import re
 import sys
@@ -54,6 +55,8 @@ def build(kind, warnings):
     """Build it for this kind; what the build printed."""
     place = ROOT / "build" / "module" / kind
     place.mkdir(parents=True, exist_ok=True)
+    lock = (place.parent / "lock").open("w")  # `make -j module image` comes here twice at once
+    fcntl.flock(lock, fcntl.LOCK_EX)
     wanted = {path.name: path for path in (*SOURCES.glob("*.[ch]"), SOURCES / "Kbuild")}
     for link in place.iterdir():
         if link.is_symlink() and link.name not in wanted:
