@@ -39,6 +39,8 @@ bool svm_cpu_start(void *frames)
 	if (!msr_try_write(MSR_EFER, msr_read(MSR_EFER) | EFER_SVME)) { /* VM_CR_SVMDIS */
 		return false;
 	}
+	/* DIS_A20M: the service VM has the ports that mask A20, which would be the host's, too. */
+	msr_try_write(MSR_VM_CR, msr_read(MSR_VM_CR) | BIT(2));
 	msr_write(0xc0010117 /* VM_HSAVE_PA */, virt_to_phys(&pages[0]).raw);
 	__asm__ volatile("vmsave %%rax" : : "a"(host.raw) : "memory");
 	return true;
