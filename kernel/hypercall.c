@@ -200,15 +200,18 @@ static int64_t call_MAP(const struct call *c)
 			return -EFAULT;
 		}
 	}
+	/* Taken once: a call that waits for each of its parts would not answer other CPUs for long.
+	 */
+	uint64_t flags = lock_acquire(&vm_lock);
 	for (size_t done = 0, run; done < count; done += run) {
 		run = 1; /* as many as follow each other in memory */
 		while (done + run < count && list[done + run] == list[done] + run * PAGE_SIZE) {
 			run++;
 		}
-		LOCK_HOLD(&vm_lock);
 		stage2_map(&c->vm->stage2, gpa + done * PAGE_SIZE, hpa(list[done]), run * PAGE_SIZE,
 			(unsigned)rights, STAGE2_WB, &flush);
 	}
+	lock_release(&vm_lock, flags);
 	if (flush) {
 		vm_flush(c->vm);
 	}
@@ -228,8 +231,8 @@ static int64_t call_DIRTY_LOG(const struct call *c)
 	}
 	c->vm->logs = true;
 	memset(bits, 0, PAGE_SIZE);
+	uint64_t flags = lock_acquire(&vm_lock); /* as in MAP */
 	for (; stage2_next(&c->vm->stage2, &at, gpa + count * PAGE_SIZE, &page); at += page.left) {
-		LOCK_HOLD(&vm_lock);
 		for (uint64_t i = 0; i < page.left && (page.rights & STAGE2_WRITE);
 			i += PAGE_SIZE) {
 			uint64_t n = (at + i - gpa) / PAGE_SIZE;
@@ -240,6 +243,7 @@ static int64_t call_DIRTY_LOG(const struct call *c)
 				page.rights ^ (STAGE2_WRITE | STAGE2_LOG), &flush);
 		}
 	}
+	lock_release(&vm_lock, flags);
 	if (flush) {
 		vm_flush(c->vm);
 	}
