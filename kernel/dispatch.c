@@ -314,8 +314,9 @@ uint64_t dispatch_ran(const struct vcpu *vcpu)
 
 void dispatch_stop(struct vcpu *vcpu)
 {
-	/* Who sleeps has nothing left to do with a CPU's lock: a look is enough. */
-	while (vcpu->sched.state != SCHED_ASLEEP) {
+	/* Who sleeps has nothing left to do with a CPU's lock: a look is enough. Who is let go by
+	 * another CPU meanwhile may never sleep again. */
+	while (vcpu->stopped && vcpu->sched.state != SCHED_ASLEEP) {
 		uint64_t flags;
 		struct pcpu *cpu = lock_home(&vcpu->sched, &flags);
 		if (cpu->sched.running != &vcpu->sched) {

@@ -347,8 +347,13 @@ static void one_that_spins_lets_a_waiting_one_run(void **state)
 static unsigned answers;
 
 /* While one CPU waits CPU 1 goes on: at the third time its vCPU goes to sleep. */
+static struct vcpu *let_go; /* by another CPU, while this one waits */
+
 void smp_answer(void)
 {
+	if (let_go != NULL) {
+		let_go->stopped = false;
+	}
 	if (++answers == 3) {
 		on(1);
 		cpus[1].vcpu->requests = 0;
@@ -370,6 +375,7 @@ static void one_that_is_stopped_sleeps(void **state)
 	on(1);
 	assert_ptr_equal(next(1, SCHED_GOES_ON), runs);
 	on(0);
+	asleep->stopped = waits->stopped = runs->stopped = own->stopped = true;
 	dispatch_stop(asleep);
 	dispatch_stop(waits);
 	assert_int_equal(waits->sched.state, SCHED_ASLEEP);
@@ -382,6 +388,23 @@ static void one_that_is_stopped_sleeps(void **state)
 	assert_int_equal(own->sched.state, SCHED_ASLEEP);
 	assert_null(cpus[0].vcpu);
 	assert_null(next(0, SCHED_GOES_ON));
+}
+
+static void one_that_is_let_go_again_is_not_waited_for(void **state)
+{
+	(void)state;
+	struct vcpu *runs = add(0, 1, 2);
+	on(0);
+	dispatch_wake(runs, NULL);
+	on(1);
+	assert_ptr_equal(next(1, SCHED_GOES_ON), runs);
+	on(0);
+	runs->stopped = true;
+	let_go = runs;
+	answers = 10;
+	dispatch_stop(runs); /* comes back */
+	let_go = NULL;
+	assert_int_equal(runs->sched.state, SCHED_FAIR);
 }
 
 /* Who waits for another CPU, which waits until this one's vCPU sleeps. */
@@ -413,6 +436,7 @@ static void one_that_is_to_move_sleeps_where_it_belongs(void **state)
 	params.affinity.word[0] = 2;
 	assert_int_equal(dispatch_set(own, &params), 0);
 	answers = 10;
+	own->stopped = true;
 	dispatch_stop(own);
 	assert_int_equal(own->sched.state, SCHED_ASLEEP);
 	assert_ptr_equal(own->sched.cpu, &cpus[1].sched);
@@ -474,6 +498,7 @@ int main(void)
 		TEST(settings_that_cannot_be_are_refused),
 		TEST(one_that_spins_lets_a_waiting_one_run),
 		TEST(one_that_is_stopped_sleeps),
+		TEST(one_that_is_let_go_again_is_not_waited_for),
 		TEST(who_waits_lets_its_own_sleep_that_others_wait_for),
 		TEST(one_that_is_to_move_sleeps_where_it_belongs),
 		TEST(what_pintle_does_itself_is_no_vcpu_s_cost),
