@@ -200,8 +200,8 @@ static int64_t call_MAP(const struct call *c)
 			return -EFAULT;
 		}
 	}
-	/* Taken once: a call that waits for each of its parts would not answer other CPUs for long.
-	 */
+	/* Taken once: a call that waits for it at each of its parts would not answer other CPUs
+	 * for long. */
 	uint64_t flags = lock_acquire(&vm_lock);
 	for (size_t done = 0, run; done < count; done += run) {
 		run = 1; /* as many as follow each other in memory */
