@@ -50,8 +50,19 @@ def is_exact(bench):
 
 def turns(bench):
     """How much coarser a single vCPU's share may be, where decisions wait until the host runs the CPU."""
-    setup = bench.machine.setup
-    return 1 if is_exact(bench) else max(2, setup.cpus - 1) if setup.vms else 2
+    return 1 if is_exact(bench) else max(2, bench.machine.setup.cpus - 1)
+
+
+def check_shares(bench, span, expected, coarser=1):
+    """Each of these vCPUs has its part of the CPUs by weight, within 2 % over 10 s. Where CPUs take
+    turns of the host's, so has each VM, and its vCPUs nearly. expected: their weights.
+    """
+    limit = coarser * tolerance(span)
+    ran = {key: span.ran[key] for key in expected}
+    whole = vms.check_shares(vms.by_vm(ran), vms.by_vm(expected), limit)
+    error = vms.check_shares(ran, expected, limit * turns(bench))
+    return (f"{100 * error:+.2f} % at worst, a VM {100 * whole:+.2f} %,"
+            f" over {span.length / 1e6:.1f} s")
 
 
 def crowd(cpus):
@@ -94,10 +105,7 @@ SPINNERS = "light", "middle", "heavy"
 
 
 def measure_shares(bench, others=(), clock="light"):
-    """For a span: each vCPU that never sleeps, and these others, have their part of the CPUs by weight,
-    within 2 % over 10 s. Where CPUs take turns of the host's, so has each VM, and its vCPUs nearly.
-    `clock` speaks each second.
-    """
+    """For a span, of each vCPU that never sleeps and these others; `clock` speaks each second."""
     machine = bench.machine
     for _ in range(5):
         begin = len(machine.screen.text)
@@ -106,12 +114,7 @@ def measure_shares(bench, others=(), clock="light"):
         if stalls.longest < STALL_SECONDS:
             break
     bench.said = machine.screen.text[begin:]
-    expected = {**weights(bench, *SPINNERS), **dict(others)}
-    ran = {key: bench.span.ran[key] for key in expected}
-    whole = vms.check_shares(vms.by_vm(ran), vms.by_vm(expected), tolerance(bench.span))
-    error = vms.check_shares(ran, expected, tolerance(bench.span) * turns(bench))
-    return (f"{100 * error:+.2f} % at worst, a VM {100 * whole:+.2f} %,"
-            f" over {bench.span.length / 1e6:.1f} s")
+    return check_shares(bench, bench.span, {**weights(bench, *SPINNERS), **dict(others)})
 
 
 def each_vcpu_has_its_share(bench):
@@ -175,8 +178,7 @@ def a_new_weight_counts_at_once(bench):
     changed = {key: 50 if key[0] == number else weight for key, weight in expected.items()}
     span = vms.span(machine, span_seconds(bench) / 2, "light")
     vms.ask(machine, f"sched set {number} weight 200")
-    error = vms.check_shares(span.ran, changed, 2 * tolerance(span))
-    return f"{100 * error:+.2f} % at worst over {span.length / 1e6:.1f} s"
+    return check_shares(bench, span, changed, 2)
 
 
 def a_new_cap_counts_at_once(bench):
@@ -227,9 +229,9 @@ def a_paused_vm_leaves_its_time_to_the_others(bench):
     vms.ask(machine, f"resume {number}")
     ran = max(ran for (vm, _), ran in span.ran.items() if vm == number)
     check(ran < PAUSE_US, f"it runs: {ran} us")
-    error = vms.check_shares(span.ran, weights(bench, "light", "middle"), 2 * tolerance(span))
+    note = check_shares(bench, span, weights(bench, "light", "middle"), 2)
     vms.wait_for_speech(machine, "heavy")
-    return f"{100 * error:+.2f} % at worst over {span.length / 1e6:.1f} s"
+    return note
 
 
 def add_crowd(name, cpus, cost, long=False, **setup):
@@ -275,9 +277,8 @@ def a_storm_of_everything_ends_with_a_triple_fault(bench):
 def the_others_have_their_shares(bench):
     """The one that keeps interrupts off too."""
     span = vms.span(bench.machine, span_seconds(bench), "victim")
-    error = vms.check_shares(span.ran, weights(bench, "victim", "hog"), tolerance(span))
     check(span.ran[number_of(bench, "storm"), 0] == 0, "the dead run")
-    return f"{100 * error:+.2f} % at worst over {span.length / 1e6:.1f} s"
+    return check_shares(bench, span, weights(bench, "victim", "hog"))
 
 
 def add_hostile(name, cpus, emulator, cost):

@@ -216,7 +216,6 @@ def check_shares(ran, weights, tolerance):
 
     ran, weights: of the same keys. tolerance: of what each should have.
     """
-    ran = {key: ran[key] for key in weights}
     total, sum_of_weights = sum(ran[key] for key in weights), sum(weights.values())
     errors = {key: ran[key] * sum_of_weights / (total * weight) - 1
               for key, weight in weights.items()}
