@@ -111,7 +111,7 @@ def main():
         check(counts, "every file has a licence line", "sh", "tools/licences.sh")
         if check(counts, "the unit tests build", "make", "-j2", "unit-build"):
             unit_tests(counts)
-        fuzz_targets(counts, 120 if arguments.long else 10)
+        fuzz_targets(counts, 120 if arguments.long else 6)
         system_tests(counts, arguments.long)
     print(f"{counts.passed} passed, {counts.failed} failed")
     return 1 if counts.failed else 0

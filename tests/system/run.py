@@ -19,7 +19,7 @@ from harness import ROOT, emulator
 LOGS = ROOT / "build" / "logs"
 
 # Measured in the host's time, with more CPUs than there are for it.
-ALONE = re.compile("vms_by_amd_v_on_four_cpus|vms_beside_linux_by_amd_v")
+ALONE = re.compile("vms_beside_linux_by_amd_v")
 
 
 class Results:

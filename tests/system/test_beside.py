@@ -234,7 +234,7 @@ def linux_works_on_its_disks(bench):
 
 def restart_survives_disk_traffic(bench):
     """What the disks were told to write to memory must not hit the next Linux."""
-    times = 10 if bench.long else 3
+    times = 10 if bench.long else 2
     for _ in range(times):
         for name in service.disks(bench):
             bench.guest.run(f"while :; do dd if=/dev/{name} of=/dev/null bs=64k iflag=direct;"

@@ -124,7 +124,7 @@ def its_ioctls_do_what_they_say(bench):
 
 def nonsense_leaves_nothing_behind(bench):
     """From processes that are killed at some instant."""
-    processes = 100 if bench.long else 12
+    processes = 100 if bench.long else 8
     text = bench.outer.run(f"kvmfuzz 7 {processes} 4000", FUZZ_SECONDS * processes)
     entered = int(re.search(r"entered (\d+)", text)[1])
     check(entered > 100, f"few guests ran: {text.strip()!r}")

@@ -79,8 +79,7 @@ def a_refused_sleep_is_over_at_once(bench):
 
 def reboot_in_linux_starts_everything_anew(bench):
     """Firmware, GRUB, Pintle and Linux: three times in a row where time allows."""
-    qemu = bench.machine.setup.emulator == "qemu"
-    times = 3 if bench.long or (qemu and bench.machine.setup.cpus == 1) else 1
+    times = 3 if bench.long else 1
     for _ in range(times):
         bench.machine.send(b"reboot -f\n")
         bench.machine.wait_for("a microhypervisor", service.up_seconds(bench.machine))

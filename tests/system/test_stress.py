@@ -42,5 +42,5 @@ def add_machine(name, seconds, cost, **setup):
                      its_log_has_no_warning], cost=cost)
 
 
-add_machine("stress_by_amd_v_on_four_cpus", 60, 60, cpus=4)
+add_machine("stress_by_amd_v_on_four_cpus", 20, 25, cpus=4)
 add_machine("stress_by_vt_x_on_two_cpus", 3, 90, emulator="bochs", cpus=2)
