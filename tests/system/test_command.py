@@ -154,6 +154,8 @@ def pintle_stops_a_guest_whose_file_is_gone(_):
         pintle.write("one")
         pintle("start", "one")
         (pintle.configs / "one.conf").unlink()
+        row = ["one", "runs", "-", "-", "-", str(pintle.pid("one"))]
+        check(pintle("list").splitlines()[1].split() == row, "it is not in the list")
         check("one is off" in pintle("stop", "--all"), "it is not stopped")
         check("there is no guest one" in pintle("stop", "one", status=1), "it is still there")
 
