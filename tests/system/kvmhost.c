@@ -33,6 +33,7 @@ struct given {
 
 struct vm {
 	const struct given *given;
+	struct thread *threads; /* of its vCPUs */
 	int fd;
 	uint8_t *ram;
 	uint32_t told; /* of what it said */
@@ -109,15 +110,14 @@ static void add_vcpu(const struct vm *vm, uintptr_t id, struct thread *thread)
 	}
 }
 
-static void start(const struct given *given)
+static void make(const struct given *given)
 {
 	struct kvm_enable_cap split = {.cap = KVM_CAP_SPLIT_IRQCHIP, .args = {PINS}};
-	struct thread *threads = calloc(given->vcpu_count, sizeof(*threads));
 	struct vm *vm = &vms[vm_count];
 	struct pollfd *bell = &bells[vm_count++];
-	pthread_t ours;
 
 	vm->given = given;
+	vm->threads = calloc(given->vcpu_count, sizeof(*vm->threads));
 	vm->ram = of_size(RAM_SIZE, -1);
 	memcpy(vm->ram + LOAD_ADDRESS, given + 1, given->size);
 	vm->fd = must("KVM_CREATE_VM", kvm, KVM_CREATE_VM, NULL);
@@ -129,11 +129,16 @@ static void start(const struct given *given)
 		.addr = SAID_PORT, .len = 4, .fd = bell->fd, .flags = KVM_IOEVENTFD_FLAG_PIO};
 	must("KVM_IOEVENTFD", vm->fd, KVM_IOEVENTFD, &word);
 	for (uintptr_t id = 0; id < given->vcpu_count; id++) {
-		add_vcpu(vm, id, &threads[id]);
+		add_vcpu(vm, id, &vm->threads[id]);
 	}
-	/* The first wakes the others, so that all have to be there. */
-	for (unsigned id = 0; id < given->vcpu_count; id++) {
-		if (pthread_create(&ours, NULL, run_vcpu, &threads[id]) != 0) {
+}
+
+static void start(const struct vm *vm)
+{
+	pthread_t ours;
+
+	for (unsigned id = 0; id < vm->given->vcpu_count; id++) {
+		if (pthread_create(&ours, NULL, run_vcpu, &vm->threads[id]) != 0) {
 			perror("pthread_create");
 			exit(2);
 		}
@@ -169,8 +174,12 @@ int main(int argc, char **argv)
 	const uint8_t *end = at + about.st_size;
 	while (at < end && vm_count < VMS_MAX) {
 		const struct given *given = (const struct given *)at;
-		start(given);
+		make(given);
 		at += sizeof(*given) + (given->size + 15) / 16 * 16;
+	}
+	/* All are there by now: those that never sleep would leave little time to make others. */
+	for (unsigned i = 0; i < vm_count; i++) {
+		start(&vms[i]);
 	}
 	while (poll(bells, vm_count, -1) > 0) {
 		for (unsigned i = 0; i < vm_count; i++) {
