@@ -105,7 +105,7 @@ SPINNERS = "light", "middle", "heavy"
 
 
 def measure_shares(bench, others=(), clock="light"):
-    """For a span, of each vCPU that never sleeps and these others; `clock` speaks each second."""
+    """check_shares() over a span, of each vCPU that never sleeps and these others. `clock` speaks each second."""
     machine = bench.machine
     for _ in range(5):
         begin = len(machine.screen.text)

@@ -217,7 +217,7 @@ def check_shares(ran, weights, tolerance):
 
     ran, weights: of the same keys. tolerance: of what each should have.
     """
-    total, sum_of_weights = sum(ran[key] for key in weights), sum(weights.values())
+    total, sum_of_weights = sum(ran.values()), sum(weights.values())
     errors = {key: ran[key] * sum_of_weights / (total * weight) - 1
               for key, weight in weights.items()}
     key = max(errors, key=lambda key: abs(errors[key]))
